@@ -1,0 +1,1 @@
+"""The worker side: sandboxd, its client, and the guest inside the container."""
