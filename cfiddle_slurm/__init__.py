@@ -10,10 +10,10 @@ the package is also installed on workers, which have neither CFiddle nor any nee
 """
 
 import importlib
-from typing import TYPE_CHECKING
 
 from cfiddle_slurm._version import __version__
 
+TYPE_CHECKING = False  # not typing's: its import alone would double the start-up of a sandbox
 if TYPE_CHECKING:
     from cfiddle_slurm.backend import configure, configured, job_script, last_report
     from cfiddle_slurm.delegate import SlurmSandboxDelegate

@@ -16,12 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from cfiddle_slurm.layout import MANIFEST
+
 FORMAT = 1
-MANIFEST = "manifest.json"
-FILES = "files"
-"""The folder of a bundle, and of the guest's work directory, that is the working directory."""
-OUTPUTS = "outputs"
-"""The folder of a result stream that holds the output files."""
 
 CHUNK = 1 << 20
 MAX_MANIFEST = 16 << 20

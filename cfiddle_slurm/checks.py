@@ -1,0 +1,116 @@
+"""What can be known to be wrong with a run before anything is submitted."""
+
+import ctypes
+import functools
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cfiddle_slurm.errors import InputError
+
+_CLOCKS = frozenset(("PERF_COUNT_SW_CPU_CLOCK", "PERF_COUNT_SW_TASK_CLOCK"))
+# CFiddle never sets a function's result type, so ctypes takes every result for a C int.
+_RETURNED_RIGHT = frozenset(
+    (
+        ctypes.c_bool,
+        ctypes.c_byte,
+        ctypes.c_short,
+        ctypes.c_ushort,
+        ctypes.c_ubyte,
+        ctypes.c_int,
+        ctypes.c_int8,
+        ctypes.c_int16,
+        ctypes.c_int32,
+        ctypes.c_uint8,
+        ctypes.c_uint16,
+    )
+)
+
+
+def check_invocations(invocations: Sequence[Any]) -> None:
+    """Refuse what would fail on the worker, in CFiddle's own words and exception types.
+
+    Raises:
+        cfiddle.CFiddleException: a function is missing, an argument is missing, unused or wrong.
+        InputError: a compiled library is missing.
+    """
+    seen: set[tuple[str, str]] = set()
+    for invocation in invocations:
+        _check_arguments(invocation)
+        key = (invocation.executable.lib, invocation.function)
+        if key not in seen:
+            seen.add(key)
+            _check_symbols(invocation)
+    for text in sorted(set(_doubts(invocations))):
+        warnings.warn(text, stacklevel=2)
+
+
+def _check_arguments(invocation: Any) -> None:
+    from cfiddle.Runner import Runner, RunnerException  # type: ignore[import-untyped]
+
+    functions = invocation.executable.functions
+    if invocation.function not in functions:
+        known = ", ".join(sorted(functions)) or "none"
+        raise RunnerException(
+            f"There is no function {invocation.function!r} in "
+            f"{invocation.executable.build_spec.source_file}; it has: {known}. "
+            'Is it declared extern "C", on one line?'
+        )
+    Runner.bind_arguments(invocation.arguments, functions[invocation.function])
+
+
+def _check_symbols(invocation: Any) -> None:
+    from cfiddle.Runner import RunnerException
+
+    library = Path(invocation.executable.lib)
+    if not library.is_file():
+        raise InputError(
+            f"The compiled library {str(library)!r} is missing.",
+            hint="Was it deleted, or the working directory changed? Build it again.",
+        )
+    # A name that the library does not export may still be found in the C library:
+    # a function "time" would run time(2) instead.
+    if invocation.function not in exported_functions(library, library.stat().st_mtime_ns):
+        raise RunnerException(
+            f"The compiled library of {invocation.executable.build_spec.source_file} does not "
+            f"export {invocation.function!r}. Declare it extern \"C\", and not static."
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def exported_functions(library: Path, _modified: int) -> frozenset[str]:
+    """Names of the functions that a shared library exports.
+
+    Raises:
+        InputError: the file is not a shared library.
+    """
+    from elftools.common.exceptions import ELFError  # type: ignore[import-untyped]
+    from elftools.elf.elffile import ELFFile  # type: ignore[import-untyped]
+
+    try:
+        with library.open("rb") as stream:
+            table = ELFFile(stream).get_section_by_name(".dynsym")
+            symbols = table.iter_symbols() if table is not None else ()
+            return frozenset(
+                symbol.name for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF"
+            )
+    except ELFError as error:
+        raise InputError(f"{str(library)!r} is not a shared library: {error}.") from error
+
+
+def _doubts(invocations: Iterable[Any]) -> Iterator[str]:
+    for invocation in invocations:
+        returned = invocation.executable.functions[invocation.function].return_type
+        if isinstance(returned, type) and returned not in _RETURNED_RIGHT:
+            yield (
+                f"CFiddle reads every return value as a C int: the value of "
+                f"{invocation.function}(), a {returned.__name__.removeprefix('c_')}, may be wrong."
+            )
+        counters = set(invocation.perf_counters)
+        software = {name for name in counters if name.startswith("PERF_COUNT_SW_")}
+        if software & _CLOCKS and len(software) > 1:
+            yield (
+                f"{', '.join(sorted(software & _CLOCKS))} counted together with other software "
+                "events makes these count too little; give a list of lists to count them apart."
+            )

@@ -1,0 +1,102 @@
+"""Pickle what goes to the sandbox, and know what the other side needs to load it."""
+
+import io
+import pickle
+import sys
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cfiddle_slurm.bundle import Member
+from cfiddle_slurm.errors import InputError
+
+_LEAN_PACKAGES = sys.stdlib_module_names | {"cfiddle"}
+_INSTALLED_FOLDERS = ("site-packages", "dist-packages")
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """A pickle and the classes and functions that it names, as (module, qualified name)."""
+
+    data: bytes
+    names: frozenset[tuple[str, str]]
+
+    @property
+    def needs_full_import(self) -> bool:
+        """Whether it names anything but CFiddle's own and the standard library's."""
+        return any(module.partition(".")[0] not in _LEAN_PACKAGES for module, _ in self.names)
+
+
+class _NotingPickler(pickle.Pickler):
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream, protocol=5)
+        self.names: set[tuple[str, str]] = set()
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type | types.FunctionType):
+            self.names.add((obj.__module__, obj.__qualname__))
+        elif type(obj).__module__ == "numpy" and hasattr(obj, "item"):
+            # A numpy number is an argument like any other; the sandbox has no numpy.
+            value = obj.item()
+            return type(value), (value,)
+        return NotImplemented
+
+
+def dump(obj: object) -> Pickled:
+    """Pickle an object.
+
+    Raises:
+        InputError: it cannot be pickled, or holds a class that was defined in the notebook.
+    """
+    stream = io.BytesIO()
+    pickler = _NotingPickler(stream)
+    try:
+        pickler.dump(obj)
+    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"A part of the experiment cannot be sent to the cluster: {error}.",
+            hint="Classes and functions must be defined at the top level of a module.",
+            cause=error,
+        ) from error
+    for module, name in sorted(pickler.names):
+        if module == "__main__":
+            raise InputError(
+                f"{name} is defined in the notebook (or script) itself, "
+                "where the cluster cannot import it.",
+                hint="Put it into a module, a .py file beside the notebook, and import it.",
+            )
+    return Pickled(stream.getvalue(), frozenset(pickler.names))
+
+
+def user_modules(names: Iterable[tuple[str, str]], folder: str) -> list[Member]:
+    """The source files of the user's own modules among the named ones.
+
+    Args:
+        names: as in :class:`Pickled`.
+        folder: the bundle's folder for them.
+
+    Returns:
+        One member per file; for a module of a package, every ``.py`` file of the package.
+    """
+    packages = sorted({module.partition(".")[0] for module, _ in names})
+    members: list[Member] = []
+    for package in packages:
+        if package in _LEAN_PACKAGES or package == __package__:
+            continue
+        origin = getattr(sys.modules.get(package), "__file__", None)
+        if origin is None or set(_INSTALLED_FOLDERS) & set(Path(origin).parts):
+            continue
+        members += _sources(Path(origin), folder)
+    return members
+
+
+def _sources(origin: Path, folder: str) -> list[Member]:
+    if origin.name != "__init__.py":
+        return [Member(f"{folder}/{origin.name}", origin)]
+    top = origin.parent.parent
+    return [
+        Member(f"{folder}/{source.relative_to(top).as_posix()}", source)
+        for source in sorted(origin.parent.rglob("*.py"))
+    ]

@@ -1,0 +1,304 @@
+"""The batch script's door to the sandbox: ``cfiddle-sandbox run JOBDIR``. Standard library only.
+
+It streams a job directory's bundle to sandboxd and writes what comes back. It never leaves a job
+directory without ``report.json`` unless it is killed; when it is, the closed socket kills the
+container. Imports are kept few: the start of this program is part of every run's latency.
+
+Exit status: 0 a report was written (or the run had been started before), 1 not, 2 wrong usage.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any, BinaryIO
+
+if __name__ == "__main__" and not __package__:
+    # Started by its file name under ``python -I -S``: there is no site-packages to import from.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from cfiddle_slurm.sandbox.protocol import (
+    ACCEPTED,
+    DATA,
+    END,
+    HELLO,
+    OUTPUT,
+    PING,
+    PROTOCOL,
+    RELEASE,
+    RESULT,
+    SOCKET_PATH,
+    SOCKET_VARIABLE,
+    STATUS,
+    OutcomeKind,
+    ProtocolError,
+    parse_json,
+    read_frame,
+    write_frame,
+    write_json,
+)
+
+CHUNK = 256 << 10
+CONNECT_SECONDS = 10.0
+RELEASE_SECONDS = 10.0
+_REQUEST_KEYS = ("run_id", "image", "wall_seconds", "cpu_seconds", "memory_bytes")
+_USAGE = "usage: cfiddle-sandbox run JOBDIR | release JOBID | ping"
+
+
+class Unavailable(Exception):
+    """The sandbox could not be used; the text is the sentence for the user."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Console script. Returns the exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    # A stop request ends this process at once; the socket it closes ends the container.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if len(words) == 2 and words[0] == "run":
+        return run(words[1])
+    if len(words) == 2 and words[0] == "release":
+        return release(words[1])
+    if words == ["ping"]:
+        return ping()
+    print(_USAGE, file=sys.stderr)
+    return 2
+
+
+def run(folder: str) -> int:
+    """Execute the run in a job directory. Returns the exit status."""
+    began = time.monotonic()
+    try:
+        os.chdir(folder)
+        if not _claim():
+            return 0
+    except OSError as error:
+        print(f"cfiddle-sandbox: the job directory cannot be used: {error}", file=sys.stderr)
+        return 1
+    run_id: object = None
+    try:
+        request = _read_request()
+        run_id = request["run_id"]
+        report = _converse(request)
+    except Unavailable as error:
+        report = _own_report(run_id, OutcomeKind.UNAVAILABLE, str(error))
+    report["job_id"] = _job_id()
+    report["node"] = _node()
+    report["client_seconds"] = time.monotonic() - began
+    try:
+        _write_atomically("report.json", json.dumps(report).encode())
+    except OSError as error:
+        print(f"cfiddle-sandbox: report.json cannot be written: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _claim() -> bool:
+    """Whether this process is the first to start the run: a requeued job must not run twice."""
+    try:
+        descriptor = os.open("started.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump({"job_id": _job_id(), "node": _node(), "time": time.time()}, stream)
+    return True
+
+
+def _job_id() -> str:
+    return os.environ.get("SLURM_JOB_ID", "")
+
+
+def _node() -> str:
+    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
+def _read_request() -> dict[str, Any]:
+    try:
+        with open("request.json", "rb") as stream:
+            request = parse_json(stream.read(1 << 20))
+    except (OSError, ProtocolError) as error:
+        raise Unavailable(f"The job directory's request.json cannot be read: {error}") from error
+    if request.get("protocol") != PROTOCOL:
+        raise Unavailable(
+            f"The notebook speaks protocol {request.get('protocol')!r}, this worker {PROTOCOL}:"
+            " install the same version of cfiddle_slurm on both."
+        )
+    return {"run_id": None, **request}
+
+
+def _converse(request: dict[str, Any]) -> dict[str, Any]:
+    """Send the bundle, take what comes back, return the final status."""
+    connection = connect()
+    # sandboxd bounds every wait on its side; a silent one for minutes is a healthy long run.
+    connection.settimeout(None)
+    stream = connection.makefile("rb", CHUNK)
+    hello = {"protocol": PROTOCOL, "job_id": _job_id()}
+    hello.update((key, request.get(key)) for key in _REQUEST_KEYS)
+    trouble: list[str] = []
+    try:
+        # sandboxd may be speaking while we still send: a sender of its own avoids a deadlock.
+        sender = threading.Thread(target=_send, args=(connection, hello, trouble), daemon=True)
+        sender.start()
+        status = _receive(stream)
+    except (OSError, ProtocolError) as error:
+        raise Unavailable(f"{_lost(trouble)} ({error})") from error
+    finally:
+        connection.close()
+    if status is None:
+        raise Unavailable(_lost(trouble))
+    return status
+
+
+def _lost(trouble: list[str]) -> str:
+    return trouble[0] if trouble else "The connection to the node's sandbox service broke off."
+
+
+def connect() -> socket.socket:
+    """A connection to sandboxd.
+
+    Raises:
+        Unavailable: nobody answers at its socket.
+    """
+    path = os.environ.get(SOCKET_VARIABLE) or SOCKET_PATH
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(CONNECT_SECONDS)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        connection.close()
+        reason = error.strerror or str(error)
+        raise Unavailable(
+            f"The sandbox service of node {_node()} cannot be reached ({reason}); the run was not"
+            " started."
+        ) from error
+    return connection
+
+
+def _send(connection: socket.socket, hello: dict[str, Any], trouble: list[str]) -> None:
+    try:
+        with open("bundle.tar", "rb") as bundle, connection.makefile("wb", CHUNK) as stream:
+            write_json(stream, HELLO, hello)
+            while chunk := bundle.read(CHUNK):
+                write_frame(stream, DATA, chunk)
+            write_frame(stream, END, b"")
+    except FileNotFoundError:
+        trouble.append("The job directory holds no bundle.tar.")
+    except (BrokenPipeError, ConnectionResetError):
+        return  # sandboxd has said why, or the receiver sees the end itself
+    except (OSError, ProtocolError) as error:
+        trouble.append(f"The bundle could not be sent: {error}.")
+    if trouble:
+        _hang_up(connection)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """End the conversation in both directions, which wakes the receiver."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has ended already
+
+
+def _receive(stream: BinaryIO) -> dict[str, Any] | None:
+    """Write output and results as they come; the final status, or None when there was none."""
+    status = None
+    with _create("output.log") as output, _create("result.tar.part") as result:
+        files = {OUTPUT: output, RESULT: result}
+        while status is None and (frame := read_frame(stream)) is not None:
+            kind, payload = frame
+            if kind in files:
+                _append(files[kind], payload)
+            elif kind == STATUS:
+                status = parse_json(payload)
+            elif kind != ACCEPTED:
+                raise ProtocolError(f"sandboxd sent a frame of type {kind!r}.")
+        has_result = result.tell() > 0
+    # Only after the guest's own last word is the result stream whole.
+    if status is not None and status.get("guest") is not None and has_result:
+        os.replace("result.tar.part", "result.tar")
+    else:
+        os.unlink("result.tar.part")
+    return status
+
+
+def _create(name: str) -> BinaryIO:
+    try:
+        return open(name, "wb", buffering=0)
+    except OSError as error:
+        raise Unavailable(f"The job directory cannot be written: {error}.") from error
+
+
+def _append(stream: BinaryIO, payload: bytes) -> None:
+    try:
+        rest = memoryview(payload)
+        while rest:
+            rest = rest[stream.write(rest) :]
+    except OSError as error:
+        raise Unavailable(f"The job directory cannot be written: {error}.") from error
+
+
+def _own_report(run_id: object, kind: OutcomeKind, message: str) -> dict[str, Any]:
+    return {
+        "protocol": PROTOCOL,
+        "run_id": run_id,
+        "outcome": {"kind": kind.value, "message": message, "signal": None, "code": None},
+        "container": None,
+        "image": None,
+        "image_id": None,
+        "cores": None,
+        "measured": None,
+        "guest": None,
+        "versions": {},
+    }
+
+
+def _write_atomically(name: str, data: bytes) -> None:
+    with open(f"{name}.part", "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        # On a network file system the write may fail only now; a report must not be half there.
+        os.fsync(stream.fileno())
+    os.replace(f"{name}.part", name)
+
+
+def release(job_id: str) -> int:
+    """Have sandboxd end what is left of a job and wait for it. Never fails an Epilog: returns 0."""
+    try:
+        _ask(RELEASE, {"job_id": job_id}, RELEASE_SECONDS)
+    except Unavailable as error:
+        # Without sandboxd there is nothing to wait for: it sweeps orphans when it starts.
+        print(f"cfiddle-sandbox: job {job_id} was not released: {error}", file=sys.stderr)
+    return 0
+
+
+def ping() -> int:
+    """Whether sandboxd can take a run, for health checks. Returns 0 or 1."""
+    try:
+        outcome = _ask(PING, {"protocol": PROTOCOL}, CONNECT_SECONDS).get("outcome", {})
+    except Unavailable as error:
+        outcome = {"kind": OutcomeKind.UNAVAILABLE.value, "message": str(error)}
+    healthy = outcome.get("kind") == OutcomeKind.OK.value
+    print(outcome.get("message", ""), file=sys.stdout if healthy else sys.stderr)
+    return 0 if healthy else 1
+
+
+def _ask(kind: bytes, question: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """One question, one answer."""
+    connection = connect()
+    connection.settimeout(seconds)
+    try:
+        with connection, connection.makefile("rwb") as stream:
+            write_json(stream, kind, question)
+            stream.flush()
+            frame = read_frame(stream)
+            if frame is None or frame[0] != STATUS:
+                raise Unavailable("sandboxd gave no answer.")
+            return parse_json(frame[1])
+    except (OSError, ProtocolError) as error:
+        raise Unavailable(f"sandboxd gave no answer ({error}).") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The process in which the experiment runs: a fresh one per run and per set of run options.
+
+The guest (:mod:`cfiddle_slurm.sandbox.guest`) starts it with the environment that the run options
+ask for, and judges how it ended. What it measured is written as it goes, one pickled record after
+another, so that results finished before a crash are kept.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import pickle
+import resource
+import sys
+
+from cfiddle_slurm.layout import DONE, FILES, MODULES
+from cfiddle_slurm.sandbox.lean import enter_cfiddle
+
+# Every import costs each run its milliseconds, typing and pathlib most of all.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, BinaryIO
+
+_UNBUFFERED_BY_LINE = 1  # _IOLBF of stdio.h
+
+
+def main(plan_file: str) -> None:
+    """Carry out one plan; a CFiddle or Python exception is a result, not a failure."""
+    with open(plan_file, "rb") as stream:
+        plan = json.load(stream)
+    work = plan["work"]
+    _prepare_process(plan["cpu_seconds"])
+    os.chdir(f"{work}/{FILES}")
+    with open(plan["results"], "xb", buffering=0) as stream:
+        recorder = Recorder(stream)
+        try:
+            if plan["kind"] == "cfiddle":
+                run_cfiddle(plan, work, recorder)
+            else:
+                run_call(plan, work, recorder)
+        except Exception as error:  # noqa: BLE001 - whatever user code raised belongs to the user
+            recorder.record(("raised", *describe_exception(error)))
+    _flush_stdio()
+    with open(f"{plan['results']}.{DONE}", "xb"):
+        pass
+
+
+def _prepare_process(cpu_seconds: float | None) -> None:
+    if cpu_seconds is not None:
+        soft = max(1, int(cpu_seconds + 0.999))
+        # At the soft limit the process gets SIGXCPU, which names the cause; the hard limit ends
+        # a process that ignores it (setrlimit(2)).
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, soft + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        # When memory runs out, the kernel should end the experiment, not the guest (proc(5)).
+        with open("/proc/self/oom_score_adj", "w") as stream:
+            stream.write("1000")
+    except OSError:
+        pass
+    # Lines printed before a crash would otherwise be lost in the C library's buffer.
+    libc = ctypes.CDLL(None)
+    for name in ("stdout", "stderr"):
+        libc.setvbuf(ctypes.c_void_p.in_dll(libc, name), None, _UNBUFFERED_BY_LINE, 0)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _flush_stdio() -> None:
+    ctypes.CDLL(None).fflush(None)
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+class Recorder(pickle.Pickler):
+    """Pickles records one after another; an invocation is written as its number only."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream, protocol=5)
+        self._numbers: dict[int, int] = {}
+
+    def know(self, invocations: Mapping[int, object]) -> None:
+        """From now on these objects, by number, are references to the caller's own."""
+        self._numbers = {id(invocation): number for number, invocation in invocations.items()}
+
+    def persistent_id(self, obj: object) -> int | None:
+        return self._numbers.get(id(obj))
+
+    def record(self, record: tuple[Any, ...]) -> None:
+        """Write one record, whole or not at all."""
+        self.dump(record)
+
+
+def describe_exception(error: BaseException) -> tuple[str, str, str, bytes | None]:
+    """Type name, text, traceback, and the pickled exception where it can be pickled."""
+    import traceback
+
+    kind = type(error)
+    try:
+        pickled = pickle.dumps(error, protocol=5)
+        pickle.loads(pickled)  # many exceptions can be pickled and not loaded  # noqa: S301
+    except Exception:  # noqa: BLE001 - any class may fail in any way here
+        pickled = None
+    text = "".join(traceback.format_exception(kind, error, error.__traceback__))
+    return f"{kind.__module__}.{kind.__qualname__}", str(error), text, pickled
+
+
+def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
+    """Execute the invocations of one group of a pickled CFiddle runner."""
+    import faulthandler
+
+    entry = plan["entry"]
+    enter_cfiddle(full=entry["full"])
+    _shorten_result_names()
+    with open(f"{work}/{entry['runner']}", "rb") as stream:
+        contents = pickle.load(stream)  # noqa: S301 - this is what the sandbox is for
+    faulthandler.disable()  # cfiddle.Invoker turns it on; the guest names the signal itself
+    runner, numbers = contents["runner"], plan["invocations"]
+    chosen = {number: runner._invocations[number] for number in numbers}
+    _bring_libraries(chosen.values(), entry["libraries"], work)
+    recorder.know(chosen)
+    runner._invocations = list(chosen.values())
+    runner._progress_bar = _no_progress_bar
+    runner._result_list_factory = lambda: _RecordingList(recorder)
+    from cfiddle.config import cfiddle_config  # type: ignore[import-untyped]
+    from cfiddle.Exceptions import CFiddleException  # type: ignore[import-untyped]
+
+    with cfiddle_config(**contents["config"]):
+        try:
+            value = runner._delegated_run()
+        except CFiddleException as error:
+            recorder.record(("raised", *describe_exception(error)))
+            return
+    if not isinstance(value, _RecordingList):
+        # A user's own Runner class may return anything.
+        recorder.record(("value", value))
+
+
+class _RecordingList(list):  # type: ignore[type-arg]
+    """Takes the place of CFiddle's result list and writes each result as it arrives."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def append(self, result: Any) -> None:
+        self._recorder.record(("result", result))
+
+
+def _no_progress_bar(invocations: Iterable[Any], *_: Any, **__: Any) -> Iterable[Any]:
+    return invocations
+
+
+def _bring_libraries(
+    invocations: Iterable[Any], libraries: Mapping[str, Mapping[str, str]], work: str
+) -> None:
+    """Point each executable to its copy here, and to a fresh build directory of its own."""
+    for invocation in invocations:
+        executable = invocation.executable
+        places = libraries.get(executable.lib)
+        if places is None:
+            continue
+        executable.lib = f"{work}/{places['library']}"
+        executable.build_dir = f"{work}/{places['build_dir']}"
+        os.makedirs(executable.build_dir, exist_ok=True)
+
+
+def _shorten_result_names() -> None:
+    """Let CFiddle write each invocation's table to a short, unused name.
+
+    Its own choice holds all the arguments: longer than 255 bytes, the run crashes; equal to an
+    old table's, a failed write would return the old numbers.
+    """
+    from cfiddle.Invoker import Invoker  # type: ignore[import-untyped]
+
+    def path(self: Any) -> str:
+        name = os.path.join(self._invocation.executable.build_dir, "results.csv")
+        if os.path.exists(name):
+            os.unlink(name)
+        return name
+
+    if hasattr(Invoker, "_build_results_path"):
+        Invoker._build_results_path = path
+
+
+def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
+    """Execute a pickled method call; what it returns and the object's new state are the result."""
+    sys.path.insert(0, f"{work}/{MODULES}")
+    with open(f"{work}/{plan['entry']['call']}", "rb") as stream:
+        call = pickle.load(stream)  # noqa: S301 - this is what the sandbox is for
+    target, method = call["obj"], call["method"]
+    try:
+        if call["subdelegate"] is not None:
+            value = call["subdelegate"].invoke(target, method, *call["args"], **call["kwargs"])
+        else:
+            value = getattr(target, method)(*call["args"], **call["kwargs"])
+    except Exception as error:  # noqa: BLE001 - it is the caller's, and goes back to them
+        recorder.record(("state", target.__dict__))
+        recorder.record(("raised", *describe_exception(error)))
+        return
+    recorder.record(("state", target.__dict__))
+    recorder.record(("value", value))

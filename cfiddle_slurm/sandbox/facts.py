@@ -1,0 +1,77 @@
+"""What the machine can tell about itself and its performance counters; standard library only."""
+
+import ctypes
+import errno
+import os
+import platform
+from pathlib import Path
+
+_SYSCALL_NUMBERS = {"x86_64": 298, "aarch64": 241, "ppc64le": 319, "riscv64": 241}
+_TYPE_HARDWARE, _TYPE_SOFTWARE = 0, 1
+_HARDWARE_CYCLES, _SOFTWARE_PAGE_FAULTS = 0, 2
+_ATTRIBUTE_SIZE = 112  # PERF_ATTR_SIZE_VER5 of linux/perf_event.h
+
+
+def open_perf_event(kind: int, config: int) -> int:
+    """Open and close one counter of this process, kernel side included.
+
+    Returns:
+        0, or the errno of perf_event_open(2).
+    """
+    number = _SYSCALL_NUMBERS.get(platform.machine())
+    if number is None:
+        return errno.ENOSYS
+    attribute = ctypes.create_string_buffer(_ATTRIBUTE_SIZE)
+    for offset, width, value in ((0, 4, kind), (4, 4, _ATTRIBUTE_SIZE), (8, 8, config)):
+        attribute[offset : offset + width] = value.to_bytes(width, "little")  # type: ignore[assignment]
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.syscall(
+        ctypes.c_long(number), attribute, 0, -1, -1, ctypes.c_ulong(0)
+    )
+    if descriptor < 0:
+        return ctypes.get_errno()
+    os.close(descriptor)
+    return 0
+
+
+def perf_availability() -> dict[str, str]:
+    """Whether performance counters work here: ``status`` (works, no_pmu, refused) and ``detail``."""
+    software = open_perf_event(_TYPE_SOFTWARE, _SOFTWARE_PAGE_FAULTS)
+    if software:
+        return {
+            "status": "refused",
+            "detail": f"perf_event_open: {os.strerror(software)}; "
+            f"perf_event_paranoid is {_read('/proc/sys/kernel/perf_event_paranoid') or 'not known'}",
+        }
+    hardware = open_perf_event(_TYPE_HARDWARE, _HARDWARE_CYCLES)
+    if hardware:
+        return {
+            "status": "no_pmu",
+            "detail": f"software counters work; hardware counters: {os.strerror(hardware)}",
+        }
+    return {"status": "works", "detail": "software and hardware counters work"}
+
+
+def machine() -> dict[str, str | None]:
+    """CPU model, kernel release and frequency governor of this machine."""
+    return {
+        "cpu_model": cpu_model(_read("/proc/cpuinfo") or ""),
+        "kernel": platform.release(),
+        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+    }
+
+
+def cpu_model(cpuinfo: str) -> str | None:
+    """The processor's name in the text of /proc/cpuinfo."""
+    for line in cpuinfo.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "cpu", "Model"):
+            return value.strip()
+    return None
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None
