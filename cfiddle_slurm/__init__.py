@@ -15,16 +15,18 @@ from cfiddle_slurm._version import __version__
 
 TYPE_CHECKING = False  # not typing's: its import alone would double the start-up of a sandbox
 if TYPE_CHECKING:
-    from cfiddle_slurm.backend import configure, configured, job_script, last_report
+    from cfiddle_slurm.backend import configure, configured, job_script
     from cfiddle_slurm.delegate import SlurmSandboxDelegate
     from cfiddle_slurm.errors import CFiddleSlurmError
+    from cfiddle_slurm.remote_run import last_report
     from cfiddle_slurm.report import RunReport
     from cfiddle_slurm.settings import Settings
 
 _HOMES = {
-    "backend": ("configure", "configured", "job_script", "last_report"),
+    "backend": ("configure", "configured", "job_script"),
     "delegate": ("SlurmSandboxDelegate",),
     "errors": ("CFiddleSlurmError",),
+    "remote_run": ("last_report",),
     "report": ("RunReport",),
     "settings": ("Settings",),
 }

@@ -24,9 +24,17 @@ class Pickled:
     names: frozenset[tuple[str, str]]
 
     @property
-    def needs_full_import(self) -> bool:
-        """Whether it names anything but CFiddle's own and the standard library's."""
-        return any(module.partition(".")[0] not in _LEAN_PACKAGES for module, _ in self.names)
+    def foreign(self) -> frozenset[tuple[str, str]]:
+        """The names that are neither CFiddle's nor the standard library's."""
+        return frozenset(name for name in self.names if _package(name[0]) not in _LEAN_PACKAGES)
+
+    def names_package(self, package: str) -> bool:
+        """Whether it names anything of a package."""
+        return any(_package(module) == package for module, _ in self.names)
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 class _NotingPickler(pickle.Pickler):
@@ -80,7 +88,7 @@ def user_modules(names: Iterable[tuple[str, str]], folder: str) -> list[Member]:
     Returns:
         One member per file; for a module of a package, every ``.py`` file of the package.
     """
-    packages = sorted({module.partition(".")[0] for module, _ in names})
+    packages = sorted({_package(module) for module, _ in names})
     members: list[Member] = []
     for package in packages:
         if package in _LEAN_PACKAGES or package == __package__:

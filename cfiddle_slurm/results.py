@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
 
-from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.errors import RemoteError, ResultRejected
 
 _ALLOWED = {
     "cfiddle.Data": {"InvocationResultsList"},
@@ -23,8 +23,15 @@ _ALLOWED = {
 _EXCEPTION_PACKAGES = ("builtins", "cfiddle")
 _CALL_ALLOWED = {
     **_ALLOWED,
-    "builtins": {"complex", "set", "frozenset", "range", "slice", "object"},
+    "builtins": {"bytearray", "complex", "frozenset", "object", "range", "set", "slice"},
     "_io": {"BytesIO", "StringIO"},
+    "collections": {"Counter", "OrderedDict", "defaultdict", "deque"},
+    "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
+    "decimal": {"Decimal"},
+    "fractions": {"Fraction"},
+    "pathlib": {"PosixPath", "PurePosixPath"},
+    "pathlib._local": {"PosixPath", "PurePosixPath"},
+    "uuid": {"UUID"},
 }
 _MAX_TEXT = 20_000
 
@@ -38,6 +45,24 @@ class RaisedThere:
     traceback: str
     exception: BaseException | None
     """The exception itself, where its class may be loaded here."""
+
+    def as_cfiddle_exception(self) -> Exception:
+        """The exception itself if it is one of CFiddle's, else a RemoteError that tells of it.
+
+        CFiddle hides any other exception behind the words "internal error".
+        """
+        from cfiddle.Exceptions import CFiddleException  # type: ignore[import-untyped]
+
+        if isinstance(self.exception, CFiddleException):
+            return self.exception
+        return self.as_remote_error()
+
+    def as_remote_error(self) -> RemoteError:
+        """An error that tells type, text and traceback."""
+        name = self.type_name.removeprefix("builtins.")
+        error = RemoteError(f"The experiment raised {name}: {self.text}", cause=self.traceback)
+        error.type_name, error.remote_traceback = self.type_name, self.traceback
+        return error
 
 
 @dataclass

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 _UNBUFFERED_BY_LINE = 1  # _IOLBF of stdio.h
+_PR_SET_PDEATHSIG, _SIGKILL = 1, 9
 
 
 def main(plan_file: str) -> None:
@@ -60,8 +61,10 @@ def _prepare_process(cpu_seconds: float | None) -> None:
             stream.write("1000")
     except OSError:
         pass
-    # Lines printed before a crash would otherwise be lost in the C library's buffer.
     libc = ctypes.CDLL(None)
+    # Nothing may outlive the guest, however that ends.
+    libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+    # Lines printed before a crash would otherwise be lost in the C library's buffer.
     for name in ("stdout", "stderr"):
         libc.setvbuf(ctypes.c_void_p.in_dll(libc, name), None, _UNBUFFERED_BY_LINE, 0)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -112,6 +115,7 @@ def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
 
     entry = plan["entry"]
     enter_cfiddle(full=entry["full"])
+    sys.path.insert(0, f"{work}/{MODULES}")
     _shorten_result_names()
     with open(f"{work}/{entry['runner']}", "rb") as stream:
         contents = pickle.load(stream)  # noqa: S301 - this is what the sandbox is for
@@ -187,6 +191,8 @@ def _shorten_result_names() -> None:
 def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     """Execute a pickled method call; what it returns and the object's new state are the result."""
     sys.path.insert(0, f"{work}/{MODULES}")
+    if plan["entry"]["full"]:
+        enter_cfiddle(full=True)
     with open(f"{work}/{plan['entry']['call']}", "rb") as stream:
         call = pickle.load(stream)  # noqa: S301 - this is what the sandbox is for
     target, method = call["obj"], call["method"]

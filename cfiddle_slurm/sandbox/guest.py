@@ -49,7 +49,7 @@ from cfiddle_slurm.sandbox.protocol import (
 DEFAULT_WORK = "/work"
 MAX_BUNDLE_BYTES = 64 << 30
 """A bound against nonsense only: the real one is the size of the work directory's tmpfs."""
-_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _START = (
     "import sys; sys.path[:0] = sys.argv[2:3]; sys.path += sys.argv[3:]; "
     "from cfiddle_slurm.sandbox.experiment import main; main(sys.argv[1])"
@@ -160,6 +160,17 @@ def _harden() -> None:
     # and its descriptors cannot be opened through /proc (prctl(2), proc(5)).
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if os.getpid() != 1:
+        # No container ends with us: we end what we started, on request and when nobody is left
+        # to make one.
+        signal.signal(signal.SIGTERM, _stop)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _stop(number: int, _frame: object) -> None:
+    for child in _children():
+        _end_stragglers(child)
+    os._exit(128 + number)
 
 
 def _take_stdio() -> tuple[BinaryIO, BinaryIO]:
@@ -275,7 +286,7 @@ def _run_experiment(
     lean = plan["kind"] == "cfiddle" and not plan["entry"]["full"]
     flags = ["-I", "-S"] if lean else ["-I"]
     process = subprocess.Popen(
-        [sys.executable, *flags, "-c", _START, str(plan_file), *_import_path()],
+        [sys.executable, *flags, "-c", _START, str(plan_file), *_import_path(lean=lean)],
         stdin=subprocess.DEVNULL,
         env=environment,
         cwd=work,
@@ -287,13 +298,13 @@ def _run_experiment(
     return judge(process.returncode, done=Path(f"{plan['results']}.{DONE}").exists())
 
 
-def _import_path() -> list[str]:
-    """Folders of this package and of CFiddle, for a process without site-packages."""
+def _import_path(*, lean: bool) -> list[str]:
+    """Where the experiment's process finds this package and CFiddle, and else what we find."""
     places = [str(Path(__file__).parents[2])]
     spec = find_spec("cfiddle")
     if spec is not None and spec.origin is not None:
         places.append(str(Path(spec.origin).parent.parent))
-    return places
+    return places if lean else [*places, *sys.path]
 
 
 def judge(returncode: int, *, done: bool) -> Ending:

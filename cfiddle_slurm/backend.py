@@ -1,0 +1,161 @@
+"""The CFiddle side: after :func:`configure`, ``cfiddle.run()`` executes on the cluster."""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.remote_run import Outcome, execute
+from cfiddle_slurm.report import RunReport
+from cfiddle_slurm.schedulers import scheduler_for
+from cfiddle_slurm.settings import Settings, resolve
+from cfiddle_slurm.travel import cfiddle_task
+
+_HOOKS = ("RunnerExecutionMethod_type", "RunnerDelegate_type")
+"""The newer CFiddle's key, and the released one's (which accepts any key silently)."""
+
+
+class BackendFactory:
+    """What stands in CFiddle's configuration: called without arguments, it gives a backend.
+
+    An object and not a class, since it carries the settings; CFiddle copies and pickles it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(self) -> "Backend":
+        return Backend(self.settings)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.settings!r})"
+
+
+class Backend:
+    """Executes one CFiddle run with the given settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def execute(self, command: list[str], runner: Any) -> None:
+        """Carry out what ``command`` would do here, ``cfiddle-run --runner R --results S``.
+
+        Args:
+            command: CFiddle's command; only the results file is taken from it.
+            runner: the :class:`cfiddle.Runner.Runner` whose invocations are to be executed.
+
+        Raises:
+            cfiddle.CFiddleException: what the experiment raised; or a CFiddleSlurmError, which
+                has the results finished before in ``partial_results``.
+        """
+        task = cfiddle_task(runner, self._settings)
+        outcome = execute(task, self._settings)
+        results = _results_of(runner, outcome)
+        error: Any = outcome.error
+        if error is None and outcome.records.raised is not None:
+            error = outcome.records.raised.as_cfiddle_exception()
+            _explain_counters(error, outcome.report)
+        if error is not None:
+            error.partial_results = results
+            raise error
+        # CFiddle loads these bytes next: they are written here, not in the sandbox.
+        with Path(command[command.index("--results") + 1]).open("wb") as stream:
+            pickle.dump(results, stream)
+
+
+def _results_of(runner: Any, outcome: Outcome) -> Any:
+    """The finished results as CFiddle's own list, in the order of the invocations.
+
+    Raises:
+        ResultRejected: a run that claims to be complete is not, or holds what was not asked for.
+    """
+    if outcome.records.values:
+        return outcome.records.values[0]  # a Runner of the user's own may return anything
+    invocations = runner.get_invocations()
+    place = {id(invocation): number for number, invocation in enumerate(invocations)}
+    found = {
+        place.get(id(getattr(result, "invocation", None))): result
+        for result in outcome.records.results
+    }
+    complete = outcome.error is None and outcome.records.raised is None
+    if None in found or (complete and len(found) != len(invocations)):
+        raise ResultRejected(
+            f"The results are not those of the {len(invocations)} invocations that were asked for.",
+            hint="Does your code end its process, or write to files that it did not open?",
+        )
+    results = runner._result_list_factory()
+    for number in sorted(found):
+        results.append(found[number])
+    return results
+
+
+def _explain_counters(error: Exception, report: RunReport) -> None:
+    """Say why a performance counter is refused: CFiddle knows the name only."""
+    if type(error).__name__ == "UnknownPerformanceCounter":
+        error.args = (f"{error} (on {report.node}: {report.perf_detail})",)
+
+
+def _hook() -> str:
+    from cfiddle.config import peek_config  # type: ignore[import-untyped]
+
+    known = peek_config()
+    return next(hook for hook in _HOOKS if hook in known)
+
+
+def configure(**options: Any) -> Settings:
+    """Make ``cfiddle.run()`` execute on the cluster from now on.
+
+    Args:
+        **options: fields of :class:`~cfiddle_slurm.settings.Settings`; what is not given comes
+            from ``CFIDDLE_SLURM_*`` variables, the user's and the site's configuration files.
+
+    Returns:
+        The settings that are now in force.
+
+    Raises:
+        SettingsError: an unknown option or a wrong value, wherever it stands.
+    """
+    from cfiddle.config import set_config
+
+    settings = resolve(options)
+    set_config(_hook(), BackendFactory(settings))
+    return settings
+
+
+@contextmanager
+def configured(**options: Any) -> Iterator[Settings]:
+    """As :func:`configure`, for the time of a ``with`` block.
+
+    CFiddle keeps one configuration per process, so two threads must not use this at once;
+    plain ``run()`` in several threads is fine.
+
+    Raises:
+        SettingsError: as :func:`configure`.
+    """
+    from cfiddle.config import cfiddle_config
+
+    settings = resolve(options)
+    with cfiddle_config(**{_hook(): BackendFactory(settings)}):
+        yield settings
+
+
+def job_script(**options: Any) -> str:
+    """What would be submitted for a run, as text; nothing is submitted.
+
+    Args:
+        **options: as for :func:`configure`; without any, the settings in force.
+
+    Raises:
+        SettingsError: as :func:`configure`.
+    """
+    settings = resolve(options) if options else _current()
+    return scheduler_for(settings).script(settings.jobs_directory / "<run id>", settings)
+
+
+def _current() -> Settings:
+    from cfiddle.config import peek_config
+
+    factory = peek_config().get(_hook())
+    return factory.settings if isinstance(factory, BackendFactory) else resolve({})

@@ -1,0 +1,63 @@
+"""Bring a run's results home: check every byte first, write only what was declared."""
+
+import io
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cfiddle_slurm.bundle import BundleError, matches, read_tar, write_below
+from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.layout import OUTPUTS, RESULTS
+from cfiddle_slurm.results import Records, read_records
+
+MAX_BYTES = 64 << 30
+"""A bound against nonsense only: the sandbox policy limits the result stream."""
+
+
+def collect(
+    archive: Path,
+    home: Path,
+    *,
+    outputs: Collection[str],
+    invocations: Sequence[Any] = (),
+    extra: Collection[tuple[str, str]] = (),
+) -> Records:
+    """Read a result stream's records, then write its output files.
+
+    Args:
+        archive: the result stream; absent when the run ended before it had one.
+        home: the working directory, below which output files are written.
+        outputs: globs of the output files that were asked for.
+        invocations, extra: as in :func:`cfiddle_slurm.results.read_records`.
+
+    Raises:
+        ResultRejected: the stream is broken, or holds anything but what a run may send;
+            then nothing is written.
+    """
+    try:
+        with archive.open("rb") as stream:
+            records = read_records(_records(stream, outputs), invocations, extra)
+            stream.seek(0)
+            for name, info, content in read_tar(stream, max_bytes=MAX_BYTES):
+                if name.startswith(f"{OUTPUTS}/"):
+                    # What runs there is the student's program: executable or not is its matter,
+                    # set-user-id bits are not.
+                    target = name.removeprefix(f"{OUTPUTS}/")
+                    write_below(home, target, content, mode=0o644 | (info.mode & 0o111))
+    except FileNotFoundError:
+        return Records(results=[], values=[])
+    except BundleError as error:
+        raise ResultRejected(f"The results were not accepted: {error}", cause=error) from error
+    except OSError as error:
+        raise ResultRejected(f"The results could not be stored: {error}.", cause=error) from error
+    return records
+
+
+def _records(stream: BinaryIO, outputs: Collection[str]) -> Iterator[BinaryIO]:
+    """The record streams in order; on the way everything else is checked, too."""
+    for name, _, content in read_tar(stream, max_bytes=MAX_BYTES):
+        folder, _, rest = name.partition("/")
+        if folder == RESULTS and rest.isdecimal():
+            yield io.BufferedReader(content)  # type: ignore[type-var]
+        elif not (folder == OUTPUTS and matches(rest, outputs)):
+            raise BundleError(f"The file {name!r} was not asked for.")

@@ -1,0 +1,67 @@
+"""The files that an experiment takes along and brings back, as globs name them."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cfiddle_slurm.bundle import BundleError, Member, safe_path
+from cfiddle_slurm.errors import InputError
+
+
+def check_patterns(patterns: Iterable[str], what: str) -> tuple[str, ...]:
+    """The globs, each known to stay inside the working directory.
+
+    Args:
+        patterns: globs relative to the working directory.
+        what: the setting they come from, for the error's text.
+
+    Raises:
+        InputError: a glob is empty, absolute, or leaves the working directory.
+    """
+    checked = []
+    for pattern in patterns:
+        try:
+            safe_path(pattern)
+        except BundleError as error:
+            raise InputError(
+                f"{what} holds {pattern!r}, which does not stay inside the working directory.",
+                hint="Give globs relative to the working directory, like 'data/*.txt'.",
+                cause=error,
+            ) from error
+        checked.append(pattern)
+    return tuple(checked)
+
+
+def input_members(patterns: Iterable[str], folder: str) -> Iterator[Member]:
+    """The files that globs name in the working directory; a folder means all files in it.
+
+    Args:
+        patterns: globs relative to the working directory.
+        folder: the bundle's folder for them.
+
+    Raises:
+        InputError: a glob leaves the working directory or matches nothing.
+    """
+    seen: set[str] = set()
+    for pattern in check_patterns(patterns, "input_files"):
+        found = sorted(_matching(pattern))
+        if not found:
+            raise InputError(
+                f"No input file matches {pattern!r} in {str(Path.cwd())!r}.",
+                hint="input_files are globs relative to the working directory.",
+            )
+        for name in found:
+            if name not in seen:
+                seen.add(name)
+                yield Member(f"{folder}/{name}", Path(name).absolute())
+
+
+def _matching(pattern: str) -> set[str]:
+    try:
+        return {
+            file.as_posix()
+            for path in Path().glob(pattern)
+            for file in (path.rglob("*") if path.is_dir() else (path,))
+            if not file.is_dir()
+        }
+    except (ValueError, OSError) as error:
+        raise InputError(f"The glob {pattern!r} cannot be used: {error}.", cause=error) from error

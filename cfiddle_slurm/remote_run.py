@@ -1,0 +1,217 @@
+"""One run's life: stage, submit, wait, collect, clean up. Backend and delegate share it."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cfiddle_slurm._version import __version__
+from cfiddle_slurm.bundle import BundleError, Manifest, Member, environment_to_travel
+from cfiddle_slurm.collect import collect
+from cfiddle_slurm.errors import CFiddleSlurmError, InputError, SchedulerUnavailable
+from cfiddle_slurm.job_directory import RESULT, JobDirectory, new_run_id
+from cfiddle_slurm.layout import MANIFEST
+from cfiddle_slurm.outcomes import error_of_outcome
+from cfiddle_slurm.report import RunReport
+from cfiddle_slurm.results import Records
+from cfiddle_slurm.sandbox.protocol import PROTOCOL
+from cfiddle_slurm.schedulers import scheduler_for, watcher_for
+from cfiddle_slurm.schedulers.base import Scheduler
+from cfiddle_slurm.schedulers.watch import StateWatch
+from cfiddle_slurm.settings import Settings
+from cfiddle_slurm.waiting import Wait
+
+_CANCEL_SECONDS = 20.0
+"""Longest wait for Slurm's word that a cancelled job is gone (its own KillWait is 30 s at most)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be executed.
+
+    Attributes:
+        kind, entry, outputs: as in :class:`cfiddle_slurm.bundle.Manifest`.
+        members: the bundle's files beside the manifest.
+        invocations, extra: as in :func:`cfiddle_slurm.results.read_records`.
+    """
+
+    kind: str
+    entry: dict[str, Any]
+    members: tuple[Member, ...]
+    outputs: tuple[str, ...] = ()
+    invocations: Sequence[Any] = ()
+    extra: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came back: records, how it went, and the error when it did not end well."""
+
+    records: Records
+    report: RunReport
+    error: CFiddleSlurmError | None
+
+
+class _Reports(threading.local):
+    mine: RunReport | None = None
+
+
+_reports = _Reports()
+_latest: list[RunReport] = []
+
+
+def last_report() -> RunReport | None:
+    """The report of this thread's last run; when it made none, of the process's last run."""
+    return _reports.mine or (_latest[-1] if _latest else None)
+
+
+def _remember(report: RunReport) -> None:
+    _reports.mine = report
+    _latest[:] = [report]
+
+
+def execute(task: Task, settings: Settings) -> Outcome:
+    """Run a task to its end.
+
+    Raises:
+        CFiddleSlurmError: it could not be run, or its results are not acceptable. A run that came
+            back with an error of its own is returned, with what it had finished.
+        KeyboardInterrupt: after the job was cancelled and is confirmed gone.
+    """
+    _check_places(settings)
+    scheduler = scheduler_for(settings)
+    run_id = new_run_id()
+    directory = JobDirectory.create(settings.jobs_directory, run_id)
+    try:
+        _stage(directory, run_id, task, settings)
+        job_id, status = _submit_and_wait(scheduler, directory, run_id, settings)
+        outcome = _bring_home(directory, task, status, scheduler.name)
+    except CFiddleSlurmError as error:
+        error.run_id = run_id
+        _after_failure(directory, error, settings)
+        raise
+    except BaseException:
+        directory.remove()
+        raise
+    if outcome.error is None:
+        directory.remove()
+    else:
+        outcome.error.run_id, outcome.error.report = run_id, outcome.report
+        outcome.error.job_id = outcome.error.job_id or job_id
+        _after_failure(directory, outcome.error, settings)
+    return outcome
+
+
+def _check_places(settings: Settings) -> None:
+    root = settings.shared_root
+    if settings.scheduler != "slurm" or root is None:
+        return
+    for what, path in (("working directory", Path.cwd()), ("jobs directory", settings.jobs_directory)):
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise InputError(
+                f"The {what} {str(path)!r} is not on the shared home {str(root)!r}, "
+                "so the workers cannot see it.",
+                hint=f"Work in a folder below {root}.",
+            )
+
+
+def notebook_versions() -> dict[str, str]:
+    """The versions that must agree between notebook and sandbox."""
+    from importlib.metadata import version
+
+    return {
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "cfiddle": version("cfiddle"),
+        "cfiddle_slurm": __version__,
+    }
+
+
+def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings) -> None:
+    manifest = Manifest(
+        run_id=run_id,
+        kind=task.kind,
+        entry=task.entry,
+        outputs=task.outputs,
+        environment=environment_to_travel(os.environ),
+        versions=notebook_versions(),
+    )
+    request = {
+        "protocol": PROTOCOL,
+        "run_id": run_id,
+        "image": settings.image,
+        "wall_seconds": settings.time_limit,
+        "cpu_seconds": None,
+        "memory_bytes": settings.memory,
+    }
+    try:
+        directory.stage((Member(MANIFEST, manifest.to_bytes()), *task.members), request)
+    except BundleError as error:
+        raise InputError(str(error), cause=error) from error
+
+
+def _submit_and_wait(
+    scheduler: Scheduler, directory: JobDirectory, run_id: str, settings: Settings
+) -> tuple[str, dict[str, Any]]:
+    job_id = scheduler.submit(run_id, directory.path, settings)
+    with watcher_for(scheduler, settings).watching(job_id) as watch:
+        try:
+            return job_id, Wait(directory, settings, scheduler, watch, job_id).for_report()
+        except BaseException:
+            _cancel(scheduler, watch, job_id)
+            raise
+
+
+def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str) -> None:
+    """Cancel a job and wait until it is gone; never hides why it is cancelled."""
+    give_up = time.monotonic() + _CANCEL_SECONDS
+    with suppress(KeyboardInterrupt):  # a second one: the user does not want to wait for it
+        try:
+            scheduler.cancel(job_id)
+            while time.monotonic() < give_up:
+                state = watch.refresh(_CANCEL_SECONDS)
+                if state is None or state.status.final:
+                    return
+                time.sleep(0.1)
+        except SchedulerUnavailable as error:
+            print(f"cfiddle_slurm: {error}", file=sys.stderr)
+    print(
+        f"cfiddle_slurm: job {job_id} was cancelled, but its end was not confirmed; "
+        f"look with: squeue --jobs={job_id}",
+        file=sys.stderr,
+    )
+
+
+def _bring_home(
+    directory: JobDirectory, task: Task, status: dict[str, Any], scheduler_name: str
+) -> Outcome:
+    records = collect(
+        directory.path / RESULT,
+        Path.cwd(),
+        outputs=task.outputs,
+        invocations=task.invocations,
+        extra=task.extra,
+    )
+    submitted, started, finished, collected = directory.times()
+    report = RunReport.of(
+        status,
+        scheduler=scheduler_name,
+        submitted=submitted,
+        started=started,
+        finished=finished if finished is not None else collected,
+        collected=collected,
+    )
+    _remember(report)
+    return Outcome(records, report, error_of_outcome(status))
+
+
+def _after_failure(directory: JobDirectory, error: CFiddleSlurmError, settings: Settings) -> None:
+    if not (directory.path / "request.json").exists():
+        directory.remove()  # nothing was submitted: there is nothing to look at
+        return
+    directory.keep(str(error), settings.keep_failed)
+

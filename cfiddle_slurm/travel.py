@@ -1,0 +1,152 @@
+"""Make a CFiddle runner fit for travel: what the sandbox needs of it, and nothing of ours."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cfiddle_slurm.bundle import Member
+from cfiddle_slurm.checks import check_invocations
+from cfiddle_slurm.inputs import check_patterns, input_members
+from cfiddle_slurm.layout import FILES, MODULES
+from cfiddle_slurm.pickling import dump, user_modules
+from cfiddle_slurm.remote_run import Task
+from cfiddle_slurm.settings import Settings
+
+_RUNNER = "runner.pickle"
+_STAYS_HOME = frozenset(
+    (
+        "Builder_type",
+        "CFIDDLE_BUILD_ROOT",
+        "ExecutableDescription_type",
+        "Executable_type",
+        "InvocationDescription_type",
+        "InvocationResultsList_type",
+        "ProgressBar",
+        "ProtoParser_types",
+        "RunnerDelegate_type",
+        "RunnerExecutionMethod_type",
+        "Runner_type",
+        "build_parameters_default",
+        "perf_counters_default",
+        "run_options_default",
+    )
+)
+"""Configuration that building and the caller's side use; it may name Jupyter's classes and ours."""
+
+
+def cfiddle_task(runner: Any, settings: Settings) -> Task:
+    """The task of executing a runner's invocations.
+
+    Args:
+        runner: a :class:`cfiddle.Runner.Runner`; it is not changed.
+        settings: which files travel.
+
+    Raises:
+        cfiddle.CFiddleException: an invocation cannot succeed (see :mod:`.checks`).
+        InputError: something cannot travel: a class of the notebook's own, a missing file.
+    """
+    from cfiddle.config import peek_config  # type: ignore[import-untyped]
+
+    invocations = runner.get_invocations()
+    check_invocations(invocations)
+    config = {key: value for key, value in peek_config().items() if key not in _STAYS_HOME}
+    pickled = dump({"config": config, "runner": travelling_runner(runner)})
+    libraries = _libraries(invocations)
+    outputs = check_patterns(
+        [*settings.output_files, *_asked_for(runner, "compute_output_files")], "output_files"
+    )
+    inputs = [*settings.input_files, *_asked_for(runner, "compute_input_files")]
+    members = (
+        Member(_RUNNER, pickled.data),
+        *(Member(place["library"], Path(library)) for library, place in libraries.items()),
+        *user_modules(pickled.names, MODULES),
+        *input_members(inputs, FILES),
+    )
+    entry = {
+        "runner": _RUNNER,
+        "full": bool(pickled.foreign),
+        "libraries": libraries,
+        "groups": groups(invocations, config.get("RunOptionInterpreter_type")),
+    }
+    return Task("cfiddle", entry, members, outputs, invocations, pickled.foreign)
+
+
+def _asked_for(runner: Any, method: str) -> list[str]:
+    """Files that the newer CFiddle's runner asks for; the released one has no such thing."""
+    compute = getattr(runner, method, None)
+    return [str(file) for file in compute()] if compute is not None else []
+
+
+def travelling_runner(runner: Any) -> Any:
+    """A copy of a runner that names no class which only the notebook has."""
+    from cfiddle.config import noop_progress_bar
+
+    traveller = copy.copy(runner)
+    executables: dict[int, Any] = {}
+    traveller._invocations = [
+        _travelling_invocation(invocation, executables) for invocation in runner.get_invocations()
+    ]
+    traveller._progress_bar = noop_progress_bar
+    traveller._result_list_factory = list
+    for name, value in vars(runner).items():
+        if getattr(type(value), "__module__", "") == "cfiddle_slurm.backend":
+            setattr(traveller, name, None)
+    return traveller
+
+
+def _travelling_invocation(invocation: Any, executables: dict[int, Any]) -> Any:
+    traveller = copy.copy(invocation)
+    key = id(invocation.executable)
+    if key not in executables:
+        executables[key] = _travelling_executable(invocation.executable)
+    traveller.executable = executables[key]
+    return traveller
+
+
+def _travelling_executable(executable: Any) -> Any:
+    """A plain Executable in place of CFiddle's and Jupyter's, which can also plot and print."""
+    from cfiddle.Builder import Executable  # type: ignore[import-untyped]
+
+    if type(executable).__module__.partition(".")[0] != "cfiddle":
+        return executable
+    traveller = Executable.__new__(Executable)
+    traveller.__dict__.update(vars(executable))
+    return traveller
+
+
+def _libraries(invocations: Sequence[Any]) -> dict[str, dict[str, str]]:
+    """Where each compiled library goes, by its path here (executables have copies of their own)."""
+    places: dict[str, dict[str, str]] = {}
+    for invocation in invocations:
+        library = invocation.executable.lib
+        if library not in places:
+            number = len(places)
+            name = f"libs/{number}/{Path(library).name}"
+            places[library] = {"library": name, "build_dir": f"build/{number}"}
+    return places
+
+
+def groups(invocations: Sequence[Any], interpreter: Any) -> list[dict[str, Any]]:
+    """Invocations by their run options: each group gets a process with these in its environment.
+
+    Args:
+        invocations: in the order of the run.
+        interpreter: the configured RunOptionInterpreter_type; one of the user's own gives options
+            a meaning of its own, so there everything stays in one process.
+
+    Returns:
+        ``{"environment": {...}, "invocations": [numbers]}`` in the order of first appearance.
+    """
+    from cfiddle.Runner import RunOptionInterpreter  # type: ignore[import-untyped]
+
+    if interpreter is not RunOptionInterpreter:
+        return [{"environment": {}, "invocations": list(range(len(invocations)))}]
+    found: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for number, invocation in enumerate(invocations):
+        options = {str(name): str(value) for name, value in invocation.run_options.items()}
+        found.setdefault(tuple(sorted(options.items())), []).append(number)
+    return [
+        {"environment": dict(options), "invocations": numbers}
+        for options, numbers in found.items()
+    ]

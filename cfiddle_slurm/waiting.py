@@ -1,0 +1,151 @@
+"""Wait for a run: its file first, Slurm second, and show meanwhile what it prints."""
+
+import codecs
+import sys
+import time
+from typing import Any
+
+from cfiddle_slurm.errors import CFiddleSlurmError, QueueTimeout, ResultMissing
+from cfiddle_slurm.job_directory import JobDirectory
+from cfiddle_slurm.outcomes import error_of_state
+from cfiddle_slurm.schedulers.base import JobState, JobStatus, Scheduler
+from cfiddle_slurm.schedulers.watch import StateWatch
+from cfiddle_slurm.settings import Settings
+
+_POLL_SHARE = 0.05
+"""Polling slows down so far that it may lengthen a run by this share of its time."""
+_GRACE_AFTER_DEATH = 5.0
+"""Seconds for the report of a job that did not end by itself: it hardly ever has one."""
+_TELL_WAIT_AFTER = 3.0
+_OUTPUT_CHUNK = 1 << 20
+
+
+class Wait:
+    """The wait for one run.
+
+    Args:
+        directory: the run's directory.
+        settings: the run's settings.
+        scheduler: where it was submitted.
+        watch: the run's place in the batched queries.
+        job_id: the scheduler's name of it.
+    """
+
+    def __init__(
+        self,
+        directory: JobDirectory,
+        settings: Settings,
+        scheduler: Scheduler,
+        watch: StateWatch,
+        job_id: str,
+    ) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._scheduler = scheduler
+        self._watch = watch
+        self._job_id = job_id
+        self._output = LiveOutput(directory, shown=settings.show_output)
+        self._submitted = time.monotonic()
+        self._started: float | None = None
+        self._dead_since: float | None = None
+        self._told = ""
+
+    def for_report(self) -> dict[str, Any]:
+        """Return the final report as soon as it is there.
+
+        Raises:
+            QueueTimeout: the job did not start in time.
+            CFiddleSlurmError: the job ended without a report; the class tells why.
+        """
+        while True:
+            self._output.show()
+            report = self._directory.report()
+            if report is not None:
+                self._output.show(to_the_end=True)
+                return report
+            now = time.monotonic()
+            if self._started is None and self._directory.has_started():
+                self._started = now
+            self._check_queue(now)
+            self._check_state(now)
+            time.sleep(self._pause(now))
+
+    def _pause(self, now: float) -> float:
+        since = self._submitted if self._started is None else self._started
+        settings = self._settings
+        return min(max(settings.poll_fast, (now - since) * _POLL_SHARE), settings.poll_slow)
+
+    def _check_queue(self, now: float) -> None:
+        limit = self._settings.queue_timeout
+        if self._started is not None:
+            return
+        waited = now - self._submitted
+        if limit is not None and waited > limit:
+            raise QueueTimeout(
+                f"The job did not start within {limit:g} seconds and was cancelled; "
+                f"{self._reason()}.",
+                hint="Try again later, or with a longer queue_timeout.",
+                job_id=self._job_id,
+            )
+        if waited > _TELL_WAIT_AFTER:
+            self._tell(f"job {self._job_id}: {self._reason()}")
+
+    def _reason(self) -> str:
+        state = self._watch.latest()
+        if state is None:
+            return "its state is not known"
+        return self._scheduler.describe_wait(state)
+
+    def _tell(self, text: str) -> None:
+        if self._settings.show_output and text != self._told:
+            self._told = text
+            print(f"cfiddle_slurm: {text}", file=sys.stderr, flush=True)
+
+    def _check_state(self, now: float) -> None:
+        state = self._watch.latest()
+        if state is None or not state.status.final:
+            self._dead_since = None
+            return
+        if self._dead_since is None:
+            self._dead_since = now
+        self._directory.refresh()
+        if now - self._dead_since > self._grace(state) and self._directory.report() is None:
+            raise self._ended_without_report(state)
+
+    def _grace(self, state: JobState) -> float:
+        if state.status is JobStatus.COMPLETED:
+            return self._settings.result_grace
+        return min(_GRACE_AFTER_DEATH, self._settings.result_grace)
+
+    def _ended_without_report(self, state: JobState) -> CFiddleSlurmError:
+        if state.status is JobStatus.COMPLETED:
+            return ResultMissing(
+                "The job ended, but its report did not arrive within "
+                f"{self._settings.result_grace:g} seconds.",
+                hint="Is the jobs directory on a home that all machines share?",
+                job_id=self._job_id,
+                node=state.node,
+            )
+        return error_of_state(state)
+
+
+class LiveOutput:
+    """Copies what the experiment prints to this process's standard output as it is written."""
+
+    def __init__(self, directory: JobDirectory, *, shown: bool) -> None:
+        self._directory = directory
+        self._shown = shown
+        self._offset = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def show(self, *, to_the_end: bool = False) -> None:
+        """Show what is new, a bounded piece of it or all of it."""
+        while self._shown:
+            data = self._directory.output_since(self._offset, _OUTPUT_CHUNK)
+            self._offset += len(data)
+            text = self._decoder.decode(data, final=to_the_end and not data)
+            if text:
+                sys.stdout.write(text)
+                sys.stdout.flush()
+            if not to_the_end or not data:
+                return

@@ -1,0 +1,166 @@
+"""The delegate, alone and in a chain as delegate_function builds it."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfiddle_slurm import SlurmSandboxDelegate, errors
+
+MODULE = '''
+import os
+
+
+class Trouble(Exception):
+    pass
+
+
+class Counter:
+    def __init__(self):
+        self.count = 0
+        self.place = None
+        self.temporary = "goes away"
+
+    def add(self, number, *, times=1):
+        self.count += number * times
+        self.place = os.getcwd()
+        self.words = {"a": [1, 2.5, None], "b": (True, b"bytes")}
+        del self.temporary
+        return self.count * 2
+
+    def fail(self, kind):
+        self.count = -1
+        raise {"key": KeyError, "trouble": Trouble}[kind]("with words")
+
+    def identify(self):
+        return os.getpid(), os.getuid()
+
+
+class Noting:
+    """A delegate that makes the call itself and notes it."""
+
+    def invoke(self, obj, method, *args, **kwargs):
+        obj.noted = method
+        return getattr(obj, method)(*args, **kwargs)
+
+
+class Outer:
+    """A delegate as delegate_function has them: it calls the next one."""
+
+    def __init__(self, subdelegate=None, interactive=False):
+        self.subdelegate = subdelegate
+
+    def set_subdelegate(self, subdelegate):
+        self.subdelegate = subdelegate
+
+    def invoke(self, obj, method, *args, **kwargs):
+        return self.subdelegate.invoke(obj, method, *args, **kwargs)
+
+
+def chain(*types, **options):
+    """The first type is the outermost, each gets the next as its subdelegate."""
+    found = None
+    for kind in reversed(types):
+        found = kind(subdelegate=found, **options) if kind is not Noting else Noting()
+    return found
+'''
+
+
+@pytest.fixture
+def module(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    (workplace / "students_own.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(workplace))
+    yield importlib.import_module("students_own")
+    del sys.modules["students_own"]
+
+
+@pytest.fixture
+def delegate(scheduler: str, jobs: Path, workplace: Path) -> Callable[..., SlurmSandboxDelegate]:
+    def make(subdelegate: Any = None, **options: Any) -> SlurmSandboxDelegate:
+        return SlurmSandboxDelegate(
+            subdelegate=subdelegate,
+            **{"scheduler": scheduler, "jobs_directory": jobs, "time_limit": 60, **options},
+        )
+
+    return make
+
+
+def test_the_value_and_the_attributes_come_back(module: Any, delegate: Any, workplace: Path) -> None:
+    counter = module.Counter()
+    alias = counter.__dict__
+    assert delegate().invoke(counter, "add", 3, times=2) == 12
+    assert counter.count == 6
+    assert counter.place != str(workplace)
+    assert counter.words == {"a": [1, 2.5, None], "b": (True, b"bytes")}
+    assert not hasattr(counter, "temporary")
+    assert counter.__dict__ is alias
+
+
+def test_an_exception_comes_back_with_its_type(module: Any, delegate: Any) -> None:
+    counter = module.Counter()
+    with pytest.raises(KeyError, match="with words"):
+        delegate().invoke(counter, "fail", "key")
+    assert counter.count == -1
+    with pytest.raises(module.Trouble, match="with words"):
+        delegate().invoke(counter, "fail", "trouble")
+
+
+def test_it_stands_anywhere_in_a_chain(module: Any, delegate: Any) -> None:
+    counter = module.Counter()
+    found = module.chain(module.Outer, delegate, module.Noting, interactive=True)
+    assert found.invoke(counter, "add", 1) == 2
+    assert counter.noted == "add"
+
+
+def test_the_subdelegate_can_be_set_later(module: Any, delegate: Any) -> None:
+    counter = module.Counter()
+    found = delegate()
+    found.set_subdelegate(module.Noting())
+    found.invoke(counter, "add", 1)
+    assert counter.noted == "add"
+    found.set_subdelegate(None)
+    counter = module.Counter()
+    found.invoke(counter, "add", 1)
+    assert not hasattr(counter, "noted")
+
+
+def test_it_runs_in_a_process_of_its_own(module: Any, delegate: Any, scheduler: str) -> None:
+    import os
+
+    pid, uid = delegate().invoke(module.Counter(), "identify")
+    assert uid == (7000 if scheduler == "slurm" else os.getuid())
+    assert pid != os.getpid()
+
+
+def test_a_class_of_the_notebook_itself_is_refused(
+    delegate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Here:
+        def method(self) -> int:
+            return 1
+
+    Here.__module__, Here.__qualname__ = "__main__", "Here"
+    monkeypatch.setattr(sys.modules["__main__"], "Here", Here, raising=False)
+    with pytest.raises(errors.InputError, match="Here"):
+        delegate().invoke(Here(), "method")
+
+
+def test_a_method_that_is_not_there_is_refused(module: Any, delegate: Any) -> None:
+    with pytest.raises(errors.InputError, match="vanish"):
+        delegate().invoke(module.Counter(), "vanish")
+
+
+def test_files_travel_with_a_call(module: Any, delegate: Any, workplace: Path) -> None:
+    (workplace / "students_files.py").write_text(
+        "class Copy:\n"
+        "    def run(self):\n"
+        "        text = open('in.txt').read()\n"
+        "        open('out.txt', 'w').write(text.upper())\n"
+    )
+    (workplace / "in.txt").write_text("words")
+    copy = importlib.import_module("students_files").Copy()
+    delegate(input_files=["in.txt"], output_files=["out.txt"]).invoke(copy, "run")
+    assert (workplace / "out.txt").read_text() == "WORDS"

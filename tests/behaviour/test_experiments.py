@@ -1,0 +1,173 @@
+"""Real experiments: what comes back is what plain CFiddle gives."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cfiddle
+from cfiddle import arg_map, arg_product
+
+LOOP = """
+extern "C" int loop(int n) {
+    start_measurement();
+    volatile int sum = 0;
+    for (int i = 0; i < n; i++) sum += i;
+    end_measurement();
+    return sum;
+}
+"""
+SORT = """
+#include "numbers.hpp"
+#include <algorithm>
+extern "C" int sort_them(int count, int seed) {
+    auto values = numbers(count, seed);
+    start_measurement();
+    std::sort(values.begin(), values.end());
+    end_measurement();
+    return values[count / 2] % 1000;
+}
+"""
+HEADER = """
+#include <vector>
+inline std::vector<int> numbers(int count, int seed) {
+    std::vector<int> values(count);
+    unsigned state = seed;
+    for (auto &value : values) value = (state = state * 1664525u + 1013904223u) >> 8;
+    return values;
+}
+"""
+COPY = """
+#include <stdio.h>
+extern "C" int shout(int lines) {
+    FILE *in = fopen("data/in.txt", "r"), *out = fopen("data/out.txt", "w");
+    if (!in || !out) return -1;
+    int count = 0, c;
+    while ((c = fgetc(in)) != EOF) { fputc(c >= 'a' && c <= 'z' ? c - 32 : c, out); count++; }
+    for (int i = 0; i < lines; i++) fputs("end\\n", out);
+    fclose(out); fclose(in);
+    return count;
+}
+"""
+TIME_COLUMNS = {"ET"}
+
+
+def same_as_plain_cfiddle(run: Callable[[], Any], configured: Callable[..., Any]) -> Any:
+    """Run here as CFiddle alone does, then as configured; all but the times must be equal."""
+    expected = run()
+    configured()
+    found = run()
+    assert list(found.as_df().columns) == list(expected.as_df().columns)
+    fixed = [column for column in expected.as_df().columns if column not in TIME_COLUMNS]
+    assert found.as_df()[fixed].to_dict("records") == expected.as_df()[fixed].to_dict("records")
+    assert [r.return_value for r in found] == [r.return_value for r in expected]
+    assert type(found) is type(expected)
+    return found
+
+
+def test_a_timed_loop_over_several_arguments(compiled: Any, configured: Any) -> None:
+    loop = compiled(LOOP)
+    found = same_as_plain_cfiddle(
+        lambda: cfiddle.run(loop, "loop", arg_map(n=[1, 10, 1000, 10])), configured
+    )
+    assert [r.return_value for r in found] == [0, 45, 499500, 45]
+    assert (found.as_df()["ET"] > 0).all()
+
+
+def test_a_sort_with_a_header_and_build_parameters(
+    configured: Any, compiled: Any, workplace: Path
+) -> None:
+    (workplace / "numbers.hpp").write_text(HEADER)
+    sort = compiled(
+        SORT, OPTIMIZE=["-O0", "-O3"], MORE_CXXFLAGS=[f"'-I{workplace}'"]
+    )
+    found = same_as_plain_cfiddle(
+        lambda: cfiddle.run(sort, "sort_them", arg_product(count=[1000, 50000], seed=[1, 2])),
+        configured,
+    )
+    assert list(found.as_df()["OPTIMIZE"]) == ["-O0"] * 4 + ["-O3"] * 4
+
+
+def test_a_program_with_its_own_input_and_output_file(
+    configured: Any, compiled: Any, workplace: Path
+) -> None:
+    (workplace / "data").mkdir()
+    (workplace / "data" / "in.txt").write_text("one\ntwo\n")
+    (workplace / "data" / "notes.txt").write_text("keep me")
+    copy = compiled(COPY)
+    configured(input_files=["data/*.txt"], output_files=["data/*.txt"])
+    results = cfiddle.run(copy, "shout", arg_map(lines=[2]))
+    assert results[0].return_value == 8
+    assert (workplace / "data" / "out.txt").read_text() == "ONE\nTWO\nend\nend\n"
+    assert (workplace / "data" / "notes.txt").read_text() == "keep me"
+
+
+def test_a_file_that_was_not_declared_stays_there(
+    configured: Any, compiled: Any, workplace: Path
+) -> None:
+    (workplace / "data").mkdir()
+    (workplace / "data" / "in.txt").write_text("x")
+    configured(input_files=["data/in.txt"])
+    assert cfiddle.run(compiled(COPY), "shout", arg_map(lines=[0]))[0].return_value == 1
+    assert not (workplace / "data" / "out.txt").exists()
+
+
+def test_a_static_variable_lives_through_a_run_and_not_longer(
+    configured: Any, compiled: Any
+) -> None:
+    count = compiled('extern "C" int count(int n) { static int calls; return ++calls; }')
+    configured()
+    for _ in range(2):
+        results = cfiddle.run(count, "count", arg_map(n=[1, 1, 1]))
+        assert [r.return_value for r in results] == [1, 2, 3]
+
+
+def test_run_options_are_set_before_the_process_starts(configured: Any, compiled: Any) -> None:
+    early = compiled("""
+        #include <stdlib.h>
+        static int seen = getenv("OMP_NUM_THREADS") ? atoi(getenv("OMP_NUM_THREADS")) : -1;
+        extern "C" int early(int n) { return seen * 10 + n; }
+    """)
+    configured()
+    results = cfiddle.run(
+        early, "early", arg_map(n=[1, 2]), run_options=arg_map(OMP_NUM_THREADS=[3, 7])
+    )
+    found = [(r.invocation.run_options, r.invocation.arguments, r.return_value) for r in results]
+    assert len(found) == 4
+    for options, arguments, value in found:
+        assert value == int(options["OMP_NUM_THREADS"]) * 10 + arguments["n"]
+    plain = [
+        (r.invocation.run_options, r.invocation.arguments)
+        for r in cfiddle.run_list([])
+    ]
+    assert plain == []
+
+
+def test_a_perf_counter_counts(configured: Any, compiled: Any) -> None:
+    touch = compiled("""
+        #include <stdlib.h>
+        extern "C" int touch(int pages) {
+            volatile char *memory = (volatile char *)malloc(pages * 4096l);
+            start_measurement();
+            for (long i = 0; i < pages; i++) memory[i * 4096] = 1;
+            end_measurement();
+            return pages;
+        }
+    """)
+    configured()
+    table = cfiddle.run(
+        touch, "touch", arg_map(pages=[1000, 4000]), perf_counters=["PERF_COUNT_SW_PAGE_FAULTS"]
+    ).as_df()
+    faults = list(table["PERF_COUNT_SW_PAGE_FAULTS"])
+    assert 900 <= faults[0] <= 1200
+    assert 3600 <= faults[1] <= 4400
+
+
+def test_many_long_arguments_are_no_trouble(configured: Any, compiled: Any) -> None:
+    names = [f"a_rather_long_argument_name_{number:02}" for number in range(15)]
+    many = compiled(
+        f'extern "C" int many({", ".join(f"int {name}" for name in names)})'
+        f" {{ return {' + '.join(names)}; }}"
+    )
+    configured()
+    results = cfiddle.run(many, "many", arg_map(**{name: 1_000_000 for name in names}))
+    assert results[0].return_value == 15_000_000
