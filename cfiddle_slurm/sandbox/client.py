@@ -2,19 +2,19 @@
 
 It streams a job directory's bundle to sandboxd and writes what comes back. It never leaves a job
 directory without ``report.json`` unless it is killed; when it is, the closed socket kills the
-container. Imports are kept few: the start of this program is part of every run's latency.
+container. The start of this program is part of every run's latency: until it has said hello, it
+loads hardly anything, and afterwards there is time, while the container starts.
 
 Exit status: 0 a report was written (or the run had been started before), 1 not, 2 wrong usage.
 """
 
-import json
+from __future__ import annotations
+
 import os
 import signal
 import socket
 import sys
-import threading
 import time
-from typing import Any, BinaryIO
 
 if __name__ == "__main__" and not __package__:
     # Started by its file name under ``python -I -S``: there is no site-packages to import from.
@@ -35,16 +35,22 @@ from cfiddle_slurm.sandbox.protocol import (
     STATUS,
     OutcomeKind,
     ProtocolError,
+    header,
     parse_json,
     read_frame,
     write_frame,
     write_json,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
+
+    from cfiddle_slurm.sandbox.protocol import Readable
+
 CHUNK = 256 << 10
 CONNECT_SECONDS = 10.0
 RELEASE_SECONDS = 10.0
-_REQUEST_KEYS = ("run_id", "image", "wall_seconds", "cpu_seconds", "memory_bytes")
 _USAGE = "usage: cfiddle-sandbox run JOBDIR | release JOBID | ping"
 
 
@@ -77,16 +83,15 @@ def run(folder: str) -> int:
     except OSError as error:
         print(f"cfiddle-sandbox: the job directory cannot be used: {error}", file=sys.stderr)
         return 1
-    run_id: object = None
     try:
-        request = _read_request()
-        run_id = request["run_id"]
-        report = _converse(request)
+        report = _converse()
     except Unavailable as error:
-        report = _own_report(run_id, OutcomeKind.UNAVAILABLE, str(error))
+        report = _own_report(OutcomeKind.UNAVAILABLE, str(error))
     report["job_id"] = _job_id()
     report["node"] = _node()
     report["client_seconds"] = time.monotonic() - began
+    import json
+
     try:
         _write_atomically("report.json", json.dumps(report).encode())
     except OSError as error:
@@ -101,9 +106,19 @@ def _claim() -> bool:
         descriptor = os.open("started.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
+    text = f'{{"job_id": {_quoted(_job_id())}, "node": {_quoted(_node())}, "time": {time.time()}}}'
     with os.fdopen(descriptor, "w") as stream:
-        json.dump({"job_id": _job_id(), "node": _node(), "time": time.time()}, stream)
+        stream.write(text)
     return True
+
+
+def _quoted(text: str) -> str:
+    """A text in JSON; job ids and node names are plain enough to do without the json module."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    import json
+
+    return json.dumps(text)
 
 
 def _job_id() -> str:
@@ -114,34 +129,37 @@ def _node() -> str:
     return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
 
 
-def _read_request() -> dict[str, Any]:
+def _hello() -> bytes:
+    """The request with this job's id in front; sandboxd judges the rest of it."""
     try:
         with open("request.json", "rb") as stream:
-            request = parse_json(stream.read(1 << 20))
-    except (OSError, ProtocolError) as error:
+            request = stream.read(1 << 20).strip()
+    except OSError as error:
         raise Unavailable(f"The job directory's request.json cannot be read: {error}") from error
-    if request.get("protocol") != PROTOCOL:
-        raise Unavailable(
-            f"The notebook speaks protocol {request.get('protocol')!r}, this worker {PROTOCOL}:"
-            " install the same version of cfiddle_slurm on both."
-        )
-    return {"run_id": None, **request}
+    if not request.startswith(b"{"):
+        raise Unavailable("The job directory's request.json is not a JSON object.")
+    payload = b'{"job_id": ' + _quoted(_job_id()).encode() + b", " + request[1:]
+    try:
+        return header(HELLO, len(payload)) + payload
+    except ProtocolError as error:
+        raise Unavailable(f"The job directory's request.json is too long: {error}") from error
 
 
-def _converse(request: dict[str, Any]) -> dict[str, Any]:
+def _converse() -> dict[str, Any]:
     """Send the bundle, take what comes back, return the final status."""
+    hello = _hello()
     connection = connect()
-    # sandboxd bounds every wait on its side; a silent one for minutes is a healthy long run.
-    connection.settimeout(None)
-    stream = connection.makefile("rb", CHUNK)
-    hello = {"protocol": PROTOCOL, "job_id": _job_id()}
-    hello.update((key, request.get(key)) for key in _REQUEST_KEYS)
     trouble: list[str] = []
     try:
-        # sandboxd may be speaking while we still send: a sender of its own avoids a deadlock.
-        sender = threading.Thread(target=_send, args=(connection, hello, trouble), daemon=True)
+        connection.sendall(hello)
+        import threading
+
+        # sandboxd bounds every wait on its side; a silent one for minutes is a healthy long run.
+        connection.settimeout(None)
+        # It may be speaking while we still send: a sender of its own avoids a deadlock.
+        sender = threading.Thread(target=_send, args=(connection, trouble), daemon=True)
         sender.start()
-        status = _receive(stream)
+        status = _receive(connection.makefile("rb", CHUNK))
     except (OSError, ProtocolError) as error:
         raise Unavailable(f"{_lost(trouble)} ({error})") from error
     finally:
@@ -176,10 +194,9 @@ def connect() -> socket.socket:
     return connection
 
 
-def _send(connection: socket.socket, hello: dict[str, Any], trouble: list[str]) -> None:
+def _send(connection: socket.socket, trouble: list[str]) -> None:
     try:
         with open("bundle.tar", "rb") as bundle, connection.makefile("wb", CHUNK) as stream:
-            write_json(stream, HELLO, hello)
             while chunk := bundle.read(CHUNK):
                 write_frame(stream, DATA, chunk)
             write_frame(stream, END, b"")
@@ -201,7 +218,7 @@ def _hang_up(connection: socket.socket) -> None:
         pass  # it has ended already
 
 
-def _receive(stream: BinaryIO) -> dict[str, Any] | None:
+def _receive(stream: Readable) -> dict[str, Any] | None:
     """Write output and results as they come; the final status, or None when there was none."""
     status = None
     with _create("output.log") as output, _create("result.tar.part") as result:
@@ -239,10 +256,10 @@ def _append(stream: BinaryIO, payload: bytes) -> None:
         raise Unavailable(f"The job directory cannot be written: {error}.") from error
 
 
-def _own_report(run_id: object, kind: OutcomeKind, message: str) -> dict[str, Any]:
+def _own_report(kind: OutcomeKind, message: str) -> dict[str, Any]:
     return {
         "protocol": PROTOCOL,
-        "run_id": run_id,
+        "run_id": _run_id(),
         "outcome": {"kind": kind.value, "message": message, "signal": None, "code": None},
         "container": None,
         "image": None,
@@ -252,6 +269,15 @@ def _own_report(run_id: object, kind: OutcomeKind, message: str) -> dict[str, An
         "guest": None,
         "versions": {},
     }
+
+
+def _run_id() -> object:
+    """What request.json calls the run, as far as it can be read."""
+    try:
+        with open("request.json", "rb") as stream:
+            return parse_json(stream.read(1 << 16)).get("run_id")
+    except (OSError, ProtocolError):
+        return None
 
 
 def _write_atomically(name: str, data: bytes) -> None:
@@ -289,10 +315,10 @@ def _ask(kind: bytes, question: dict[str, Any], seconds: float) -> dict[str, Any
     connection = connect()
     connection.settimeout(seconds)
     try:
-        with connection, connection.makefile("rwb") as stream:
-            write_json(stream, kind, question)
-            stream.flush()
-            frame = read_frame(stream)
+        with connection, connection.makefile("rb") as incoming:
+            with connection.makefile("wb") as outgoing:
+                write_json(outgoing, kind, question)
+            frame = read_frame(incoming)
             if frame is None or frame[0] != STATUS:
                 raise Unavailable("sandboxd gave no answer.")
             return parse_json(frame[1])

@@ -4,10 +4,27 @@ A frame is one type byte, a 4-byte big-endian payload length, and the payload. T
 travel over sandboxd's unix socket and over the guest's stdin and stdout.
 """
 
-import json
+from __future__ import annotations
+
 import struct
 from enum import Enum
-from typing import Any, BinaryIO
+
+# The client is started for every run, and says hello before it needs json: typing and json are
+# half of the modules it would load. So they are imported where they are needed.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Readable(Protocol):
+        """What frames are read from: a binary stream, buffered or not."""
+
+        def read(self, size: int, /) -> bytes | None: ...
+
+    class Writable(Protocol):
+        """What frames are written to."""
+
+        def write(self, data: bytes, /) -> object: ...
+
 
 PROTOCOL = 1
 MAX_FRAME = 1 << 20
@@ -81,7 +98,7 @@ def parse_header(data: bytes) -> tuple[bytes, int]:
     return kind, length
 
 
-def write_frame(stream: BinaryIO, kind: bytes, payload: bytes) -> None:
+def write_frame(stream: Writable, kind: bytes, payload: bytes) -> None:
     """Write one frame; a buffered stream still has to be flushed.
 
     Raises:
@@ -92,7 +109,7 @@ def write_frame(stream: BinaryIO, kind: bytes, payload: bytes) -> None:
     stream.write(payload)
 
 
-def read_frame(stream: BinaryIO) -> tuple[bytes, bytes] | None:
+def read_frame(stream: Readable) -> tuple[bytes, bytes] | None:
     """Read one frame.
 
     Returns:
@@ -114,7 +131,7 @@ def read_frame(stream: BinaryIO) -> tuple[bytes, bytes] | None:
     return kind, payload
 
 
-def _read_exactly(stream: BinaryIO, count: int) -> bytes:
+def _read_exactly(stream: Readable, count: int) -> bytes:
     """``count`` bytes, fewer only at the end: raw streams may return less than they are asked."""
     data = stream.read(count) if count else b""
     if not data or len(data) == count:
@@ -129,13 +146,15 @@ def _read_exactly(stream: BinaryIO, count: int) -> bytes:
     return b"".join(parts)
 
 
-def write_json(stream: BinaryIO, kind: bytes, value: dict[str, Any]) -> None:
+def write_json(stream: Writable, kind: bytes, value: dict[str, Any]) -> None:
     """Write one frame that holds a JSON object.
 
     Raises:
         ProtocolError: the object takes more than MAX_JSON bytes.
         OSError: the stream is broken.
     """
+    import json
+
     write_frame(stream, kind, json.dumps(value, separators=(",", ":")).encode())
 
 
@@ -147,6 +166,8 @@ def parse_json(payload: bytes) -> dict[str, Any]:
     """
     if len(payload) > MAX_JSON:
         raise ProtocolError(f"A JSON payload holds at most {MAX_JSON} bytes, not {len(payload)}.")
+    import json
+
     try:
         value = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
     # int() refuses thousands of digits with ValueError; deep nesting is RecursionError.

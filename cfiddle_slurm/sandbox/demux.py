@@ -1,0 +1,97 @@
+"""Incremental parsers of the byte streams that meet in sandboxd. Pure; memory is bounded.
+
+Both take bytes in pieces of any size, as a socket happens to deliver them.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from cfiddle_slurm.sandbox.protocol import HEADER_BYTES, ProtocolError, parse_header
+
+STDOUT, STDERR = 1, 2
+_ENGINE_HEADER = struct.Struct(">BxxxI")
+
+
+class EngineStream:
+    """Takes the engine's attach stream apart into the container's stdout and stderr.
+
+    Without a terminal, the engine sends each piece after 8 bytes: the stream's number, three
+    zeros, a 4-byte big-endian length (Docker Engine API, "Attach to a container", stream format).
+    A piece's bytes are passed on as they come, so only a header is ever held back.
+    """
+
+    def __init__(self) -> None:
+        self._header = bytearray()
+        self._stream = 0
+        self._left = 0
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, memoryview]]:
+        """The parts in the next bytes, as pairs of STDOUT or STDERR and content.
+
+        Raises:
+            ProtocolError: not such a stream.
+        """
+        rest = memoryview(data)
+        while rest:
+            if self._left:
+                part, rest = rest[: self._left], rest[self._left :]
+                self._left -= len(part)
+                yield self._stream, part
+                continue
+            missing = _ENGINE_HEADER.size - len(self._header)
+            self._header += rest[:missing]
+            rest = rest[missing:]
+            if len(self._header) == _ENGINE_HEADER.size:
+                self._begin()
+
+    def _begin(self) -> None:
+        self._stream, self._left = _ENGINE_HEADER.unpack(self._header)
+        if self._stream not in (STDOUT, STDERR) or any(self._header[1:4]):
+            raise ProtocolError("The engine's attach stream cannot be understood.")
+        self._header.clear()
+
+
+class FrameStream:
+    """Takes a stream of frames apart; holds back at most one frame.
+
+    Args:
+        allowed: the frame types that may come.
+    """
+
+    def __init__(self, allowed: frozenset[bytes]) -> None:
+        self._allowed = allowed
+        self._buffer = bytearray()
+        self._wanted = HEADER_BYTES
+        self._kind: bytes | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether the bytes so far end inside a frame."""
+        return bool(self._buffer) or self._kind is not None
+
+    def feed(self, data: bytes | memoryview) -> Iterator[tuple[bytes, bytes]]:
+        """The frames that the next bytes complete, as pairs of type and payload.
+
+        Raises:
+            ProtocolError: garbage, a frame too long for its type, or of a type not allowed here.
+        """
+        rest = memoryview(data)
+        while rest:
+            missing = self._wanted - len(self._buffer)
+            self._buffer += rest[:missing]
+            rest = rest[missing:]
+            if len(self._buffer) == self._wanted:
+                yield from self._complete()
+
+    def _complete(self) -> Iterator[tuple[bytes, bytes]]:
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        if self._kind is None:
+            self._kind, self._wanted = parse_header(data)
+            if self._kind not in self._allowed:
+                raise ProtocolError(f"A frame of type {self._kind!r} has no place here.")
+            if self._wanted:
+                return
+            data = b""
+        kind, self._kind, self._wanted = self._kind, None, HEADER_BYTES
+        yield kind, data

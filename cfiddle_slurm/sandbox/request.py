@@ -1,0 +1,85 @@
+"""What a caller may ask of sandboxd: the checked form of its HELLO and RELEASE. Pure."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cfiddle_slurm.sandbox.policy import Limits, Policy, PolicyError, merge
+from cfiddle_slurm.sandbox.protocol import PROTOCOL
+from cfiddle_slurm.sandbox.registry import is_job_id
+
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+_LONGEST_IMAGE_NAME = 512
+_LIMITS = ("wall_seconds", "cpu_seconds", "memory_bytes")
+_KEYS = frozenset(("protocol", "job_id", "run_id", "image", *_LIMITS))
+
+
+class BadRequest(ValueError):
+    """The request is refused: one sentence."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that was asked for, with the limits it will have."""
+
+    job_id: str
+    run_id: str
+    limits: Limits
+
+
+def parse_hello(hello: dict[str, Any], policy: Policy) -> Request:
+    """The checked request in a HELLO that may be anybody's.
+
+    Raises:
+        BadRequest: another protocol, a wrong value, an image that is not allowed, or a limit above
+            the policy's.
+    """
+    if hello.get("protocol") != PROTOCOL:
+        raise BadRequest(
+            f"This worker speaks protocol {PROTOCOL}, not {_shown(hello.get('protocol'))}: install"
+            " the same version of cfiddle_slurm on both sides."
+        )
+    for key in hello:
+        if key not in _KEYS:
+            raise BadRequest(f"The request holds {_shown(key)}, which is not known here.")
+    run_id = hello.get("run_id")
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        raise BadRequest(f"A run id is 16 hexadecimal digits, not {_shown(run_id)}.")
+    image = hello.get("image")
+    if image is not None and (not isinstance(image, str) or len(image) > _LONGEST_IMAGE_NAME):
+        raise BadRequest(f"The image must be a name, not {_shown(image)}.")
+    for key in _LIMITS:
+        _check_limit(key, hello.get(key))
+    job_id = parse_job_id(hello)
+    try:
+        return Request(job_id, run_id, merge(policy, hello))
+    except PolicyError as error:
+        raise BadRequest(str(error)) from None
+
+
+def parse_job_id(question: dict[str, Any]) -> str:
+    """The job id of a HELLO or RELEASE.
+
+    Raises:
+        BadRequest: it holds none.
+    """
+    job_id = question.get("job_id")
+    if not isinstance(job_id, str) or not is_job_id(job_id):
+        raise BadRequest(f"A job id is a positive decimal number, not {_shown(job_id)}.")
+    return job_id
+
+
+def _check_limit(key: str, value: object) -> None:
+    if value is None:
+        return
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # JSON has no infinity, but 1e999 becomes one.
+    if not number or not math.isfinite(value) or value <= 0:  # type: ignore[arg-type,operator]
+        raise BadRequest(f"{key} must be a positive number, not {_shown(value)}.")
+
+
+def _shown(value: object) -> str:
+    """A stranger's value, short enough for a sentence."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,339 @@
+"""One conversation with a caller, from its first frame to the last word."""
+
+import json
+import platform
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from cfiddle_slurm._version import __version__
+from cfiddle_slurm.sandbox.container import create_arguments
+from cfiddle_slurm.sandbox.engine import Container, Engine, EngineError
+from cfiddle_slurm.sandbox.node import Busy, Gone, Node, Run, log
+from cfiddle_slurm.sandbox.protocol import (
+    ACCEPTED,
+    HEADER_BYTES,
+    HELLO,
+    PING,
+    PROTOCOL,
+    RELEASE,
+    STATUS,
+    OutcomeKind,
+    ProtocolError,
+    header,
+    parse_header,
+    parse_json,
+)
+from cfiddle_slurm.sandbox.pump import Counts, Ended, Pump
+from cfiddle_slurm.sandbox.registry import NotRegistered
+from cfiddle_slurm.sandbox.request import BadRequest, Request, parse_hello, parse_job_id
+from cfiddle_slurm.sandbox.verdict import End, Evidence, State, Usage, judge, outcome
+from cfiddle_slurm.sandbox.watch import ProcessWatch, read_tasks
+
+_PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
+_FIRST_FRAME_SECONDS = 10.0
+_QUESTIONS = frozenset((HELLO, RELEASE, PING))
+_MAYBE_OOM = frozenset(("signal", "exited", "guest_error"))
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """The uid of the process at the other end, from the kernel (SO_PEERCRED, unix(7))."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    return int(_PEER.unpack(raw)[1])
+
+
+def converse(connection: socket.socket, uid: int, node: Node) -> None:
+    """Answer a caller; close the connection whatever happens."""
+    with connection:
+        try:
+            kind, question = receive_question(connection, _FIRST_FRAME_SECONDS)
+        except ProtocolError as error:
+            give_answer(connection, outcome(OutcomeKind.REFUSED, str(error)))
+            return
+        except OSError:
+            return  # it left, or said nothing in time: nobody to answer
+        if kind == PING:
+            give_answer(connection, _ping(node))
+        elif kind == RELEASE:
+            give_answer(connection, _release(question, uid, node))
+        else:
+            Conversation(connection, uid, node).hold(question)
+
+
+def receive_question(connection: socket.socket, seconds: float) -> tuple[bytes, dict[str, Any]]:
+    """A caller's first frame, and not one byte more.
+
+    Raises:
+        ProtocolError: it is none that begins a conversation.
+        OSError: the caller left, or took longer than ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    kind, length = parse_header(_receive(connection, HEADER_BYTES, deadline))
+    if kind not in _QUESTIONS:
+        raise ProtocolError(f"A conversation does not begin with a frame of type {kind!r}.")
+    return kind, parse_json(_receive(connection, length, deadline))
+
+
+def _receive(connection: socket.socket, count: int, deadline: float) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        part = connection.recv(count - len(data))
+        if not part:
+            raise ConnectionError("the caller left")
+        data += part
+    return bytes(data)
+
+
+def give_answer(connection: socket.socket, said: dict[str, Any]) -> None:
+    """A final status that is only an outcome; a caller that does not listen is left alone."""
+    try:
+        connection.settimeout(_FIRST_FRAME_SECONDS)
+        connection.sendall(frame_of(STATUS, {"protocol": PROTOCOL, "outcome": said}))
+    except OSError:
+        return
+
+
+def frame_of(kind: bytes, value: dict[str, Any]) -> bytes:
+    """A frame with a JSON object."""
+
+    payload = json.dumps(value, separators=(",", ":")).encode()
+    return header(kind, len(payload)) + payload
+
+
+def _ping(node: Node) -> dict[str, Any]:
+    try:
+        with node.engine() as engine:
+            engine.check(node.policy.images[0])
+    except EngineError as error:
+        return outcome(OutcomeKind.UNAVAILABLE, str(error))
+    return outcome(OutcomeKind.OK, f"sandboxd {__version__} is ready.")
+
+
+def _release(question: dict[str, Any], uid: int, node: Node) -> dict[str, Any]:
+    if uid != node.administrator:
+        return outcome(OutcomeKind.REFUSED, "Only the administrator may release a job.")
+    try:
+        left = node.release(parse_job_id(question))
+    except BadRequest as error:
+        return outcome(OutcomeKind.REFUSED, str(error))
+    if left is not None:
+        return outcome(OutcomeKind.UNAVAILABLE, left)
+    return outcome(OutcomeKind.OK, "Nothing is left of the job.")
+
+
+@dataclass
+class Facts:
+    """What the final status says beside the outcome."""
+
+    request: Request | None = None
+    container: str | None = None
+    image_id: str | None = None
+    startup_seconds: float | None = None
+    usage: Usage = Usage()
+    processes_peak: int | None = None
+    counts: Counts | None = None
+
+
+class Conversation:
+    """A HELLO and what follows it."""
+
+    def __init__(self, connection: socket.socket, uid: int, node: Node) -> None:
+        self._connection = connection
+        self._uid = uid
+        self._node = node
+        self._began = time.monotonic()
+        self._facts = Facts()
+        self._rest = b""
+        self._has_said = False
+
+    def hold(self, hello: dict[str, Any]) -> None:
+        """Check the request, execute the run, say how it ended."""
+        try:
+            request = parse_hello(hello, self._node.policy)
+            self._facts.request = request
+            said = self._admit(request)
+        except (BadRequest, NotRegistered) as error:
+            said = outcome(OutcomeKind.REFUSED, str(error))
+        except Gone:
+            said = outcome(OutcomeKind.CANCELLED, "The caller left while it waited.")
+        except Busy:
+            said = outcome(
+                OutcomeKind.BUSY, "Another experiment is running on the node, which takes one only."
+            )
+        except EngineError as error:
+            self._node.untidy.set()
+            said = outcome(OutcomeKind.UNAVAILABLE, str(error))
+        self._say(said)
+        self._log(said)
+
+    def _admit(self, request: Request) -> dict[str, Any]:
+        node = self._node
+        node.registry.check(request.job_id, self._uid)
+        with node.alive(request.job_id, self._uid) as run:
+
+            def useless() -> bool:
+                return run.stopper.reason is not None or caller_left(self._connection)
+
+            with node.slot(node.policy.busy_wait_seconds, useless):
+                # It may have waited: the job's end must not be missed in between.
+                node.registry.check(request.job_id, self._uid)
+                with node.engine() as engine:
+                    return self._execute(request, run, engine)
+
+    def _execute(self, request: Request, run: Run, engine: Engine) -> dict[str, Any]:
+        node = self._node
+        arguments = create_arguments(
+            node.policy,
+            request.limits,
+            node.cores,
+            request.run_id,
+            request.job_id,
+            node.address.instance,
+        )
+        container = engine.create(arguments, request.run_id)
+        try:
+            self._facts.container = container.short_id
+            container.start()
+            self._facts.startup_seconds = time.monotonic() - self._began
+            self._accept(container, request)
+            said = self._pump(container, request, run)
+            if self._facts.counts is not None and self._facts.counts.guest is not None:
+                # The experiment's processes are gone already; removing what is left of the
+                # container need not delay the results.
+                self._say(said)
+        finally:
+            self._remove(container)
+        return said
+
+    def _remove(self, container: Container) -> None:
+        try:
+            container.remove()
+        except EngineError as error:
+            self._node.untidy.set()
+            log(f"container={container.short_id}: {error}")
+
+    def _accept(self, container: Container, request: Request) -> None:
+        # While the guest's interpreter starts, there is time for this question.
+        state = container.state()
+        self._facts.image_id = state.image_id if state is not None else None
+        accepted = {
+            "container": container.short_id,
+            "image": request.limits.image,
+            "cores": self._node.cores,
+        }
+        try:
+            self._connection.settimeout(_FIRST_FRAME_SECONDS)
+            self._connection.sendall(frame_of(ACCEPTED, accepted))
+        except OSError:
+            return  # the pump will notice
+
+    def _pump(self, container: Container, request: Request, run: Run) -> dict[str, Any]:
+        node = self._node
+        watch = ProcessWatch(node.policy.processes, read_tasks, lambda: container.usage().processes)
+
+        def tick(now: float, running: bool) -> None:
+            if not node.registry.holds(request.job_id, self._uid):
+                raise Ended(End.STOPPED, "The job ended before the experiment.")
+            if running and watch.tick(now):
+                raise Ended(End.PROCESSES)
+
+        def before_farewell() -> None:
+            self._facts.usage = container.usage()
+
+        pump = Pump(
+            self._connection,
+            container.socket,
+            run.stopper.wake,
+            node.policy,
+            request.limits,
+            tick=tick,
+            before_farewell=before_farewell,
+        )
+        ended = pump.run()
+        self._facts.counts, self._rest = pump.counts, pump.to_caller.take()
+        self._facts.processes_peak = watch.peak
+        detail = ended.detail or run.stopper.reason or ""
+        evidence = Evidence(
+            ended.end,
+            pump.counts.guest,
+            self._facts.usage,
+            _state_if_needed(ended.end, pump.counts.guest, container),
+            watch.at_limit,
+            detail,
+        )
+        return judge(evidence, node.policy, request.limits)
+
+    def _say(self, said: dict[str, Any]) -> None:
+        if self._has_said:
+            return
+        self._has_said = True
+        try:
+            self._connection.settimeout(self._node.policy.progress_seconds)
+            self._connection.sendall(self._rest + frame_of(STATUS, self._status(said)))
+            self._connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # nobody listens any more
+
+    def _status(self, said: dict[str, Any]) -> dict[str, Any]:
+        facts, request = self._facts, self._facts.request
+        guest = facts.counts.guest if facts.counts is not None else None
+        return {
+            "protocol": PROTOCOL,
+            "run_id": request.run_id if request is not None else None,
+            "outcome": said,
+            "container": facts.container,
+            "image": request.limits.image if request is not None else None,
+            "image_id": facts.image_id,
+            "cores": self._node.cores if facts.container is not None else None,
+            "measured": _measured(facts, guest or {}),
+            "guest": guest,
+            "versions": {
+                "cfiddle_slurm": __version__,
+                "docker": self._node.address.engine_version,
+                "kernel": platform.release(),
+            },
+        }
+
+    def _log(self, said: dict[str, Any]) -> None:
+        request = self._facts.request
+        log(
+            f"uid={self._uid} job={request.job_id if request else '-'}"
+            f" run={request.run_id if request else '-'}"
+            f" container={self._facts.container or '-'} kind={said['kind']}"
+            f" seconds={time.monotonic() - self._began:.2f}"
+        )
+
+
+def _state_if_needed(end: End, guest: dict[str, Any] | None, container: Container) -> State | None:
+    """Asking costs milliseconds: only where the answer can change the outcome."""
+    maybe_oom = guest is not None and guest["outcome"]["kind"] in _MAYBE_OOM
+    return container.state() if end is End.STREAM_ENDED or maybe_oom else None
+
+
+def _measured(facts: Facts, guest: dict[str, Any]) -> dict[str, Any]:
+    counts = facts.counts or Counts()
+    return {
+        "wall_seconds": counts.run_seconds,
+        "startup_seconds": facts.startup_seconds,
+        "cpu_seconds": _number(guest.get("cpu_seconds")),
+        # cgroup v2 as seen through the engine has no peak; the largest process is the next best.
+        "memory_peak_bytes": facts.usage.memory_peak or _number(guest.get("max_rss_bytes")),
+        "pids_peak": facts.processes_peak,
+        "output_bytes": counts.output_bytes,
+        "result_bytes": counts.result_bytes,
+    }
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def caller_left(connection: socket.socket) -> bool:
+    """Whether the other side hung up, however much of what it sent is still unread."""
+    poller = select.poll()
+    poller.register(connection, select.POLLRDHUP)
+    return bool(poller.poll(0))
