@@ -1,0 +1,176 @@
+"""The one gateway through which this package starts programs: argument lists, time limits, no shell."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+_MAX_OUTPUT = 16 << 20
+_KILL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that has ended: its arguments, exit status, and what it wrote, as text."""
+
+    arguments: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+
+class ProcessError(Exception):
+    """A program could not do its work; the message is one sentence."""
+
+
+class CommandMissing(ProcessError):
+    """The program is not installed here, or may not be executed."""
+
+
+class CommandTimeout(ProcessError):
+    """The program took too long and was killed."""
+
+
+class CommandFailed(ProcessError):
+    """The program ended with a non-zero exit status, which was not expected."""
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    timeout: float,
+    input: bytes | None = None,  # noqa: A002 - as in subprocess
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Completed:
+    """Run a program to its end, whatever its exit status.
+
+    Args:
+        arguments: program and arguments.
+        timeout: seconds, after which the program and its children are killed.
+        input: what it reads from its standard input, which is otherwise empty.
+        env: its whole environment; this process's own if None.
+        cwd: its working directory.
+
+    Raises:
+        CommandMissing: there is no such program.
+        CommandTimeout: it did not end in time.
+        KeyboardInterrupt: after the program and its children were killed.
+    """
+    # Files instead of pipes: a program that prints without end cannot fill this process's memory.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
+        child = start(arguments, stdin=stdin, stdout=out, stderr=err, env=env, cwd=cwd)
+        try:
+            child.communicate(input, timeout)
+        except subprocess.TimeoutExpired as error:
+            raise CommandTimeout(
+                f"{arguments[0]} did not end within {timeout:g} seconds."
+            ) from error
+        finally:
+            end_group(child)
+        return Completed(tuple(arguments), child.returncode, _text(out), _text(err))
+
+
+def check(arguments: Sequence[str], *, timeout: float, **options: Any) -> str:
+    """As :func:`run`, for a program that is expected to succeed; returns its standard output.
+
+    Raises:
+        CommandFailed: its exit status was not zero; the message holds its last words.
+    """
+    done = run(arguments, timeout=timeout, **options)
+    if done.status != 0:
+        words = (done.stderr or done.stdout).strip().splitlines()[-5:]
+        raise CommandFailed(
+            f"{' '.join(arguments[:3])} failed with exit status {done.status}: "
+            f"{' '.join(words) or 'it said nothing'}"
+        )
+    return done.stdout
+
+
+def stream(
+    arguments: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> int:
+    """Run a long-lasting program and hand on each line that it prints. Returns the exit status.
+
+    Raises:
+        CommandMissing, CommandTimeout: as :func:`run`.
+    """
+    child = start(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=cwd)
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        _signal_group(child, signal.SIGKILL)
+
+    timer = threading.Timer(timeout, expire)
+    timer.start()
+    try:
+        assert child.stdout is not None  # it was asked for
+        for line in child.stdout:
+            on_line(line.decode(errors="replace").rstrip("\n"))
+        child.wait()
+    finally:
+        timer.cancel()
+        end_group(child)
+    if expired.is_set():
+        raise CommandTimeout(f"{arguments[0]} did not end within {timeout:g} seconds.")
+    return child.returncode
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    stdin: int | IO[Any] | None = subprocess.DEVNULL,
+    stdout: int | IO[Any] | None = None,
+    stderr: int | IO[Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> "subprocess.Popen[bytes]":
+    """Start a program in a process group of its own and return at once.
+
+    Raises:
+        CommandMissing: there is no such program.
+    """
+    try:
+        return subprocess.Popen(  # noqa: S603 - an argument list, never a shell's line
+            list(arguments),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            # Ctrl-C in a terminal goes to the whole foreground group; ending a child is our call.
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise CommandMissing(f"The program {arguments[0]!r} cannot be started: {error.strerror}.") from error
+
+
+def end_group(child: "subprocess.Popen[bytes]") -> None:
+    """Kill a child that :func:`start` started, with its children, if it still runs."""
+    if child.poll() is None:
+        _signal_group(child, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_KILL_SECONDS)
+
+
+def _signal_group(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)
+
+
+def _text(stream_: IO[bytes]) -> str:
+    stream_.seek(0)
+    return stream_.read(_MAX_OUTPUT).decode(errors="replace")
