@@ -2,7 +2,7 @@
 FROM cfiddle-builder:latest AS packages
 COPY dist/*.whl /build/
 # The daemons need neither CFiddle nor pandas: the package without its dependencies, and Docker's.
-RUN pip install --no-compile --break-system-packages docker \
+RUN pip install --ignore-installed --no-compile --break-system-packages docker \
     && pip install --no-deps --no-compile --break-system-packages /build/*.whl \
     && python3 -m compileall -q /usr/local/lib/python3*/dist-packages
 
@@ -16,7 +16,6 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         libnss-extrausers mariadb-server munge slurm-client slurmctld slurmd slurmdbd \
     && rm -rf /var/lib/apt/lists/* /etc/munge/munge.key /var/lib/mysql/* \
-        /usr/share/doc/* /usr/share/man/* \
     && rm -rf /var/lib/extrausers && ln -s /home/.accounts /var/lib/extrausers \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local

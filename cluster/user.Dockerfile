@@ -4,17 +4,17 @@ ARG CFIDDLE_VERSION
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc python3-dev \
     && rm -rf /var/lib/apt/lists/*
-RUN pip install --no-compile --break-system-packages jupyterlab ipywidgets \
+RUN pip install --ignore-installed --no-compile --break-system-packages jupyterlab ipywidgets \
         cfiddle==${CFIDDLE_VERSION} 'pandas<3' 'setuptools<82'
 COPY dist/*.whl /build/
-RUN pip install --no-compile --break-system-packages --find-links /build cfiddle_slurm \
+RUN pip install --ignore-installed --no-compile --break-system-packages --find-links /build cfiddle_slurm \
     && python3 -m compileall -q /usr/local/lib/python3*/dist-packages
 
 FROM cfiddle-base:latest
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         g++ gcc git less libnss-extrausers make munge nano slurm-client \
-    && rm -rf /var/lib/apt/lists/* /etc/munge/munge.key /usr/share/doc/* /usr/share/man/* \
+    && rm -rf /var/lib/apt/lists/* /etc/munge/munge.key \
     && rm -rf /var/lib/extrausers && ln -s /home/.accounts /var/lib/extrausers \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local
