@@ -209,6 +209,11 @@ class Container:
 
     def detach(self) -> None:
         """Close the attached stream."""
+        if self._socket is not None:
+            # Closing is not enough, since the SDK's objects hold the connection, too; and the
+            # engine cannot remove a container whose output it is still waiting to hand over.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
         for end in (self._socket, self._response):
             if end is not None:
                 end.close()

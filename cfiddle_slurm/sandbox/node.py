@@ -27,7 +27,7 @@ class Gone(Exception):
     """The caller left, or was told to, while it waited."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """A run that is alive on this node, waiting or executing."""
 

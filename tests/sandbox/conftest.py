@@ -1,0 +1,66 @@
+"""Fixtures of the tests against a real engine and the real image."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# The tests' own helper module, under whatever working directory pytest was started.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from cfiddle_slurm.sandbox.engine import Engine, EngineAddress, EngineError
+from tests.sandbox.harness import IMAGE, Experiments, Sandboxd, wait_until
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine_with_image() -> None:
+    """Skip where there is no engine, or no image."""
+    engine = Engine(EngineAddress())
+    try:
+        engine.check(IMAGE)
+    except EngineError as error:
+        pytest.skip(str(error))
+    finally:
+        engine.close()
+
+
+@pytest.fixture(scope="session")
+def experiments(tmp_path_factory: pytest.TempPathFactory) -> Experiments:
+    """Bundles of attacks.cpp, compiled once."""
+    return Experiments(tmp_path_factory.mktemp("build"))
+
+
+@pytest.fixture(scope="session")
+def shared_sandboxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandboxd]:
+    """One daemon for all tests that leave it as it is."""
+    daemon = Sandboxd(tmp_path_factory.mktemp("sandboxd"))
+    daemon.start()
+    try:
+        yield daemon
+        assert daemon.stop() == 0
+        assert not daemon.socket.exists()
+        assert daemon.containers() == []
+        assert "Traceback" not in daemon.log.read_text()
+    finally:
+        daemon.clean_up()
+
+
+@pytest.fixture
+def sandboxd(shared_sandboxd: Sandboxd) -> Iterator[Sandboxd]:
+    """The shared daemon; after the test nothing may be left of its runs."""
+    yield shared_sandboxd
+    assert wait_until(lambda: shared_sandboxd.containers() == [], 5)
+
+
+@pytest.fixture
+def own_sandboxd(tmp_path: Path) -> Iterator[Sandboxd]:
+    """A daemon that a test may kill; not started yet."""
+    daemon = Sandboxd(tmp_path)
+    try:
+        yield daemon
+        if daemon.process is not None and daemon.process.poll() is None:
+            daemon.stop()
+        assert daemon.containers() == []
+    finally:
+        daemon.clean_up()
