@@ -20,6 +20,6 @@ RUN apt-get update \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local
 COPY cluster/slurm.conf cluster/cgroup.conf cluster/slurmdbd.conf.in /usr/local/share/cfiddle-slurm/
-COPY cluster/prolog cluster/epilog cluster/daemon cluster/healthy /usr/local/lib/cfiddle-slurm/
+COPY cluster/prolog cluster/epilog cluster/daemon cluster/healthy cluster/accounts /usr/local/lib/cfiddle-slurm/
 LABEL cfiddle-slurm.role=cluster
 ENTRYPOINT ["/usr/local/lib/cfiddle-slurm/daemon"]
