@@ -152,37 +152,49 @@ class Conversation:
 
     def hold(self, hello: dict[str, Any]) -> None:
         """Check the request, execute the run, say how it ended."""
+        node = self._node
         try:
-            request = parse_hello(hello, self._node.policy)
-            self._facts.request = request
-            said = self._admit(request)
+            request = parse_hello(hello, node.policy)
+            node.registry.check(request.job_id, self._uid)
         except (BadRequest, NotRegistered) as error:
             said = outcome(OutcomeKind.REFUSED, str(error))
+            self._say(said)
+        else:
+            self._facts.request = request
+            # Alive until the last word is said: sandboxd does not stop in between.
+            with node.alive(request.job_id, self._uid) as run:
+                said = self._attempt(request, run)
+                self._say(said)
+        self._log(said)
+
+    def _attempt(self, request: Request, run: Run) -> dict[str, Any]:
+        """The run's outcome, whatever becomes of it."""
+        try:
+            return self._take_turn(request, run)
+        except NotRegistered as error:
+            return outcome(OutcomeKind.REFUSED, str(error))
         except Gone:
-            said = outcome(OutcomeKind.CANCELLED, "The caller left while it waited.")
+            reason = run.stopper.reason or "The caller left while it waited."
+            return outcome(OutcomeKind.CANCELLED, reason)
         except Busy:
-            said = outcome(
+            return outcome(
                 OutcomeKind.BUSY, "Another experiment is running on the node, which takes one only."
             )
         except EngineError as error:
             self._node.untidy.set()
-            said = outcome(OutcomeKind.UNAVAILABLE, str(error))
-        self._say(said)
-        self._log(said)
+            return outcome(OutcomeKind.UNAVAILABLE, str(error))
 
-    def _admit(self, request: Request) -> dict[str, Any]:
+    def _take_turn(self, request: Request, run: Run) -> dict[str, Any]:
         node = self._node
-        node.registry.check(request.job_id, self._uid)
-        with node.alive(request.job_id, self._uid) as run:
 
-            def useless() -> bool:
-                return run.stopper.reason is not None or caller_left(self._connection)
+        def useless() -> bool:
+            return run.stopper.reason is not None or caller_left(self._connection)
 
-            with node.slot(node.policy.busy_wait_seconds, useless):
-                # It may have waited: the job's end must not be missed in between.
-                node.registry.check(request.job_id, self._uid)
-                with node.engine() as engine:
-                    return self._execute(request, run, engine)
+        with node.slot(node.policy.busy_wait_seconds, useless):
+            # It may have waited: the job's end must not be missed in between.
+            node.registry.check(request.job_id, self._uid)
+            with node.engine() as engine:
+                return self._execute(request, run, engine)
 
     def _execute(self, request: Request, run: Run, engine: Engine) -> dict[str, Any]:
         node = self._node

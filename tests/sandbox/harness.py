@@ -229,7 +229,7 @@ def probe_bundle(method: str) -> list[Member]:
     probe = _load_probe()
     call = {"obj": probe.Probe(), "method": method, "args": (), "kwargs": {}, "subdelegate": None}
     manifest = Manifest(
-        run_id="0" * 16, kind="call", entry={"call": "call.pickle", "full": True},
+        run_id="0" * 16, kind="call", entry={"call": "call.pickle", "full": False},
         versions=SANDBOX_VERSIONS,
     )  # fmt: skip
     return [
