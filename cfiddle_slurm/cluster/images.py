@@ -133,8 +133,7 @@ def build_context(settings: BuildSettings) -> Iterator[Path]:
         context = Path(name)
         for part in ("cluster", "sandbox"):
             shutil.copytree(kit.folder(part), context / part)
-        wheel = kit.make_wheel(context / "dist")
-        _set_times(wheel)
+        kit.make_wheel(context / "dist")
         bundle = settings.ca_bundle.read_bytes() if settings.ca_bundle else b""
         (context / "ca-bundle.pem").write_bytes(bundle)
         (context / "pip.conf").write_text(pip_conf(settings))
@@ -149,12 +148,6 @@ def pip_conf(settings: BuildSettings) -> str:
     if settings.pip_index:
         lines.append(f"index-url = {settings.pip_index}")
     return "\n".join(lines) + "\n"
-
-
-def _set_times(wheel: Path) -> None:
-    # The cache compares contents, which for a wheel include the times of the files in it: an
-    # unchanged package must give an unchanged wheel.
-    os.utime(wheel, (0, 0))
 
 
 def build(image: Image, context: Path) -> None:

@@ -1,0 +1,46 @@
+# make demo    set everything up, run the first experiment on a one-machine cluster, say what is next
+# make test    set everything up, run all checks and tests
+# make up, make down, make status, make images    the one-machine cluster, step by step
+#
+# To be run as root on Debian 12 or 13, or Ubuntu 22.04 or 24.04.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CLUSTER := $(BIN)/python -m cfiddle_slurm.cluster
+READY := $(VENV)/ready
+
+.PHONY: demo test check unit behaviour-local behaviour-cluster up down status images engine clean
+
+demo: up
+	$(CLUSTER) copy jovyan examples/first_experiment.py examples/first_experiment.py
+	$(CLUSTER) run jovyan python3 examples/first_experiment.py
+	@echo
+	@echo "JupyterLab:  $$($(CLUSTER) url)"
+	@echo "Stop all:    make down"
+
+up: images
+	$(CLUSTER) up --local
+
+down: $(READY)
+	if docker info >/dev/null 2>&1; then $(CLUSTER) down; fi
+	sh cluster/engine.sh down
+
+status: $(READY)
+	$(CLUSTER) status
+
+images: $(READY) engine
+	$(CLUSTER) images build
+
+engine:
+	sh cluster/engine.sh up
+
+test: $(READY)
+	sh tests/run.sh
+
+$(READY): setup.cfg cluster/python.sh
+	sh cluster/python.sh $(PYTHON) $(VENV)
+	touch $@
+
+clean: down
+	rm -rf $(VENV) *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

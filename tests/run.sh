@@ -1,0 +1,41 @@
+#!/bin/sh
+# All checks and tests. What was not up before is down again afterwards.
+set -eu
+cd "$(dirname "$0")/.."
+bin=.venv/bin
+export COVERAGE_FILE="$PWD/.coverage"
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "ruff and mypy"
+$bin/ruff check .
+$bin/ruff format --check .
+$bin/mypy
+
+step "unit tests"
+rm -f .coverage .coverage.*
+$bin/pytest tests/unit --cov=cfiddle_slurm --cov-report= -q
+
+step "behaviour, scheduler=local"
+$bin/pytest tests/behaviour --scheduler=local --cov=cfiddle_slurm --cov-append --cov-report= -q
+
+was_up=no
+if docker info >/dev/null 2>&1 && $bin/python -m cfiddle_slurm.cluster status >/dev/null 2>&1; then
+    was_up=yes
+fi
+finish() {
+    [ "$was_up" = yes ] || make --no-print-directory down
+}
+trap finish EXIT
+
+step "the one-machine cluster"
+make --no-print-directory up
+
+step "the sandbox, against the engine"
+$bin/pytest tests/sandbox --cov=cfiddle_slurm --cov-append --cov-report= -q
+
+step "behaviour, scheduler=slurm, and the cluster itself"
+$bin/pytest tests/cluster --cov=cfiddle_slurm --cov-append --cov-report= -q
+
+step "coverage of what ran in these processes (not inside containers)"
+$bin/coverage report --skip-covered
