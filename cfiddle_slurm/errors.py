@@ -1,3 +1,186 @@
-class ResultRejected(Exception): 
-  def __init__(self,*a,**k): super().__init__(*a)
-class InputError(ResultRejected): pass
+"""Everything that can go wrong, one class per cause, all of them CFiddle exceptions.
+
+Each error says in one sentence what happened and, as a hint, what can be done. ``transient`` tells
+whether the same run may succeed when tried again: true for trouble of the machines, never for the
+experiment's own faults.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+try:
+    from cfiddle.Exceptions import CFiddleException  # type: ignore[import-untyped]
+except Exception as _error:
+    # Importing CFiddle runs a compiler and loads a dozen libraries: any of it may fail.
+    raise ImportError(
+        f"cfiddle_slurm needs CFiddle, which cannot be imported here ({_error}). CFiddle itself "
+        "needs gcc on the PATH, pandas older than 3 and setuptools older than 82; "
+        "`pip install --upgrade cfiddle_slurm` gets the right versions of both."
+    ) from _error
+
+if TYPE_CHECKING:
+    from cfiddle_slurm.report import RunReport
+
+
+class CFiddleSlurmError(CFiddleException):  # type: ignore[misc]
+    """Base of all errors of this package.
+
+    Args:
+        message: what happened, one sentence.
+        hint: what can be done about it.
+        cause: the technical cause: an exception, or its text.
+        job_id, node, run_id: where it happened, as far as that is known.
+
+    Attributes:
+        transient: whether trying again may help.
+        partial_results: the results finished before, as CFiddle's list, or None.
+        report: the run's :class:`~cfiddle_slurm.RunReport`, or None.
+    """
+
+    transient = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        cause: BaseException | str | None = None,
+        job_id: str | None = None,
+        node: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.cause = cause if isinstance(cause, str) or cause is None else f"{cause!r}"
+        self.job_id = job_id
+        self.node = node
+        self.run_id = run_id
+        self.partial_results: Any = None
+        self.report: RunReport | None = None
+
+    def __str__(self) -> str:
+        places = {"job": self.job_id, "node": self.node, "run": self.run_id}
+        where = ", ".join(f"{name} {value}" for name, value in places.items() if value)
+        lines = [f"{self.message} {self.hint}".rstrip()]
+        if where:
+            lines.append(f"({where})")
+        if self.cause:
+            lines.append(f"Cause: {self.cause}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message,), self.__dict__
+
+
+class SettingsError(CFiddleSlurmError):
+    """A setting is unknown or wrong, wherever it stands."""
+
+
+class InputError(CFiddleSlurmError):
+    """A part of the experiment cannot travel: a file, a class, a glob."""
+
+
+class SubmissionError(CFiddleSlurmError):
+    """Slurm refused the job; the message has its own words."""
+
+
+class SchedulerUnavailable(CFiddleSlurmError):
+    """Slurm does not answer, or its commands are missing."""
+
+    transient = True
+
+
+class QueueTimeout(CFiddleSlurmError):
+    """The job did not start within ``queue_timeout``; it was cancelled."""
+
+    transient = True
+
+
+class WallTimeLimit(CFiddleSlurmError):
+    """The experiment took longer than it may."""
+
+
+class CpuTimeLimit(CFiddleSlurmError):
+    """The experiment used more CPU time than it may."""
+
+
+class OutOfMemory(CFiddleSlurmError):
+    """The experiment needed more memory than it may use."""
+
+
+class TooManyProcesses(CFiddleSlurmError):
+    """The experiment started more processes than it may."""
+
+
+class ScratchFull(CFiddleSlurmError):
+    """The experiment filled its scratch space."""
+
+
+class Crashed(CFiddleSlurmError):
+    """The experiment was ended by a signal, whose name is ``signal_name``."""
+
+    signal_name: str = ""
+
+
+class Exited(CFiddleSlurmError):
+    """The experiment ended its process by itself, with the exit status ``code``."""
+
+    code: int | None = None
+
+
+class OutputLimit(CFiddleSlurmError):
+    """The experiment printed too much."""
+
+
+class ResultLimit(CFiddleSlurmError):
+    """The results and output files are too long."""
+
+
+class NodeFailed(CFiddleSlurmError):
+    """The worker failed while it had the job."""
+
+    transient = True
+
+
+class Cancelled(CFiddleSlurmError):
+    """The job was cancelled by somebody else."""
+
+
+class SandboxRefused(CFiddleSlurmError):
+    """The sandbox service refused the run: an image or a limit that its policy does not allow."""
+
+
+class SandboxUnavailable(CFiddleSlurmError):
+    """The worker's sandbox service does not answer, or failed."""
+
+    transient = True
+
+
+class SandboxBusy(SandboxUnavailable):
+    """Another experiment is still running on the worker."""
+
+
+class ResultMissing(CFiddleSlurmError):
+    """The job ended, but its results did not arrive."""
+
+    transient = True
+
+
+class ResultRejected(CFiddleSlurmError):
+    """The results hold what results do not hold; they were not loaded."""
+
+
+class VersionMismatch(CFiddleSlurmError):
+    """Notebook and sandbox have different versions of Python, CFiddle or cfiddle_slurm."""
+
+
+class RemoteError(CFiddleSlurmError):
+    """The experiment raised an exception that cannot be loaded here.
+
+    Attributes:
+        type_name: the exception's class, as ``module.name``.
+        remote_traceback: its traceback in the sandbox, as text.
+    """
+
+    type_name: str = ""
+    remote_traceback: str = ""
