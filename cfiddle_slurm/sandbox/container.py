@@ -1,7 +1,8 @@
 """The single-use container, as the engine is told about it. Pure.
 
 Everything an experiment may use is decided in :func:`create_arguments`. The engine's own default
-seccomp profile stays in force: it lets perf_event_open(2) pass for CAP_PERFMON (Docker 23 and newer).
+seccomp profile stays in force: it lets perf_event_open(2) pass for CAP_PERFMON (Docker 23 and
+newer).
 """
 
 from typing import Any

@@ -27,7 +27,8 @@ from cfiddle_slurm.sandbox.protocol import (
     OutcomeKind,
 )
 from cfiddle_slurm.sandbox.registry import Registry
-from cfiddle_slurm.sandbox.session import converse, give_answer, peer_uid
+from cfiddle_slurm.sandbox.session import converse
+from cfiddle_slurm.sandbox.talk import give_answer, peer_uid
 from cfiddle_slurm.sandbox.topology import TopologyError, choose_cores, read_topology
 from cfiddle_slurm.sandbox.verdict import outcome
 

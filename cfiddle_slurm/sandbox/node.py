@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cfiddle_slurm.sandbox.engine import Engine, EngineAddress, EngineError
+from cfiddle_slurm.sandbox.plumbing import Stopper
 from cfiddle_slurm.sandbox.policy import Policy
-from cfiddle_slurm.sandbox.pump import Stopper
 from cfiddle_slurm.sandbox.registry import Registry
 
 RELEASE_SECONDS = 9.0
@@ -164,11 +164,11 @@ class Node:
             EngineError: the engine does not answer, or one could not be removed.
         """
         # Whoever holds the slot is the only one who can own a container.
-        with self.slot(self.policy.wall_seconds, lambda: self._stopping is not None):
-            with self.engine() as engine:
-                left = engine.leftovers()
-                for container in left:
-                    engine.remove(container)
+        slot = self.slot(self.policy.wall_seconds, lambda: self._stopping is not None)
+        with slot, self.engine() as engine:
+            left = engine.leftovers()
+            for container in left:
+                engine.remove(container)
         return len(left)
 
     def tidy(self, stop: threading.Event) -> None:

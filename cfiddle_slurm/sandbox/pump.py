@@ -4,16 +4,15 @@ One thread, one poll(2): bundle frames go in, output and results come out, neith
 this one hold more than a few frames, and clocks, registration and hang-ups are noticed meanwhile.
 """
 
-import os
 import select
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from cfiddle_slurm.sandbox.demux import STDOUT, EngineStream, FrameStream
+from cfiddle_slurm.sandbox.plumbing import Outbox
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 from cfiddle_slurm.sandbox.protocol import (
     DATA,
@@ -42,49 +41,6 @@ class Ended(Exception):
         super().__init__(detail)
         self.end = end
         self.detail = detail
-
-
-class Outbox:
-    """Bytes that wait until a socket takes them."""
-
-    def __init__(self) -> None:
-        self._parts: deque[memoryview] = deque()
-        self.size = 0
-
-    def put(self, *parts: bytes) -> None:
-        """Append bytes."""
-        for part in parts:
-            if part:
-                self._parts.append(memoryview(part))
-                self.size += len(part)
-
-    def send(self, connection: socket.socket) -> None:
-        """Hand over what a non-blocking socket takes.
-
-        Raises:
-            OSError: the connection is broken.
-        """
-        while self._parts:
-            try:
-                sent = connection.send(self._parts[0])
-            except BlockingIOError:
-                return
-            self.size -= sent
-            if sent < len(self._parts[0]):
-                self._parts[0] = self._parts[0][sent:]
-            else:
-                self._parts.popleft()
-
-    def take(self) -> bytes:
-        """All that is left, which then is the taker's."""
-        rest = b"".join(self._parts)
-        self.clear()
-        return rest
-
-    def clear(self) -> None:
-        """Drop all that is left."""
-        self._parts.clear()
-        self.size = 0
 
 
 @dataclass
@@ -298,21 +254,3 @@ class Pump:
             self._container.shutdown(socket.SHUT_WR)
         except OSError:
             return  # it has ended already
-
-
-class Stopper:
-    """Lets another thread end a run."""
-
-    def __init__(self) -> None:
-        self.wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.reason: str | None = None
-
-    def stop(self, reason: str) -> None:
-        """End the run; the reason is a sentence for the user."""
-        if self.reason is None:
-            self.reason = reason
-            os.eventfd_write(self.wake, 1)
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self.wake)

@@ -1,12 +1,9 @@
 """One conversation with a caller, from its first frame to the last word."""
 
-import json
 import platform
-import select
 import socket
-import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cfiddle_slurm._version import __version__
@@ -15,41 +12,34 @@ from cfiddle_slurm.sandbox.engine import Container, Engine, EngineError
 from cfiddle_slurm.sandbox.node import Busy, Gone, Node, Run, log
 from cfiddle_slurm.sandbox.protocol import (
     ACCEPTED,
-    HEADER_BYTES,
-    HELLO,
     PING,
     PROTOCOL,
     RELEASE,
     STATUS,
     OutcomeKind,
     ProtocolError,
-    header,
-    parse_header,
-    parse_json,
 )
 from cfiddle_slurm.sandbox.pump import Counts, Ended, Pump
 from cfiddle_slurm.sandbox.registry import NotRegistered
 from cfiddle_slurm.sandbox.request import BadRequest, Request, parse_hello, parse_job_id
+from cfiddle_slurm.sandbox.talk import (
+    FIRST_FRAME_SECONDS,
+    caller_left,
+    frame_of,
+    give_answer,
+    receive_question,
+)
 from cfiddle_slurm.sandbox.verdict import End, Evidence, State, Usage, judge, outcome
 from cfiddle_slurm.sandbox.watch import ProcessWatch, read_tasks
 
-_PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
-_FIRST_FRAME_SECONDS = 10.0
-_QUESTIONS = frozenset((HELLO, RELEASE, PING))
 _MAYBE_OOM = frozenset(("signal", "exited", "guest_error"))
-
-
-def peer_uid(connection: socket.socket) -> int:
-    """The uid of the process at the other end, from the kernel (SO_PEERCRED, unix(7))."""
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    return int(_PEER.unpack(raw)[1])
 
 
 def converse(connection: socket.socket, uid: int, node: Node) -> None:
     """Answer a caller; close the connection whatever happens."""
     with connection:
         try:
-            kind, question = receive_question(connection, _FIRST_FRAME_SECONDS)
+            kind, question = receive_question(connection, FIRST_FRAME_SECONDS)
         except ProtocolError as error:
             give_answer(connection, outcome(OutcomeKind.REFUSED, str(error)))
             return
@@ -61,47 +51,6 @@ def converse(connection: socket.socket, uid: int, node: Node) -> None:
             give_answer(connection, _release(question, uid, node))
         else:
             Conversation(connection, uid, node).hold(question)
-
-
-def receive_question(connection: socket.socket, seconds: float) -> tuple[bytes, dict[str, Any]]:
-    """A caller's first frame, and not one byte more.
-
-    Raises:
-        ProtocolError: it is none that begins a conversation.
-        OSError: the caller left, or took longer than ``seconds``.
-    """
-    deadline = time.monotonic() + seconds
-    kind, length = parse_header(_receive(connection, HEADER_BYTES, deadline))
-    if kind not in _QUESTIONS:
-        raise ProtocolError(f"A conversation does not begin with a frame of type {kind!r}.")
-    return kind, parse_json(_receive(connection, length, deadline))
-
-
-def _receive(connection: socket.socket, count: int, deadline: float) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        connection.settimeout(max(0.001, deadline - time.monotonic()))
-        part = connection.recv(count - len(data))
-        if not part:
-            raise ConnectionError("the caller left")
-        data += part
-    return bytes(data)
-
-
-def give_answer(connection: socket.socket, said: dict[str, Any]) -> None:
-    """A final status that is only an outcome; a caller that does not listen is left alone."""
-    try:
-        connection.settimeout(_FIRST_FRAME_SECONDS)
-        connection.sendall(frame_of(STATUS, {"protocol": PROTOCOL, "outcome": said}))
-    except OSError:
-        return
-
-
-def frame_of(kind: bytes, value: dict[str, Any]) -> bytes:
-    """A frame with a JSON object."""
-
-    payload = json.dumps(value, separators=(",", ":")).encode()
-    return header(kind, len(payload)) + payload
 
 
 def _ping(node: Node) -> dict[str, Any]:
@@ -133,7 +82,7 @@ class Facts:
     container: str | None = None
     image_id: str | None = None
     startup_seconds: float | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     processes_peak: int | None = None
     counts: Counts | None = None
 
@@ -238,7 +187,7 @@ class Conversation:
             "cores": self._node.cores,
         }
         try:
-            self._connection.settimeout(_FIRST_FRAME_SECONDS)
+            self._connection.settimeout(FIRST_FRAME_SECONDS)
             self._connection.sendall(frame_of(ACCEPTED, accepted))
         except OSError:
             return  # the pump will notice
@@ -342,10 +291,3 @@ def _measured(facts: Facts, guest: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: object) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def caller_left(connection: socket.socket) -> bool:
-    """Whether the other side hung up, however much of what it sent is still unread."""
-    poller = select.poll()
-    poller.register(connection, select.POLLRDHUP)
-    return bool(poller.poll(0))

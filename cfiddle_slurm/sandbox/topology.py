@@ -1,14 +1,14 @@
-"""Which cores an experiment gets. The choice is pure; only :func:`read_topology` looks at a machine.
+"""Which cores an experiment gets: a pure choice; only :func:`read_topology` looks at a machine.
 
 The rule, for ``"auto"``:
 
-1. Only processors that are online and allowed to sandboxd count, and only *whole* cores: a core one
-   of whose SMT siblings belongs to somebody else would be disturbed by it. If no core is whole,
-   the processors that are left are used.
+1. Only processors that are online and allowed to sandboxd count, and only *whole* cores: a core
+   one of whose SMT siblings belongs to somebody else would be disturbed by it. If no core is
+   whole, the processors that are left are used.
 2. Of a hybrid processor only the fastest kind of core is used: a run must not land now on one kind,
    now on the other. The other kind is left to the machine.
-3. Of several sockets one is used, so that cores share one cache and memory is near: the one with the
-   most cores, and of equal ones the last, because interrupts prefer the first.
+3. Of several sockets one is used, so that cores share one cache and memory is near: the one with
+   the most cores, and of equal ones the last, because interrupts prefer the first.
 4. If nothing of the machine is left over by 1 to 3 and there are more than two cores, the first
    core is left to the machine (kernel, engine, Slurm). With two or one there is none to spare.
 

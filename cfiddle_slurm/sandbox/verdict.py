@@ -102,7 +102,9 @@ def parse_guest_status(payload: bytes) -> dict[str, Any]:
     status = parse_json(payload)
     outcome = status.get("outcome")
     # Compared, not looked up: the value may be of a type that cannot be hashed.
-    if not isinstance(outcome, dict) or not any(k.value == outcome.get("kind") for k in _GUEST_KINDS):
+    if not isinstance(outcome, dict) or not any(
+        k.value == outcome.get("kind") for k in _GUEST_KINDS
+    ):
         raise ProtocolError("The guest's status names no outcome that a guest may name.")
     for key, kinds in (("message", str), ("signal", str), ("code", int)):
         if not isinstance(outcome.get(key), (kinds, type(None))):

@@ -1,9 +1,10 @@
 """Watches for an experiment that has used up its processes, at next to no cost to the measurement.
 
 Asking the engine for a container's process count costs it some milliseconds of processor time, on
-the very machine that is measuring. The kernel's own count of all tasks (/proc/loadavg, proc(5)) costs
-20 microseconds, and an endless fork cannot help but raise it. So the engine is asked only while the
-machine has gained so many tasks since the run began that the experiment may be at its limit.
+the very machine that is measuring. The kernel's own count of all tasks (/proc/loadavg, proc(5))
+costs 20 microseconds, and an endless fork cannot help but raise it. So the engine is asked only
+while the machine has gained so many tasks since the run began that the experiment may be at its
+limit.
 """
 
 from collections.abc import Callable

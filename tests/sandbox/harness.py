@@ -18,6 +18,7 @@ from cfiddle_slurm import __version__
 from cfiddle_slurm.bundle import Manifest, Member, write_tar
 from cfiddle_slurm.sandbox import client
 from cfiddle_slurm.sandbox.engine import Engine, EngineAddress
+from cfiddle_slurm.sandbox.protocol import SOCKET_VARIABLE
 
 HERE = Path(__file__).parent
 IMAGE = "cfiddle-sandbox:latest"
@@ -152,7 +153,7 @@ class Sandboxd:
 
     def environment(self, job_id: str) -> dict[str, str]:
         """The client's, as Slurm would set it."""
-        return {**os.environ, client.SOCKET_VARIABLE: str(self.socket), "SLURM_JOB_ID": job_id}
+        return {**os.environ, SOCKET_VARIABLE: str(self.socket), "SLURM_JOB_ID": job_id}
 
     def submit(self, job: Job, job_id: str | None = None) -> Job:
         """Start the client for a job."""

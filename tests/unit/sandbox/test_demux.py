@@ -1,5 +1,6 @@
 """The incremental parsers: any cutting of a stream gives the same, and memory stays bounded."""
 
+import itertools
 import struct
 
 import pytest
@@ -26,7 +27,7 @@ def engine_bytes(parts: list[tuple[int, bytes]]) -> bytes:
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(edges)]
 
 
 @given(pieces, st.lists(st.integers(0, 1000), max_size=10))
@@ -35,8 +36,8 @@ def test_streams_come_apart_however_they_are_cut(
 ) -> None:
     stream, seen = EngineStream(), {STDOUT: b"", STDERR: b""}
     for piece in cut(engine_bytes(parts), places):
-        for number, data in stream.feed(piece):
-            seen[number] += bytes(data)
+        for number, part in stream.feed(piece):
+            seen[number] += bytes(part)
     for number, data in seen.items():
         assert data == b"".join(part for stream_, part in parts if stream_ == number)
 
@@ -47,7 +48,9 @@ def test_a_piece_of_any_length_is_passed_on_as_it_comes() -> None:
     assert [bytes(part) for _, part in stream.feed(b"abc")] == [b"abc"]
 
 
-@pytest.mark.parametrize("start", [b"\x00\0\0\0\0\0\0\1", b"\x03\0\0\0\0\0\0\1", b"\x01\1\0\0\0\0\0\1"])
+@pytest.mark.parametrize(
+    "start", [b"\x00\0\0\0\0\0\0\1", b"\x03\0\0\0\0\0\0\1", b"\x01\1\0\0\0\0\0\1"]
+)
 def test_an_unknown_stream_is_refused(start: bytes) -> None:
     with pytest.raises(ProtocolError):
         list(EngineStream().feed(start))

@@ -141,7 +141,9 @@ def test_sysfs_of_a_hybrid_processor(tmp_path: Path) -> None:
 def test_sysfs_of_an_arm_processor_with_an_offline_sibling(tmp_path: Path) -> None:
     files = {"system/cpu/online": "0,2"}
     for number, capacity in ((0, "446"), (2, "1024")):
-        files[f"system/cpu/cpu{number}/topology/thread_siblings_list"] = "0-1" if not number else "2"
+        files[f"system/cpu/cpu{number}/topology/thread_siblings_list"] = (
+            "0-1" if not number else "2"
+        )
         files[f"system/cpu/cpu{number}/cpu_capacity"] = capacity
     cpus = read_topology(write(tmp_path, files))
     assert cpus[0].siblings == {0}
