@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from cfiddle.Exceptions import CFiddleException  # type: ignore[import-untyped]
-except Exception as _error:
+except (ImportError, OSError, AttributeError) as _error:
     # Importing CFiddle runs a compiler and loads a dozen libraries: any of it may fail.
     raise ImportError(
         f"cfiddle_slurm needs CFiddle, which cannot be imported here ({_error}). CFiddle itself "

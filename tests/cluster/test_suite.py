@@ -1,0 +1,41 @@
+"""The behaviour suite, as a student on the user node."""
+
+import io
+import tarfile
+from pathlib import Path
+
+from cfiddle_slurm import process
+from cfiddle_slurm.cluster import user_node
+
+SUITE = Path(__file__).parents[1] / "behaviour"
+SUITE_SECONDS = 900.0
+
+
+def archive_of(folder: Path) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for path in sorted(folder.glob("*.py")):
+            tar.add(path, f"behaviour/{path.name}")
+    return data.getvalue()
+
+
+def test_the_behaviour_suite_on_the_cluster() -> None:
+    unpack = user_node.exec_arguments("jovyan", ["sh", "-c", "rm -rf suite && mkdir suite && tar -C suite -x"])
+    process.check(unpack, timeout=60, input=archive_of(SUITE))
+    command = [
+        "python3", "-m", "pytest", "suite/behaviour", "--scheduler=slurm", "-ra", "-q",
+        "--import-mode=importlib", "--basetemp=suite/tmp", "-p", "no:cacheprovider",
+        "-p", "no:nbmake", "-p", "no:cpp", "-p", "no:xdist", "--durations=10",
+    ]  # fmt: skip
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
+    status = process.stream(
+        user_node.exec_arguments("jovyan", command), tell, timeout=SUITE_SECONDS
+    )
+    assert status == 0, "\n".join(lines[-60:])
+    assert not any("skipped" in line for line in lines[-3:]), lines[-3:]
+    process.check(user_node.exec_arguments("jovyan", ["rm", "-rf", "suite"]), timeout=60)
