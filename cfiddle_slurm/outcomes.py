@@ -1,0 +1,91 @@
+"""From what the sandbox or Slurm says of a run's end to the error that the user sees."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cfiddle_slurm import errors
+from cfiddle_slurm.errors import CFiddleSlurmError
+from cfiddle_slurm.sandbox.protocol import OutcomeKind
+from cfiddle_slurm.schedulers.base import JobState, JobStatus
+
+_K = OutcomeKind
+_LOOK = "Its directory is kept below ~/.cfiddle-slurm/jobs."
+_BY_KIND: dict[OutcomeKind, tuple[type[CFiddleSlurmError], str]] = {
+    _K.SIGNAL: (errors.Crashed, "A pointer or an index out of range? Results before it are kept."),
+    _K.EXITED: (errors.Exited, "A function must return; results before it are kept."),
+    _K.CPU_TIME: (errors.CpuTimeLimit, "Is a loop endless? Measure less, or ask for more time."),
+    _K.WALL_TIME: (errors.WallTimeLimit, "Is a loop endless? Measure less, or raise time_limit."),
+    _K.MEMORY: (errors.OutOfMemory, "Use less memory; files in the sandbox count, too."),
+    _K.PROCESSES: (errors.TooManyProcesses, "Start fewer processes or threads."),
+    _K.SCRATCH: (errors.ScratchFull, "Write less: files in the sandbox lie in memory."),
+    _K.OUTPUT: (errors.OutputLimit, "Print less, or write to a file and name it in output_files."),
+    _K.RESULT_SIZE: (errors.ResultLimit, "Measure or write less in one run."),
+    _K.CANCELLED: (errors.Cancelled, "Somebody else, or Slurm, ended the job."),
+    _K.REFUSED: (errors.SandboxRefused, ""),
+    _K.BUSY: (errors.SandboxBusy, "Try again in a moment."),
+    _K.UNAVAILABLE: (errors.SandboxUnavailable, "Try again, and tell whoever runs the cluster."),
+    _K.VERSION_MISMATCH: (errors.VersionMismatch, "Install the same versions on both sides."),
+    _K.GUEST_ERROR: (errors.SandboxUnavailable, "Try again, and tell whoever runs the cluster."),
+}
+_BY_STATUS: dict[JobStatus, tuple[type[CFiddleSlurmError], str]] = {
+    JobStatus.CANCELLED: (errors.Cancelled, "The job was cancelled from outside."),
+    JobStatus.TIMEOUT: (errors.WallTimeLimit, "Slurm ended the job at its time limit."),
+    JobStatus.OUT_OF_MEMORY: (errors.OutOfMemory, "Slurm ended the job: it was out of memory."),
+    JobStatus.NODE_FAIL: (errors.NodeFailed, "The worker failed while it had the job."),
+    JobStatus.PREEMPTED: (errors.NodeFailed, "The job was preempted by a more urgent one."),
+}
+
+
+def error_of_outcome(status: Mapping[str, Any]) -> CFiddleSlurmError | None:
+    """The error that a final status tells of, or None when the run went well.
+
+    Args:
+        status: the content of ``report.json``; only what fits is believed.
+    """
+    outcome = status.get("outcome")
+    outcome = outcome if isinstance(outcome, Mapping) else {}
+    try:
+        kind = OutcomeKind(outcome.get("kind"))
+    except ValueError:
+        return errors.ResultMissing(
+            "The run's report does not say how it ended.",
+            hint="Are notebook and worker of the same version?",
+            **_place(status),
+        )
+    if kind is OutcomeKind.OK:
+        return None
+    kind_of_error, hint = _BY_KIND[kind]
+    message = outcome.get("message")
+    error = kind_of_error(
+        message if isinstance(message, str) and message else f"The run ended: {kind.value}.",
+        hint=hint,
+        **_place(status),
+    )
+    if isinstance(error, errors.Crashed):
+        error.signal_name = str(outcome.get("signal") or "")
+    if isinstance(error, errors.Exited) and isinstance(outcome.get("code"), int):
+        error.code = outcome["code"]
+    return error
+
+
+def _place(status: Mapping[str, Any]) -> dict[str, str | None]:
+    return {
+        key: value if isinstance(value := status.get(key), str) and value else None
+        for key in ("job_id", "node", "run_id")
+    }
+
+
+def error_of_state(state: JobState) -> CFiddleSlurmError:
+    """The error of a job that ended without a report.
+
+    Args:
+        state: its final state.
+    """
+    kind, message = _BY_STATUS.get(
+        state.status,
+        (errors.NodeFailed, f"The job ended as {state.raw} before the sandbox could report."),
+    )
+    cause = f"Slurm says {state.raw}"
+    if state.exit_code:
+        cause += f", exit code {state.exit_code}"
+    return kind(message, hint=_LOOK, cause=cause, job_id=state.job_id, node=state.node)

@@ -1,0 +1,178 @@
+"""Settings, and where they come from.
+
+A keyword comes before a ``CFIDDLE_SLURM_*`` variable, that before the user's file, that before the
+site's, that before the default.
+"""
+
+import difflib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from cfiddle_slurm import values
+from cfiddle_slurm.errors import SettingsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+USER_FILE = Path("~/.config/cfiddle-slurm/config.toml")
+SITE_FILE = Path("/etc/cfiddle-slurm/config.toml")
+PREFIX = "CFIDDLE_SLURM_"
+_OTHERS_VARIABLES = frozenset(("CFIDDLE_SLURM_SOCKET",))
+"""Variables of that prefix that are not settings: the worker's socket."""
+_JOBS = Path("~/.cfiddle-slurm/jobs")
+
+
+def _choice(*known: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in known:
+            raise ValueError(f"must be one of {', '.join(map(repr, known))}")
+        return str(value)
+
+    return parse
+
+
+def _setting(default: Any, parse: Callable[[object], Any], *, optional: bool = False) -> Any:
+    def checked(value: object) -> Any:
+        return None if optional and value is None else parse(value)
+
+    return field(default=default, metadata={"parse": checked})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How runs are executed. Times are in seconds, sizes in bytes.
+
+    Attributes:
+        scheduler: ``"slurm"``, or ``"local"`` for a process on this machine.
+        submit: ``"sbatch"``, or ``"srun"``, which starts sooner and needs this process to stay.
+        partition, account, qos, constraint: as for sbatch.
+        exclusive: whether the job has its node for itself, without which times mean little.
+        time_limit: longest time of one run; a text is read as for ``sbatch --time``.
+        queue_timeout: longest wait for the start of the job; None waits for ever.
+        memory: memory of the sandbox; at most, and by default, what the site's policy gives.
+        image: the sandbox's image, one that the site's policy allows; None for its first.
+        input_files, output_files: globs relative to the working directory.
+        sbatch_options: further options, one word each, like ``"--reservation=lab1"``.
+        keep_failed: how many directories of failed runs are kept to look at.
+        poll_fast, poll_slow: shortest and longest pause between two looks for the result.
+        query_interval: pause between two questions to Slurm.
+        result_grace: how long the result of a job that has ended may take to appear.
+        show_output: whether what the experiment prints is shown.
+        jobs_directory: where runs have their directories; on the shared home.
+        shared_root: the folder that all machines share; None if that is not to be checked.
+
+    Raises:
+        SettingsError: a value is wrong.
+    """
+
+    scheduler: str = _setting("local", _choice("slurm", "local"))
+    submit: str = _setting("sbatch", _choice("sbatch", "srun"))
+    partition: str | None = _setting(None, values.name, optional=True)
+    account: str | None = _setting(None, values.name, optional=True)
+    qos: str | None = _setting(None, values.name, optional=True)
+    constraint: str | None = _setting(None, values.expression, optional=True)
+    exclusive: bool = _setting(True, values.flag)
+    time_limit: float | None = _setting(None, values.seconds, optional=True)
+    queue_timeout: float | None = _setting(None, values.seconds, optional=True)
+    memory: int | None = _setting(None, values.size, optional=True)
+    image: str | None = _setting(None, values.name, optional=True)
+    input_files: tuple[str, ...] = _setting((), values.globs)
+    output_files: tuple[str, ...] = _setting((), values.globs)
+    sbatch_options: tuple[str, ...] = _setting((), values.options)
+    keep_failed: int = _setting(20, values.count)
+    poll_fast: float = _setting(0.05, values.interval)
+    poll_slow: float = _setting(1.0, values.interval)
+    query_interval: float = _setting(5.0, values.interval)
+    result_grace: float = _setting(60.0, values.interval)
+    show_output: bool = _setting(True, values.flag)
+    jobs_directory: Path = _setting(_JOBS, values.folder)
+    shared_root: Path | None = _setting(None, values.folder, optional=True)
+
+    def __post_init__(self) -> None:
+        for name, parse in _PARSERS.items():
+            value = getattr(self, name)
+            try:
+                parsed = parse(value)
+            except ValueError as error:
+                raise SettingsError(f"The setting {name} {error}, not {value!r}.") from error
+            object.__setattr__(self, name, parsed)
+        if self.poll_fast > self.poll_slow:
+            raise SettingsError("The setting poll_fast must not be above poll_slow.")
+
+
+_PARSERS: dict[str, Callable[[object], Any]] = {
+    field.name: field.metadata["parse"] for field in fields(Settings)
+}
+NAMES = tuple(_PARSERS)
+
+
+def resolve(
+    keywords: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
+    user_file: Path = USER_FILE,
+    site_file: Path = SITE_FILE,
+) -> Settings:
+    """The settings in force.
+
+    Args:
+        keywords: what the caller says.
+        environ: variables; this process's own if None.
+        user_file, site_file: TOML files, which need not exist.
+
+    Raises:
+        SettingsError: an unknown name or a wrong value; the message says in which source.
+    """
+    merged: dict[str, Any] = {}
+    sources = (
+        (f"the file {site_file}", _read(site_file)),
+        (f"the file {user_file}", _read(user_file)),
+        ("the environment", _from_environment(os.environ if environ is None else environ)),
+        ("the call", dict(keywords)),
+    )
+    for source, table in sources:
+        merged |= _checked(table, source)
+    return Settings(**merged)
+
+
+def _checked(table: Mapping[str, Any], source: str) -> dict[str, Any]:
+    found = {}
+    for name, value in table.items():
+        if name not in _PARSERS:
+            near = difflib.get_close_matches(name, NAMES, n=1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            raise SettingsError(
+                f"There is no setting {name!r} (in {source}).",
+                hint=f"{hint}The settings are {', '.join(NAMES)}.",
+            )
+        try:
+            found[name] = _PARSERS[name](value)
+        except ValueError as error:
+            raise SettingsError(f"The setting {name} {error}, not {value!r} (in {source}).") from error
+    return found
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.expanduser().read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"The settings file {file} is not valid TOML: {error}.") from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name not in _OTHERS_VARIABLES
+    }

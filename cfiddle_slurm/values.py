@@ -1,0 +1,194 @@
+"""Settings' values as people write them, turned into what the program uses. Pure functions."""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_UNITS = {
+    "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40,
+    "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
+}  # fmt: skip
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+# sbatch(1), --time: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]
+_DAYS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?")
+_CLOCK = re.compile(r"(\d+)(?::(\d+))?(?::(\d+))?")
+_YES, _NO = ("1", "on", "true", "yes"), ("0", "off", "false", "no")
+_LONGEST = 366 * 86400.0
+# What the run path itself needs: with these changed it would lose sight of the job.
+_OURS = frozenset(
+    (
+        "array", "chdir", "dependency", "error", "export", "help", "hold", "input", "job-name",
+        "no-requeue", "nodes", "ntasks", "open-mode", "output", "parsable", "requeue", "test-only",
+        "uid", "gid", "usage", "version", "wait", "wrap",
+    )
+)  # fmt: skip
+_OUR_LETTERS = frozenset("adDehHiJNnoVW")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:/@+-]*")
+
+
+def seconds(value: object) -> float:
+    """A time in seconds, from a number of seconds or a text as Slurm's ``--time`` takes it.
+
+    Raises:
+        ValueError: neither; or not positive; or more than a year.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("must be a number of seconds, or a text like '10:00' as for sbatch --time")
+    found = _slurm_time(value.strip()) if isinstance(value, str) else float(value)
+    if not math.isfinite(found) or not 0 < found <= _LONGEST:
+        raise ValueError("must be more than 0 seconds and at most a year")
+    return found
+
+
+def _slurm_time(text: str) -> float:
+    if match := _DAYS.fullmatch(text):
+        days, hours, minutes, rest = (int(part or 0) for part in match.groups())
+        return float(days * 86400 + hours * 3600 + minutes * 60 + rest)
+    if match := _CLOCK.fullmatch(text):
+        parts = [int(part) for part in match.groups() if part is not None]
+        first, second, third = (*parts, 0, 0)[:3]
+        if len(parts) == 3:
+            return float(first * 3600 + second * 60 + third)
+        return float(first * 60 + second)
+    raise ValueError("must be a time like '10' (minutes), '10:30', '1:00:00' or '1-12'")
+
+
+def size(value: object) -> int:
+    """A size in bytes, from a number of bytes or a text like ``"2GiB"`` (``"2G"`` is the same).
+
+    Raises:
+        ValueError: neither; or not positive.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        found = value
+    else:
+        match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None or match[2].upper() not in _UNITS:
+            raise ValueError("must be a number of bytes, or a text like '2GiB'")
+        found = int(float(match[1]) * _UNITS[match[2].upper()])
+    if found <= 0:
+        raise ValueError("must be more than 0 bytes")
+    return found
+
+
+def flag(value: object) -> bool:
+    """Yes or no.
+
+    Raises:
+        ValueError: neither.
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _YES + _NO:
+        return value.lower() in _YES
+    raise ValueError("must be true or false")
+
+
+def count(value: object) -> int:
+    """A whole number, 0 or more.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError("must be a whole number, 0 or more")
+
+
+def interval(value: object) -> float:
+    """Seconds between two looks, as a number.
+
+    Raises:
+        ValueError: not a number above 0 and at most an hour.
+    """
+    try:
+        found = float(value) if isinstance(value, int | float | str) else math.nan
+    except ValueError:
+        found = math.nan
+    if isinstance(value, bool) or not 0 < found <= 3600:
+        raise ValueError("must be a number of seconds above 0 and at most 3600")
+    return found
+
+
+def name(value: object) -> str:
+    """A name that becomes a part of a Slurm option, or an image's name.
+
+    Raises:
+        ValueError: empty, or with characters that such names do not have.
+    """
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError("must be a name of letters, digits and . _ , : / @ + -")
+    return value
+
+
+def expression(value: object) -> str:
+    """A constraint on node features, as ``sbatch --constraint`` takes it.
+
+    Raises:
+        ValueError: not one printable line.
+    """
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("must be one line of text")
+    return value
+
+
+def words(value: object) -> tuple[str, ...]:
+    """Several texts; from the environment, separated by blanks.
+
+    Raises:
+        ValueError: not texts.
+    """
+    if isinstance(value, str):
+        return tuple(value.split())
+    if not isinstance(value, Sequence) or not all(isinstance(part, str) for part in value):
+        raise ValueError("must be a list of texts")
+    return tuple(value)
+
+
+def globs(value: object) -> tuple[str, ...]:
+    """Several globs; one alone may be given as a plain text.
+
+    Raises:
+        ValueError: not texts.
+    """
+    return (value,) if isinstance(value, str) else words(value)
+
+
+def options(value: object) -> tuple[str, ...]:
+    """Further options of sbatch, one word each.
+
+    Raises:
+        ValueError: not an option, or one that this package has to set itself.
+    """
+    found = words(value)
+    for word in found:
+        if not word.startswith("-") or word in ("-", "--") or not word.isprintable():
+            raise ValueError(f"holds {word!r}; each must be one option like '--reservation=lab1'")
+        long = word[2:].partition("=")[0]
+        # Slurm's commands take any unambiguous beginning of an option's name (getopt_long(3)).
+        taken = (
+            any(ours.startswith(long) for ours in _OURS)
+            if word.startswith("--")
+            else word[1] in _OUR_LETTERS
+        )
+        if taken:
+            raise ValueError(f"holds {word!r}, which cfiddle_slurm has to choose itself")
+    return found
+
+
+def folder(value: object) -> Path:
+    """An absolute path; ``~`` is the home.
+
+    Raises:
+        ValueError: not a path, or a relative one.
+    """
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
+        raise ValueError("must be a path")
+    found = Path(value).expanduser()
+    if not found.is_absolute():
+        raise ValueError("must be an absolute path")
+    return found
