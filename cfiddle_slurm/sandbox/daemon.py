@@ -11,6 +11,7 @@ import socket
 import stat
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from cfiddle_slurm.sandbox.verdict import outcome
 STOP_SECONDS = 8.0
 """Below the 10 s that container engines and service managers allow by default."""
 _BACKLOG = 64
+_PAUSE_SECONDS = 0.05
 
 
 class StartError(Exception):
@@ -100,7 +102,9 @@ class Server:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
-                continue  # it left before it was let in
+                # It left before it was let in; or descriptors ran out, and then a pause helps.
+                time.sleep(_PAUSE_SECONDS)
+                continue
             self._receive(connection)
 
     def _receive(self, connection: socket.socket) -> None:

@@ -12,7 +12,7 @@ The rule, for ``"auto"``:
 4. If nothing of the machine is left over by 1 to 3 and there are more than two cores, the first
    core is left to the machine (kernel, engine, Slurm). With two or one there is none to spare.
 
-No CFS quota is ever set: a quota stops the experiment for parts of each period, which shows in times.
+No CFS quota is ever set: a quota stops the experiment for parts of each period, and that shows.
 """
 
 import re

@@ -87,6 +87,7 @@ class Sandboxd:
         self._engine = engine
         self._numbers = iter(range(1, 10_000))
         self.log = folder / "sandboxd.log"
+        folder.mkdir(exist_ok=True)
         for directory in (self.jobs, self.socket.parent):
             directory.mkdir(parents=True, mode=0o755)
         self._policy.write_text(policy)

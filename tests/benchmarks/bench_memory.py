@@ -1,0 +1,106 @@
+"""Peak memory of the run path's processes for a large input, beside that for a tiny one.
+
+Run from the repository: ``python -m tests.benchmarks.bench_memory``. It needs a Docker engine and
+the sandbox image. Each process is measured twice in the same call, with a tiny bundle (the
+reference) and with 256 MiB of input and of output; the growth is what the size costs.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cfiddle_slurm.bundle import Member
+from tests.sandbox.harness import Experiments, Job, Sandboxd
+
+MIB = 1 << 20
+INPUT_BYTES = 256 * MIB
+ALLOWED_GROWTH = 64 * MIB
+POLICY = """
+memory = "2GiB"
+work_bytes = "1GiB"
+bundle_bytes = "512MiB"
+result_bytes = "512MiB"
+wall_seconds = 120
+"""
+
+
+def peak_of_process(pid: int) -> int:
+    """The most memory that a living process ever held, in bytes (VmHWM, proc(5))."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"process {pid} has no VmHWM")
+
+
+def measure(folder: Path, experiments: Experiments, input_bytes: int) -> dict[str, int]:
+    """Peaks in bytes of one run's client and of a fresh sandboxd that served nothing else."""
+    daemon = Sandboxd(folder, POLICY)
+    daemon.start()
+    try:
+        job = daemon.job(_bundle(folder, experiments, input_bytes))
+        client = _peak_of_client(daemon, job)
+        if job.kind() != "ok":
+            raise RuntimeError(f"the run failed: {job.report()['outcome']}")
+        if daemon.process is None:
+            raise RuntimeError("sandboxd does not run")
+        peaks = {"client": client, "sandboxd": peak_of_process(daemon.process.pid)}
+        daemon.stop()
+    finally:
+        daemon.clean_up()
+    return peaks
+
+
+def _bundle(folder: Path, experiments: Experiments, input_bytes: int) -> list[Member]:
+    megabytes = input_bytes // MIB
+    bundle = experiments.bundle("write_output", megabytes, name="megabytes", outputs=("*.out",))
+    big = folder / "input"
+    with big.open("wb") as stream:
+        for _ in range(megabytes):
+            stream.write(os.urandom(MIB))
+    return [*bundle, Member("files/input", big)]
+
+
+def _peak_of_client(daemon: Sandboxd, job: Job) -> int:
+    daemon.submit(job)
+    if job.process is None:
+        raise RuntimeError("the client was not started")
+    peak = 0
+    # Sampled while it lives: what wait4(2) tells afterwards includes the memory of this process,
+    # from which the client was forked.
+    while job.process.poll() is None:
+        try:
+            peak = max(peak, peak_of_process(job.process.pid))
+        except (OSError, ValueError):
+            continue  # it has just ended
+        time.sleep(0.01)
+    return peak
+
+
+def report(name: str, reference: int, large: int) -> bool:
+    """Print one line; whether the growth is within what is allowed."""
+    growth = large - reference
+    fine = growth < ALLOWED_GROWTH
+    print(
+        f"{name:10} {reference / MIB:9.1f} {large / MIB:9.1f} {growth / MIB:+9.1f}"
+        f"   {'ok' if fine else 'TOO MUCH'}"
+    )
+    return fine
+
+
+def main() -> int:
+    """Measure and print; 0 if every process stays within ALLOWED_GROWTH."""
+    print(f"{'MiB at most':10} {'tiny':>8} {INPUT_BYTES // MIB:>6} MiB {'growth':>9}")
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        base.chmod(0o755)
+        experiments = Experiments(base)
+        tiny = measure(base / "tiny", experiments, 0)
+        large = measure(base / "large", experiments, INPUT_BYTES)
+    fine = [report(name, tiny[name], large[name]) for name in tiny]
+    return 0 if all(fine) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
