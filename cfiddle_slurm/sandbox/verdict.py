@@ -194,14 +194,12 @@ def _fixed(evidence: Evidence, policy: Policy, limits: Limits) -> tuple[OutcomeK
     if end is End.BUNDLE_LIMIT:
         return (
             OutcomeKind.REFUSED,
-            f"The inputs take more than the {_megabytes(policy.bundle_bytes)} that this cluster"
-            " accepts.",
+            f"The inputs take more than the cluster's {_megabytes(policy.bundle_bytes)}.",
         )
     if end is End.CALLER_SILENT:
         return (
             OutcomeKind.UNAVAILABLE,
-            f"The job's side was silent for {policy.progress_seconds:g} s; inputs and results"
-            " could not be passed on.",
+            f"The job's side neither sent nor took anything for {policy.progress_seconds:g} s.",
         )
     if end is End.BAD_CALLER:
         return OutcomeKind.REFUSED, evidence.detail

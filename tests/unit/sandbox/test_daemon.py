@@ -32,7 +32,12 @@ from cfiddle_slurm.sandbox.protocol import (
     read_frame,
 )
 from cfiddle_slurm.sandbox.registry import Registry
-from cfiddle_slurm.sandbox.verdict import MAX_GUEST_STATUS, State, Usage, parse_guest_status
+from cfiddle_slurm.sandbox.verdict import (
+    MAX_GUEST_STATUS,
+    State,
+    Usage,
+    parse_guest_status,
+)
 from tests.unit.sandbox.test_pump import GOOD_STATUS, frame, piece
 
 ME = os.geteuid()

@@ -16,7 +16,15 @@ from cfiddle_slurm.sandbox import pump as pump_module
 from cfiddle_slurm.sandbox.demux import STDERR, STDOUT
 from cfiddle_slurm.sandbox.plumbing import Outbox, Stopper
 from cfiddle_slurm.sandbox.policy import MIB, Limits, Policy
-from cfiddle_slurm.sandbox.protocol import DATA, END, OUTPUT, RESULT, STATUS, header, read_frame
+from cfiddle_slurm.sandbox.protocol import (
+    DATA,
+    END,
+    OUTPUT,
+    RESULT,
+    STATUS,
+    header,
+    read_frame,
+)
 from cfiddle_slurm.sandbox.pump import BACKLOG_BYTES, Ended, Pump
 from cfiddle_slurm.sandbox.verdict import End
 
