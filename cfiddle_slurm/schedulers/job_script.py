@@ -1,0 +1,72 @@
+"""The batch script and the options it is submitted with. Pure functions."""
+
+import math
+import shlex
+from pathlib import Path
+
+from cfiddle_slurm.settings import Settings
+
+JOB_SCRIPT = "job.sh"
+SLURM_LOG = "slurm.log"
+
+_SCRIPT = """\
+#!/bin/sh
+# One run of a CFiddle experiment, submitted by cfiddle_slurm. This text is always the same, but for
+# the job directory's path.
+PATH=/usr/local/bin:/usr/bin:/bin
+export PATH
+exec cfiddle-sandbox run {folder}
+"""
+_SPARE_MINUTES = 1
+"""Start-up and return happen within Slurm's limit, too: the sandbox is to be the one that ends a run."""
+
+
+def job_name(run_id: str) -> str:
+    """A run's ``--job-name``, by which its job is found when sbatch's reply was lost."""
+    return f"cfiddle-{run_id}"
+
+
+def script_text(folder: Path) -> str:
+    """The batch script of the run in a job directory."""
+    return _SCRIPT.format(folder=shlex.quote(str(folder)))
+
+
+def sbatch_arguments(run_id: str, folder: Path, settings: Settings) -> list[str]:
+    """The command that submits the script.
+
+    ``--export=NIL``: the notebook's environment stays there; what the run needs is in its bundle.
+    """
+    return [
+        "sbatch", "--parsable", "--export=NIL", "--no-requeue",
+        f"--output={SLURM_LOG}", "--open-mode=append",
+        *_common(run_id, folder, settings),
+        str(folder / JOB_SCRIPT),
+    ]  # fmt: skip
+
+
+def srun_arguments(run_id: str, folder: Path, settings: Settings) -> list[str]:
+    """The command that has Slurm start the script at once and stays until its end."""
+    return [
+        "srun", "--export=NONE", "--input=none",
+        *_common(run_id, folder, settings),
+        "/bin/sh", str(folder / JOB_SCRIPT),
+    ]  # fmt: skip
+
+
+def _common(run_id: str, folder: Path, settings: Settings) -> list[str]:
+    arguments = [f"--job-name={job_name(run_id)}", f"--chdir={folder}", "--nodes=1", "--ntasks=1"]
+    if settings.exclusive:
+        arguments.append("--exclusive")
+    if settings.time_limit is not None:
+        arguments.append(f"--time={math.ceil(settings.time_limit / 60) + _SPARE_MINUTES}")
+    for name in ("partition", "account", "qos", "constraint"):
+        value = getattr(settings, name)
+        if value is not None:
+            arguments.append(f"--{name}={value}")
+    return [*arguments, *settings.sbatch_options]
+
+
+def submitted_text(run_id: str, folder: Path, settings: Settings) -> str:
+    """What would be submitted, for people: the command, then the script."""
+    build = srun_arguments if settings.submit == "srun" else sbatch_arguments
+    return f"# {shlex.join(build(run_id, folder, settings))}\n{script_text(folder)}"

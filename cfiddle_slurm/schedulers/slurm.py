@@ -1,0 +1,77 @@
+"""``scheduler="slurm"``: drives Slurm by its commands."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cfiddle_slurm.errors import SchedulerUnavailable
+from cfiddle_slurm.schedulers import slurm_commands
+from cfiddle_slurm.schedulers.base import JobState
+from cfiddle_slurm.schedulers.job_script import submitted_text
+from cfiddle_slurm.schedulers.slurm_parse import (
+    SACCT_FORMAT,
+    SQUEUE_FORMAT,
+    own_words,
+    parse_sacct,
+    parse_squeue,
+)
+from cfiddle_slurm.schedulers.slurm_states import reason_in_english
+from cfiddle_slurm.schedulers.submission import Submission
+from cfiddle_slurm.settings import Settings
+
+_UNKNOWN_JOB = "Invalid job id"
+
+
+class SlurmScheduler:
+    """Submits with sbatch or srun, asks squeue and then sacct, cancels with scancel."""
+
+    name = "slurm"
+
+    def submit(self, run_id: str, folder: Path, settings: Settings) -> str:
+        """As :meth:`Submission.submit`."""
+        return Submission(run_id, folder, settings).submit()
+
+    def states(self, job_ids: Sequence[str]) -> dict[str, JobState]:
+        """The states of jobs, from one squeue; those it has forgotten, from one sacct.
+
+        Raises:
+            SchedulerUnavailable: slurmctld does not answer. An absent accounting is no error.
+        """
+        if not job_ids:
+            return {}
+        answer = slurm_commands.ask(
+            ["squeue", "--noheader", "--states=all", f"--jobs={','.join(job_ids)}",
+             f"--format={SQUEUE_FORMAT}"]
+        )  # fmt: skip
+        if answer.status != 0 and _UNKNOWN_JOB not in answer.stderr:
+            raise slurm_commands.unavailable(own_words(answer.stderr))
+        found = parse_squeue(answer.stdout)
+        forgotten = [job_id for job_id in job_ids if job_id not in found]
+        return found | (self._accounted(forgotten) if forgotten else {})
+
+    def _accounted(self, job_ids: Sequence[str]) -> dict[str, JobState]:
+        try:
+            answer = slurm_commands.ask(
+                ["sacct", "--allocations", "--noheader", "--parsable2",
+                 f"--jobs={','.join(job_ids)}", f"--format={SACCT_FORMAT}"]
+            )  # fmt: skip
+        except SchedulerUnavailable:
+            return {}  # many sites have no accounting
+        return parse_sacct(answer.stdout) if answer.status == 0 else {}
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job, which may have ended already.
+
+        Raises:
+            SchedulerUnavailable: slurmctld does not answer.
+        """
+        answer = slurm_commands.ask(["scancel", "--quiet", job_id])
+        if answer.status != 0 and _UNKNOWN_JOB not in answer.stderr:
+            raise slurm_commands.unavailable(own_words(answer.stderr))
+
+    def script(self, folder: Path, settings: Settings) -> str:
+        """The command and the batch script."""
+        return submitted_text(folder.name, folder, settings)
+
+    def describe_wait(self, state: JobState) -> str:
+        """Slurm's pending reason in plain English."""
+        return reason_in_english(state.reason)

@@ -1,0 +1,107 @@
+"""What Slurm's commands print, turned into what the program uses. Pure functions."""
+
+import enum
+import re
+
+from cfiddle_slurm.schedulers.base import JobState
+from cfiddle_slurm.schedulers.slurm_states import status_of
+
+SQUEUE_FORMAT = "%i|%T|%r|%N"
+SACCT_FORMAT = "JobIDRaw,State,NodeList,ExitCode"
+
+_PARSABLE = re.compile(r"(\d+)(?:;[^\s;]*)?")
+_QUEUED = re.compile(r"^srun: job (\d+) (?:queued|has been allocated)", re.MULTILINE)
+_PREFIX = re.compile(r"^(?:sbatch|srun|squeue|sacct|scancel): (?:(?:error|fatal): )?")
+_GENERAL = re.compile(
+    r"^(?:Batch job submission failed|Unable to allocate resources|Job submit/allocate failed): "
+)
+_NO_REASON = "Unspecified error"
+_NOT_REACHED = (
+    "Unable to contact slurm controller",
+    "Could not establish a configuration source",
+    "Unable to establish configuration source",
+    "Unable to process configuration file",
+    "munge",
+    "Munge",
+    "authentication",
+    "resolve_ctls_from_dns_srv",
+)
+_LOST = (
+    "Socket timed out",
+    "Connection timed out",
+    "Connection reset",
+    "Zero Bytes were transmitted",
+    "Transport endpoint is not connected",
+    "Unexpected message received",
+    "Insane message length",
+    "Unable to confirm allocation",
+    "Force Terminated",
+)
+
+
+class Trouble(enum.Enum):
+    """What a submission's failure means."""
+
+    REFUSED = "Slurm said no: there is no job."
+    NOT_REACHED = "Slurm was not reached: there is no job."
+    REPLY_LOST = "The question may have arrived: there may be a job."
+
+
+def parse_submission(output: str) -> str | None:
+    """The job id that ``sbatch --parsable`` printed, or None."""
+    lines = output.strip().splitlines()
+    match = _PARSABLE.fullmatch(lines[-1].strip()) if lines else None
+    return match[1] if match else None
+
+
+def parse_srun_log(log: str) -> str | None:
+    """The job id, if srun had to tell that its job waits."""
+    match = _QUEUED.search(log)
+    return match[1] if match else None
+
+
+def trouble_of(stderr: str) -> Trouble:
+    """What the failure of sbatch or srun means, from what it printed."""
+    if any(words in stderr for words in _LOST):
+        return Trouble.REPLY_LOST
+    if any(words in stderr for words in _NOT_REACHED):
+        return Trouble.NOT_REACHED
+    return Trouble.REFUSED
+
+
+def own_words(stderr: str) -> str:
+    """Slurm's own words for a failure, without program names and repetitions, as one line."""
+    words: list[str] = []
+    for line in stderr.splitlines():
+        text = _GENERAL.sub("", _PREFIX.sub("", line.strip()))
+        if text and text not in words:
+            words.append(text)
+    # A site's own job_submit script has said why; what Slurm adds to that says nothing.
+    telling = [text for text in words if text != _NO_REASON]
+    return "; ".join(telling or words) or "no reason was given"
+
+
+def parse_squeue(output: str) -> dict[str, JobState]:
+    """Job states by job id, from squeue's lines in :data:`SQUEUE_FORMAT`."""
+    found = {}
+    for line in output.splitlines():
+        fields = line.strip().split("|")
+        if len(fields) == 4 and fields[0]:
+            job_id, raw, reason, node = fields
+            found[job_id] = JobState(job_id, status_of(raw), raw, reason, _node(node))
+    return found
+
+
+def parse_sacct(output: str) -> dict[str, JobState]:
+    """Job states by job id, from sacct's lines in :data:`SACCT_FORMAT`."""
+    found = {}
+    for line in output.splitlines():
+        fields = line.strip().split("|")
+        if len(fields) == 4 and fields[0]:
+            job_id, raw, node, exit_code = fields
+            found[job_id] = JobState(job_id, status_of(raw), raw, "", _node(node), exit_code or None)
+    return found
+
+
+def _node(text: str) -> str | None:
+    return None if text in ("", "None assigned", "(null)") else text

@@ -1,0 +1,178 @@
+"""One run's submission to Slurm, which happens once whatever becomes of Slurm's reply."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from cfiddle_slurm import process
+from cfiddle_slurm.errors import CFiddleSlurmError, SchedulerUnavailable, SubmissionError
+from cfiddle_slurm.job_directory import STARTED
+from cfiddle_slurm.process import CommandMissing, CommandTimeout
+from cfiddle_slurm.schedulers import slurm_commands
+from cfiddle_slurm.schedulers.job_script import (
+    JOB_SCRIPT,
+    SLURM_LOG,
+    job_name,
+    sbatch_arguments,
+    script_text,
+    srun_arguments,
+)
+from cfiddle_slurm.schedulers.slurm_parse import (
+    Trouble,
+    own_words,
+    parse_srun_log,
+    parse_submission,
+    trouble_of,
+)
+from cfiddle_slurm.settings import Settings
+
+_SEARCH_SECONDS = 15.0
+_SEARCH_COMMAND_SECONDS = 5.0
+_SEARCH_PAUSE = 0.5
+_SRUN_POLL = 0.01
+_SRUN_ASKS_AFTER = 2.0
+
+
+class Submission:
+    """Submits the run in a job directory.
+
+    Args:
+        run_id: the run's name, by which its job can be found.
+        folder: its job directory.
+        settings: its settings.
+    """
+
+    def __init__(self, run_id: str, folder: Path, settings: Settings) -> None:
+        self._run_id, self._folder, self._settings = run_id, folder, settings
+
+    def submit(self) -> str:
+        """Submit it. Returns the job id.
+
+        Raises:
+            SubmissionError: Slurm refused it.
+            SchedulerUnavailable: Slurm does not answer; no job is left that could run.
+            KeyboardInterrupt: after the job was cancelled, if there is one.
+        """
+        (self._folder / JOB_SCRIPT).write_text(script_text(self._folder))
+        try:
+            return self._srun() if self._settings.submit == "srun" else self._sbatch()
+        except KeyboardInterrupt:
+            self._cancel_by_name()
+            raise
+
+    def _sbatch(self) -> str:
+        arguments = sbatch_arguments(self._run_id, self._folder, self._settings)
+        try:
+            done = slurm_commands.call(arguments)
+        except CommandTimeout as error:
+            return self._find(str(error))
+        job_id = parse_submission(done.stdout)
+        if done.status == 0 and job_id is not None:
+            return job_id
+        return self._after_failure(done.stderr)
+
+    def _srun(self) -> str:
+        arguments = srun_arguments(self._run_id, self._folder, self._settings)
+        environment = slurm_commands.command_environment(os.environ)
+        log = self._folder / SLURM_LOG
+        with log.open("wb") as stream:
+            try:
+                child = process.start(
+                    arguments, stdout=stream, stderr=stream, env=environment, cwd=self._folder
+                )
+            except CommandMissing as error:
+                raise slurm_commands.missing(arguments[0], error) from error
+        # It is waited for, so that it does not stay in the process table when it has ended.
+        threading.Thread(target=child.wait, name="cfiddle-srun", daemon=True).start()
+        try:
+            return self._job_id_of(child, log)
+        except BaseException:
+            process.end_group(child)
+            raise
+
+    def _job_id_of(self, child: "subprocess.Popen[bytes]", log: Path) -> str:
+        """What srun does not tell by itself unless its job has to wait."""
+        ask_at = time.monotonic() + _SRUN_ASKS_AFTER
+        while True:
+            ended = child.poll() is not None
+            words = log.read_text(errors="replace")
+            job_id = self._started_job() or parse_srun_log(words)
+            if job_id is None and not ended and time.monotonic() > ask_at:
+                ask_at = time.monotonic() + _SRUN_ASKS_AFTER
+                job_id = next(iter(self._jobs_of_the_name()), None)
+            if job_id is not None:
+                return job_id
+            if ended:
+                return self._after_failure(words)
+            time.sleep(_SRUN_POLL)
+
+    def _after_failure(self, stderr: str) -> str:
+        words = own_words(stderr)
+        match trouble_of(stderr):
+            case Trouble.REPLY_LOST:
+                return self._find(words)
+            case Trouble.NOT_REACHED:
+                raise slurm_commands.unavailable(words)
+            case Trouble.REFUSED:
+                raise SubmissionError(
+                    f"Slurm refused the job: {words}.",
+                    hint="job_script() shows what was submitted.",
+                )
+
+    def _find(self, words: str) -> str:
+        """The job whose id did not come back; where there is none, see to it that none can run."""
+        give_up = time.monotonic() + _SEARCH_SECONDS
+        while time.monotonic() < give_up:
+            found = self._jobs_of_the_name()
+            if found:
+                return self._keep_first(found)
+            time.sleep(_SEARCH_PAUSE)
+        # The job's first act is to make this file, if it does not exist; so only one of the two
+        # can: a job that Slurm still starts finds its run taken, and ends.
+        try:
+            with (self._folder / STARTED).open("x") as stream:
+                json.dump({"job_id": "", "node": "", "time": time.time()}, stream)
+        except FileExistsError:
+            job_id = self._started_job()
+            if job_id is not None:
+                return job_id
+        self._cancel_by_name()
+        raise slurm_commands.unavailable(words)
+
+    def _keep_first(self, found: list[str]) -> str:
+        first, *others = sorted(found, key=int)
+        for job_id in others:
+            with suppress(CFiddleSlurmError):
+                slurm_commands.ask(["scancel", job_id])
+        return first
+
+    def _jobs_of_the_name(self) -> list[str]:
+        name = f"--name={job_name(self._run_id)}"
+        questions = (
+            ["squeue", "--noheader", "--states=all", name, "--format=%i"],
+            ["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobIDRaw",
+             "--starttime=now-1hours", name],
+        )  # fmt: skip
+        for question in questions:
+            with suppress(SchedulerUnavailable):
+                answer = slurm_commands.ask(question, timeout=_SEARCH_COMMAND_SECONDS)
+                found = [word for word in answer.stdout.split() if word.isdecimal()]
+                if answer.status == 0 and found:
+                    return found
+        return []
+
+    def _started_job(self) -> str | None:
+        """The id of the job that has taken the run, as it says itself."""
+        try:
+            job_id = json.loads((self._folder / STARTED).read_bytes())["job_id"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        return job_id if isinstance(job_id, str) and job_id.isdecimal() else None
+
+    def _cancel_by_name(self) -> None:
+        with suppress(SchedulerUnavailable):
+            slurm_commands.ask(["scancel", f"--name={job_name(self._run_id)}"])
