@@ -11,30 +11,43 @@ the package is also installed on workers, which have neither CFiddle nor any nee
 
 import importlib
 
-from cfiddle_slurm._version import __version__
+from cfiddle_slurm._version import __version__ as __version__
 
 TYPE_CHECKING = False  # not typing's: its import alone would double the start-up of a sandbox
 if TYPE_CHECKING:
-    from cfiddle_slurm.backend import configure, configured, job_script
-    from cfiddle_slurm.delegate import SlurmSandboxDelegate
-    from cfiddle_slurm.errors import CFiddleSlurmError
-    from cfiddle_slurm.remote_run import last_report
-    from cfiddle_slurm.report import RunReport
-    from cfiddle_slurm.settings import Settings
+    from cfiddle_slurm.backend import configure as configure
+    from cfiddle_slurm.backend import configured as configured
+    from cfiddle_slurm.backend import job_script as job_script
+    from cfiddle_slurm.delegate import SlurmSandboxDelegate as SlurmSandboxDelegate
+    from cfiddle_slurm.errors import *  # noqa: F403 - each is listed below
+    from cfiddle_slurm.remote_run import last_report as last_report
+    from cfiddle_slurm.report import RunReport as RunReport
+    from cfiddle_slurm.settings import Settings as Settings
 
 _HOMES = {
     "backend": ("configure", "configured", "job_script"),
     "delegate": ("SlurmSandboxDelegate",),
-    "errors": ("CFiddleSlurmError",),
+    "errors": (
+        "CFiddleSlurmError", "SettingsError", "InputError", "SubmissionError",
+        "SchedulerUnavailable", "QueueTimeout", "WallTimeLimit", "CpuTimeLimit", "OutOfMemory",
+        "TooManyProcesses", "ScratchFull", "Crashed", "Exited", "OutputLimit", "ResultLimit",
+        "NodeFailed", "Cancelled", "SandboxRefused", "SandboxUnavailable", "SandboxBusy",
+        "ResultMissing", "ResultRejected", "VersionMismatch", "RemoteError",
+    ),
     "remote_run": ("last_report",),
     "report": ("RunReport",),
     "settings": ("Settings",),
-}
+}  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = ["__version__", *sorted(_HOME_OF)]
 
 
 def __getattr__(name: str) -> object:
+    if name == "__all__":
+        return ["__version__", *sorted(_HOME_OF)]
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return ["__version__", *sorted(_HOME_OF)]

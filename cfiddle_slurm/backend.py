@@ -86,7 +86,7 @@ def _results_of(runner: Any, outcome: Outcome) -> Any:
             hint="Does your code end its process, or write to files that it did not open?",
         )
     results = runner._result_list_factory()
-    for number in sorted(found):
+    for number in sorted(number for number in found if number is not None):
         results.append(found[number])
     return results
 
@@ -98,7 +98,7 @@ def _explain_counters(error: Exception, report: RunReport) -> None:
 
 
 def _hook() -> str:
-    from cfiddle.config import peek_config  # type: ignore[import-untyped]
+    from cfiddle.config import peek_config
 
     known = peek_config()
     return next(hook for hook in _HOOKS if hook in known)

@@ -119,7 +119,9 @@ def _match(parts: list[str], pattern: list[str]) -> bool:
         return not parts
     if pattern[0] == "**":
         return _match(parts, pattern[1:]) or (bool(parts) and _match(parts[1:], pattern))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _match(parts[1:], pattern[1:])
+    return (
+        bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _match(parts[1:], pattern[1:])
+    )
 
 
 def write_tar(stream: BinaryIO, members: Iterable[Member]) -> None:
@@ -143,7 +145,11 @@ def _add(tar: tarfile.TarFile, member: Member) -> None:
         return
     with open_regular(member.source) as source:
         status = os.fstat(source.fileno())
-        info.size, info.mode, info.mtime = status.st_size, status.st_mode & 0o755, int(status.st_mtime)
+        info.size, info.mode, info.mtime = (
+            status.st_size,
+            status.st_mode & 0o755,
+            int(status.st_mtime),
+        )
         try:
             tar.addfile(info, source)
         except OSError as error:
@@ -167,7 +173,9 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def read_tar(stream: BinaryIO, *, max_bytes: int) -> Iterator[tuple[str, tarfile.TarInfo, BinaryIO]]:
+def read_tar(
+    stream: BinaryIO, *, max_bytes: int
+) -> Iterator[tuple[str, tarfile.TarInfo, BinaryIO]]:
     """The members of a tar stream that nobody vouches for: plain files only, each name once.
 
     Yields:

@@ -47,7 +47,7 @@ def check_invocations(invocations: Sequence[Any]) -> None:
 
 
 def _check_arguments(invocation: Any) -> None:
-    from cfiddle.Runner import Runner, RunnerException  # type: ignore[import-untyped]
+    from cfiddle.Runner import Runner, RunnerException
 
     functions = invocation.executable.functions
     if invocation.function not in functions:
@@ -55,7 +55,7 @@ def _check_arguments(invocation: Any) -> None:
         raise RunnerException(
             f"There is no function {invocation.function!r} in "
             f"{invocation.executable.build_spec.source_file}; it has: {known}. "
-            'Is it declared extern "C", on one line?'
+            'Is it declared extern "C", with its head alone on one line?'
         )
     Runner.bind_arguments(invocation.arguments, functions[invocation.function])
 
@@ -74,7 +74,7 @@ def _check_symbols(invocation: Any) -> None:
     if invocation.function not in exported_functions(library, library.stat().st_mtime_ns):
         raise RunnerException(
             f"The compiled library of {invocation.executable.build_spec.source_file} does not "
-            f"export {invocation.function!r}. Declare it extern \"C\", and not static."
+            f'export {invocation.function!r}. Declare it extern "C", and not static.'
         )
 
 
@@ -85,16 +85,14 @@ def exported_functions(library: Path, _modified: int) -> frozenset[str]:
     Raises:
         InputError: the file is not a shared library.
     """
-    from elftools.common.exceptions import ELFError  # type: ignore[import-untyped]
-    from elftools.elf.elffile import ELFFile  # type: ignore[import-untyped]
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
 
     try:
         with library.open("rb") as stream:
-            table = ELFFile(stream).get_section_by_name(".dynsym")
+            table: Any = ELFFile(stream).get_section_by_name(".dynsym")
             symbols = table.iter_symbols() if table is not None else ()
-            return frozenset(
-                symbol.name for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF"
-            )
+            return frozenset(symbol.name for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF")
     except ELFError as error:
         raise InputError(f"{str(library)!r} is not a shared library: {error}.") from error
 

@@ -96,7 +96,9 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
 
     def _task(self, obj: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
         if not callable(getattr(obj, method, None)) or not hasattr(obj, "__dict__"):
-            raise InputError(f"{type(obj).__name__} has no method {method!r} that can be delegated.")
+            raise InputError(
+                f"{type(obj).__name__} has no method {method!r} that can be delegated."
+            )
         call = {
             "obj": obj,
             "method": method,

@@ -8,7 +8,7 @@ experiment's own faults.
 from typing import TYPE_CHECKING, Any
 
 try:
-    from cfiddle.Exceptions import CFiddleException  # type: ignore[import-untyped]
+    from cfiddle.Exceptions import CFiddleException
 except (ImportError, OSError, AttributeError) as _error:
     # Importing CFiddle runs a compiler and loads a dozen libraries: any of it may fail.
     raise ImportError(

@@ -1,4 +1,4 @@
-"""The one gateway through which this package starts programs: argument lists, time limits, no shell."""
+"""The gateway through which this package starts programs: argument lists, limits, no shell."""
 
 import os
 import signal
@@ -117,8 +117,7 @@ def stream(
     timer = threading.Timer(timeout, expire)
     timer.start()
     try:
-        assert child.stdout is not None  # it was asked for
-        for line in child.stdout:
+        for line in child.stdout or ():
             on_line(line.decode(errors="replace").rstrip("\n"))
         child.wait()
     finally:
@@ -144,7 +143,7 @@ def start(
         CommandMissing: there is no such program.
     """
     try:
-        return subprocess.Popen(  # noqa: S603 - an argument list, never a shell's line
+        return subprocess.Popen(
             list(arguments),
             stdin=stdin,
             stdout=stdout,
@@ -155,7 +154,9 @@ def start(
             start_new_session=True,
         )
     except (FileNotFoundError, PermissionError) as error:
-        raise CommandMissing(f"The program {arguments[0]!r} cannot be started: {error.strerror}.") from error
+        raise CommandMissing(
+            f"The program {arguments[0]!r} cannot be started: {error.strerror}."
+        ) from error
 
 
 def end_group(child: "subprocess.Popen[bytes]") -> None:

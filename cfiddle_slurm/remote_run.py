@@ -111,7 +111,10 @@ def _check_places(settings: Settings) -> None:
     root = settings.shared_root
     if settings.scheduler != "slurm" or root is None:
         return
-    for what, path in (("working directory", Path.cwd()), ("jobs directory", settings.jobs_directory)):
+    for what, path in (
+        ("working directory", Path.cwd()),
+        ("jobs directory", settings.jobs_directory),
+    ):
         if not path.resolve().is_relative_to(root.resolve()):
             raise InputError(
                 f"The {what} {str(path)!r} is not on the shared home {str(root)!r}, "
@@ -214,4 +217,3 @@ def _after_failure(directory: JobDirectory, error: CFiddleSlurmError, settings: 
         directory.remove()  # nothing was submitted: there is nothing to look at
         return
     directory.keep(str(error), settings.keep_failed)
-

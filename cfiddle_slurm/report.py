@@ -108,9 +108,7 @@ class RunReport:
     def rows(self) -> list[tuple[str, str]]:
         """What is shown: a name and a value in words."""
         times = ("queue", "startup", "run", "return", "total")
-        stages = ", ".join(
-            f"{name} {_seconds(getattr(self, f'{name}_seconds'))}" for name in times
-        )
+        stages = ", ".join(f"{name} {_seconds(getattr(self, f'{name}_seconds'))}" for name in times)
         perf = self.perf_status or "unknown"
         return [
             ("run", _or_unknown(self.run_id)),

@@ -8,6 +8,7 @@ that could act when it is constructed.
 import importlib
 import io
 import pickle
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
@@ -51,10 +52,12 @@ class RaisedThere:
 
         CFiddle hides any other exception behind the words "internal error".
         """
-        from cfiddle.Exceptions import CFiddleException  # type: ignore[import-untyped]
+        from cfiddle.Exceptions import CFiddleException
 
-        if isinstance(self.exception, CFiddleException):
-            return self.exception
+        # CFiddle's classes have no types: the first test says that it is an Exception.
+        exception = self.exception
+        if isinstance(exception, Exception) and isinstance(exception, CFiddleException):
+            return exception
         return self.as_remote_error()
 
     def as_remote_error(self) -> RemoteError:
@@ -101,10 +104,8 @@ class _AllowList:
             raise ResultRejected("The results name a class in a form that pickle does not write.")
         if name in self.allowed.get(module, ()) or (module, name) in self._extra:
             found = _class_of(module, name)
-        elif module.partition(".")[0] in _EXCEPTION_PACKAGES:
-            found = _class_of(module, name, below=Exception)
         else:
-            found = None
+            found = self._find_exception(module, name)
         if found is None:
             raise ResultRejected(
                 f"The results refer to {module}.{name}, which is not part of a CFiddle result; "
@@ -113,6 +114,12 @@ class _AllowList:
                 "check whether your code tampers with them.",
             )
         return found
+
+    def _find_exception(self, module: str, name: str) -> type | None:
+        """An exception's class, of those that may be made here."""
+        if module.partition(".")[0] in _EXCEPTION_PACKAGES:
+            return _exception_class(_class_of(module, name))
+        return None
 
     def persistent_load(self, number: Any) -> Any:
         if not isinstance(number, int) or not 0 <= number < len(self._invocations):
@@ -126,7 +133,10 @@ class _DataUnpickler(_AllowList, pickle.Unpickler):
     """For the records of a CFiddle run: its classes do nothing but hold data."""
 
 
-class _CallUnpickler(_AllowList, pickle._Unpickler):
+_Unpickler: Any = pickle._Unpickler  # the one written in Python, whose steps can be watched
+
+
+class _CallUnpickler(_AllowList, _Unpickler):  # type: ignore[misc]
     """For the records of a method call, which may hold objects of the caller's own classes.
 
     Such a class may do anything in its constructor, so no constructor is called with arguments
@@ -134,10 +144,24 @@ class _CallUnpickler(_AllowList, pickle._Unpickler):
     """
 
     allowed = _CALL_ALLOWED
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
+
+    def _find_exception(self, module: str, name: str) -> type | None:
+        """Also what is loaded here of the standard library and of the packages that were sent."""
+        package = module.partition(".")[0]
+        if package in sys.stdlib_module_names or package in {
+            sent.partition(".")[0] for sent, _ in self._extra
+        }:
+            return _exception_class(getattr(sys.modules.get(module), name, None))
+        return super()._find_exception(module, name)
 
     def _load_reduce(self) -> None:
-        self._refuse_constructor(self.stack[-2])
+        function, arguments = self.stack[-2:]
+        if isinstance(function, type) and issubclass(function, Exception):
+            del self.stack[-1]
+            self.stack[-1] = _bare_exception(function, arguments)
+            return
+        self._refuse_constructor(function)
         super().load_reduce()
 
     def _instantiate(self, klass: Any, args: Any) -> None:
@@ -146,8 +170,7 @@ class _CallUnpickler(_AllowList, pickle._Unpickler):
 
     def _refuse_constructor(self, function: Any) -> None:
         harmless = isinstance(function, type) and (
-            issubclass(function, Exception)
-            or function.__name__ in self.allowed.get(function.__module__, ())
+            function.__name__ in self.allowed.get(function.__module__, ())
         )
         if not harmless:
             raise ResultRejected(f"The results would call {function!r:.100} here.")
@@ -155,13 +178,24 @@ class _CallUnpickler(_AllowList, pickle._Unpickler):
     dispatch[pickle.REDUCE[0]] = _load_reduce
 
 
-def _class_of(module: str, name: str, below: type = object) -> type | None:
+def _exception_class(found: Any) -> type | None:
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
+
+
+def _bare_exception(kind: type[Exception], arguments: Any) -> Exception:
+    """An exception with its arguments, without calling any code of its class."""
+    native: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    exception: Exception = native.__new__(kind, *arguments)
+    return exception
+
+
+def _class_of(module: str, name: str) -> type | None:
     """The class of that name, or None; never a function, and never through a dotted name."""
     try:
         found = getattr(importlib.import_module(module), name, None)
     except ImportError:
         return None
-    return found if isinstance(found, type) and issubclass(found, below) else None
+    return found if isinstance(found, type) else None
 
 
 def read_records(
@@ -244,7 +278,7 @@ def _load_exception(
         # An honest exception of a class of the user's own; its text is brought home instead.
         return None
     except Exception as error:
-        raise ResultRejected("The exception in the results could not be read.", cause=error) from error
+        raise ResultRejected(
+            "The exception in the results could not be read.", cause=error
+        ) from error
     return exception if isinstance(exception, BaseException) else None
-
-

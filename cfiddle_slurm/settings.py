@@ -153,7 +153,9 @@ def _checked(table: Mapping[str, Any], source: str) -> dict[str, Any]:
         try:
             found[name] = _PARSERS[name](value)
         except ValueError as error:
-            raise SettingsError(f"The setting {name} {error}, not {value!r} (in {source}).") from error
+            raise SettingsError(
+                f"The setting {name} {error}, not {value!r} (in {source})."
+            ) from error
     return found
 
 
@@ -165,9 +167,10 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, RuntimeError) as error:
         raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
     try:
-        return tomllib.loads(text)
+        table: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"The settings file {file} is not valid TOML: {error}.") from error
+    return table
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -46,7 +46,7 @@ def cfiddle_task(runner: Any, settings: Settings) -> Task:
         cfiddle.CFiddleException: an invocation cannot succeed (see :mod:`.checks`).
         InputError: something cannot travel: a class of the notebook's own, a missing file.
     """
-    from cfiddle.config import peek_config  # type: ignore[import-untyped]
+    from cfiddle.config import peek_config
 
     invocations = runner.get_invocations()
     check_invocations(invocations)
@@ -106,7 +106,7 @@ def _travelling_invocation(invocation: Any, executables: dict[int, Any]) -> Any:
 
 def _travelling_executable(executable: Any) -> Any:
     """A plain Executable in place of CFiddle's and Jupyter's, which can also plot and print."""
-    from cfiddle.Builder import Executable  # type: ignore[import-untyped]
+    from cfiddle.Builder import Executable
 
     if type(executable).__module__.partition(".")[0] != "cfiddle":
         return executable
@@ -138,7 +138,7 @@ def groups(invocations: Sequence[Any], interpreter: Any) -> list[dict[str, Any]]
     Returns:
         ``{"environment": {...}, "invocations": [numbers]}`` in the order of first appearance.
     """
-    from cfiddle.Runner import RunOptionInterpreter  # type: ignore[import-untyped]
+    from cfiddle.Runner import RunOptionInterpreter
 
     if interpreter is not RunOptionInterpreter:
         return [{"environment": {}, "invocations": list(range(len(invocations)))}]
@@ -147,6 +147,5 @@ def groups(invocations: Sequence[Any], interpreter: Any) -> list[dict[str, Any]]
         options = {str(name): str(value) for name, value in invocation.run_options.items()}
         found.setdefault(tuple(sorted(options.items())), []).append(number)
     return [
-        {"environment": dict(options), "invocations": numbers}
-        for options, numbers in found.items()
+        {"environment": dict(options), "invocations": numbers} for options, numbers in found.items()
     ]

@@ -55,7 +55,8 @@ def up(local: bool, timeout: float, port: int) -> None:
     missing = [image.name for image in images.IMAGES if not images.exists(image.tag)]
     if missing:
         raise click.ClickException(
-            f"The image {missing[0]} is not built: run `python -m cfiddle_slurm.cluster images build`."
+            f"The image {missing[0]} is not built: "
+            "run `python -m cfiddle_slurm.cluster images build`."
         )
     if local:
         machines.make_local_swarm()

@@ -22,7 +22,9 @@ def ensure() -> None:
     known = process.check(arguments, timeout=_SECONDS).split()
     for name in ALL:
         if name not in known:
-            process.check(["docker", "secret", "create", name, "-"], timeout=_SECONDS, input=_new(name))
+            process.check(
+                ["docker", "secret", "create", name, "-"], timeout=_SECONDS, input=_new(name)
+            )
 
 
 def _new(name: str) -> bytes:

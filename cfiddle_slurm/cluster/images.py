@@ -119,11 +119,19 @@ def _debootstrap(mirror: str) -> None:
         root, archive = Path(folder, "root"), Path(folder, "root.tar")
         arguments = ["debootstrap", "--variant=minbase", SUITE, str(root), mirror]
         process.check(arguments, timeout=BUILD_SECONDS)
-        for useless in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"):
+        for useless in (
+            "var/cache/apt",
+            "var/lib/apt/lists",
+            "usr/share/doc",
+            "usr/share/locale",
+            "usr/share/man",
+        ):
             shutil.rmtree(root / useless, ignore_errors=True)
             (root / useless).mkdir(parents=True)
         process.check(["tar", "-C", str(root), "-cf", str(archive), "."], timeout=300)
-        process.check(["docker", "import", "--change", 'CMD ["bash"]', str(archive), DEBIAN], timeout=300)
+        process.check(
+            ["docker", "import", "--change", 'CMD ["bash"]', str(archive), DEBIAN], timeout=300
+        )
 
 
 @contextlib.contextmanager
@@ -142,7 +150,12 @@ def build_context(settings: BuildSettings) -> Iterator[Path]:
 
 def pip_conf(settings: BuildSettings) -> str:
     """pip's configuration while an image is built."""
-    lines = ["[global]", "disable-pip-version-check = true", "root-user-action = ignore", "no-cache-dir = true"]
+    lines = [
+        "[global]",
+        "disable-pip-version-check = true",
+        "root-user-action = ignore",
+        "no-cache-dir = true",
+    ]
     if settings.ca_bundle:
         lines.append("cert = /build/ca-bundle.pem")
     if settings.pip_index:
@@ -169,4 +182,6 @@ def build(image: Image, context: Path) -> None:
     )
     if status != 0:
         words = "\n".join(said[-15:])
-        raise process.CommandFailed(f"{image.name} could not be built; the last lines were:\n{words}")
+        raise process.CommandFailed(
+            f"{image.name} could not be built; the last lines were:\n{words}"
+        )

@@ -26,7 +26,13 @@ def make_local_swarm() -> None:
     if swarm_state() != "active":
         # Loopback: a swarm of one machine has nobody to listen to.
         process.check(
-            ["docker", "swarm", "init", "--advertise-addr=127.0.0.1", "--listen-addr=127.0.0.1:2377"],
+            [
+                "docker",
+                "swarm",
+                "init",
+                "--advertise-addr=127.0.0.1",
+                "--listen-addr=127.0.0.1:2377",
+            ],
             timeout=_SECONDS,
         )
         label(this_machine(), {_MADE_HERE: "made-here"})

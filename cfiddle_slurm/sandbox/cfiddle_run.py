@@ -19,7 +19,7 @@ def main() -> int:
             print(_USAGE, file=sys.stderr)
             return 2
     enter_cfiddle(full=True)
-    from cfiddle.Runner import do_invoke_runner  # type: ignore[import-untyped]
+    from cfiddle.Runner import do_invoke_runner
 
     with open(runner, "rb") as incoming, open(results, "wb") as outgoing:
         do_invoke_runner(incoming, outgoing)

@@ -5,8 +5,8 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-import docker  # type: ignore[import-untyped]
-import docker.errors  # type: ignore[import-untyped]
+import docker
+import docker.errors
 import urllib3.exceptions
 
 from cfiddle_slurm.sandbox.container import JOB_LABEL, LABEL, parse_usage

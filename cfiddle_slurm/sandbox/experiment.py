@@ -41,7 +41,7 @@ def main(plan_file: str) -> None:
                 run_cfiddle(plan, work, recorder)
             else:
                 run_call(plan, work, recorder)
-        except Exception as error:  # noqa: BLE001 - whatever user code raised belongs to the user
+        except Exception as error:
             recorder.record(("raised", *describe_exception(error)))
     _flush_stdio()
     with open(f"{plan['results']}.{DONE}", "xb"):
@@ -102,8 +102,8 @@ def describe_exception(error: BaseException) -> tuple[str, str, str, bytes | Non
     kind = type(error)
     try:
         pickled = pickle.dumps(error, protocol=5)
-        pickle.loads(pickled)  # many exceptions can be pickled and not loaded  # noqa: S301
-    except Exception:  # noqa: BLE001 - any class may fail in any way here
+        pickle.loads(pickled)  # many exceptions can be pickled and not loaded
+    except Exception:
         pickled = None
     text = "".join(traceback.format_exception(kind, error, error.__traceback__))
     return f"{kind.__module__}.{kind.__qualname__}", str(error), text, pickled
@@ -118,7 +118,7 @@ def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     sys.path.insert(0, f"{work}/{MODULES}")
     _shorten_result_names()
     with open(f"{work}/{entry['runner']}", "rb") as stream:
-        contents = pickle.load(stream)  # noqa: S301 - this is what the sandbox is for
+        contents = pickle.load(stream)
     faulthandler.disable()  # cfiddle.Invoker turns it on; the guest names the signal itself
     runner, numbers = contents["runner"], plan["invocations"]
     chosen = {number: runner._invocations[number] for number in numbers}
@@ -127,8 +127,8 @@ def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     runner._invocations = list(chosen.values())
     runner._progress_bar = _no_progress_bar
     runner._result_list_factory = lambda: _RecordingList(recorder)
-    from cfiddle.config import cfiddle_config  # type: ignore[import-untyped]
-    from cfiddle.Exceptions import CFiddleException  # type: ignore[import-untyped]
+    from cfiddle.config import cfiddle_config
+    from cfiddle.Exceptions import CFiddleException
 
     with cfiddle_config(**contents["config"]):
         try:
@@ -176,7 +176,7 @@ def _shorten_result_names() -> None:
     Its own choice holds all the arguments: longer than 255 bytes, the run crashes; equal to an
     old table's, a failed write would return the old numbers.
     """
-    from cfiddle.Invoker import Invoker  # type: ignore[import-untyped]
+    from cfiddle.Invoker import Invoker
 
     def path(self: Any) -> str:
         name = os.path.join(self._invocation.executable.build_dir, "results.csv")
@@ -194,14 +194,14 @@ def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     if plan["entry"]["full"]:
         enter_cfiddle(full=True)
     with open(f"{work}/{plan['entry']['call']}", "rb") as stream:
-        call = pickle.load(stream)  # noqa: S301 - this is what the sandbox is for
+        call = pickle.load(stream)
     target, method = call["obj"], call["method"]
     try:
         if call["subdelegate"] is not None:
             value = call["subdelegate"].invoke(target, method, *call["args"], **call["kwargs"])
         else:
             value = getattr(target, method)(*call["args"], **call["kwargs"])
-    except Exception as error:  # noqa: BLE001 - it is the caller's, and goes back to them
+    except Exception as error:
         recorder.record(("state", target.__dict__))
         recorder.record(("raised", *describe_exception(error)))
         return

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import os
 import platform
+import struct
 from pathlib import Path
 
 _SYSCALL_NUMBERS = {"x86_64": 298, "aarch64": 241, "ppc64le": 319, "riscv64": 241}
@@ -21,13 +22,10 @@ def open_perf_event(kind: int, config: int) -> int:
     number = _SYSCALL_NUMBERS.get(platform.machine())
     if number is None:
         return errno.ENOSYS
-    attribute = ctypes.create_string_buffer(_ATTRIBUTE_SIZE)
-    for offset, width, value in ((0, 4, kind), (4, 4, _ATTRIBUTE_SIZE), (8, 8, config)):
-        attribute[offset : offset + width] = value.to_bytes(width, "little")  # type: ignore[assignment]
+    fields = struct.pack("=IIQ", kind, _ATTRIBUTE_SIZE, config)
+    attribute = ctypes.create_string_buffer(fields, _ATTRIBUTE_SIZE)
     libc = ctypes.CDLL(None, use_errno=True)
-    descriptor = libc.syscall(
-        ctypes.c_long(number), attribute, 0, -1, -1, ctypes.c_ulong(0)
-    )
+    descriptor = libc.syscall(ctypes.c_long(number), attribute, 0, -1, -1, ctypes.c_ulong(0))
     if descriptor < 0:
         return ctypes.get_errno()
     os.close(descriptor)
@@ -35,13 +33,13 @@ def open_perf_event(kind: int, config: int) -> int:
 
 
 def perf_availability() -> dict[str, str]:
-    """Whether performance counters work here: ``status`` (works, no_pmu, refused) and ``detail``."""
+    """Whether counters work here: ``status`` (works, no_pmu, refused) and ``detail``."""
     software = open_perf_event(_TYPE_SOFTWARE, _SOFTWARE_PAGE_FAULTS)
     if software:
         return {
             "status": "refused",
-            "detail": f"perf_event_open: {os.strerror(software)}; "
-            f"perf_event_paranoid is {_read('/proc/sys/kernel/perf_event_paranoid') or 'not known'}",
+            "detail": f"perf_event_open: {os.strerror(software)}; perf_event_paranoid is "
+            f"{_read('/proc/sys/kernel/perf_event_paranoid') or 'not known'}",
         }
     hardware = open_perf_event(_TYPE_HARDWARE, _HARDWARE_CYCLES)
     if hardware:

@@ -254,7 +254,9 @@ def groups_of(manifest: Manifest) -> list[dict[str, Any]]:
     return groups
 
 
-def experiment_environment(travelled: dict[str, str], run_options: dict[str, str]) -> dict[str, str]:
+def experiment_environment(
+    travelled: dict[str, str], run_options: dict[str, str]
+) -> dict[str, str]:
     """The experiment's environment: fixed basics, what travelled, run options last.
 
     Libraries read some variables when they are loaded, so they are set before the process starts.
@@ -324,9 +326,7 @@ def judge(returncode: int, *, done: bool) -> Ending:
         return Ending(OutcomeKind.SIGNAL, f"The experiment was ended by {name}.", name)
     if returncode == 0 and done:
         return Ending(OutcomeKind.OK)
-    return Ending(
-        OutcomeKind.EXITED, f"The experiment called exit({returncode}).", code=returncode
-    )
+    return Ending(OutcomeKind.EXITED, f"The experiment called exit({returncode}).", code=returncode)
 
 
 def _end_stragglers(session: int) -> None:

@@ -59,6 +59,11 @@ class _StandIn(types.ModuleType):
         return _Nothing()
 
 
+def _resource_filename(package: str, path: str) -> str:
+    """What CFiddle uses of ``pkg_resources``: the place of a package's data file."""
+    return os.path.join(os.path.dirname(sys.modules[package].__file__ or ""), path)
+
+
 class _StandInFinder:
     """A finder and loader of stand-in modules."""
 
@@ -71,7 +76,10 @@ class _StandInFinder:
         return None
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
-        return _StandIn(spec.name)
+        module = _StandIn(spec.name)
+        if spec.name == "pkg_resources":
+            vars(module)["resource_filename"] = _resource_filename
+        return module
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Nothing to run: a stand-in has no content."""
@@ -90,14 +98,14 @@ def enter_cfiddle(*, full: bool) -> None:
     names = STAND_INS
     if full:
         names = frozenset(name for name in names if importlib.util.find_spec(name) is None)
-    sys.meta_path.insert(0, _StandInFinder(names))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _StandInFinder(names))
     spec = importlib.util.find_spec("cfiddle")
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError("cfiddle is not installed here")
     package = importlib.util.module_from_spec(spec)
     sys.modules["cfiddle"] = package
     if full:
-        toolchain = importlib.import_module("cfiddle.Toolchain")
+        toolchain: Any = importlib.import_module("cfiddle.Toolchain")
         # CFiddle asks the compiler; there is none here, and Python knows the answer.
         toolchain.get_native_toolchain = multiarch
         spec.loader.exec_module(package)

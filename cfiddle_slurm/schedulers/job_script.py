@@ -18,7 +18,7 @@ export PATH
 exec cfiddle-sandbox run {folder}
 """
 _SPARE_MINUTES = 1
-"""Start-up and return happen within Slurm's limit, too: the sandbox is to be the one that ends a run."""
+"""Start-up and return happen within Slurm's limit, too: it is the sandbox that should end a run."""
 
 
 def job_name(run_id: str) -> str:

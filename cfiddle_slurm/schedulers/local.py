@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfiddle_slurm.errors import SchedulerUnavailable
+from cfiddle_slurm.process import ProcessError
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 from cfiddle_slurm.schedulers.local_run import LocalRun
 from cfiddle_slurm.settings import Settings
@@ -47,7 +48,7 @@ class LocalScheduler:
             run = self._runs[job_id] = LocalRun(run_id, job_id, folder, settings)
         try:
             run.start()
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ProcessError) as error:
             raise SchedulerUnavailable(
                 f"The experiment's process could not be started: {error}.", cause=error
             ) from error

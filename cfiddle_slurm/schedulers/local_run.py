@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from cfiddle_slurm import process
 from cfiddle_slurm.job_directory import BUNDLE, OUTPUT, REPORT, RESULT, STARTED
+from cfiddle_slurm.process import ProcessError
 from cfiddle_slurm.sandbox import protocol
 from cfiddle_slurm.sandbox.policy import Policy
 from cfiddle_slurm.sandbox.protocol import OutcomeKind, ProtocolError
@@ -23,7 +24,9 @@ from cfiddle_slurm.settings import Settings
 
 _CHUNK = 256 << 10
 _TERMINATE_SECONDS = 5.0
-_PROGRAM = "import sys; sys.path += sys.argv[1:]; from cfiddle_slurm.sandbox.guest import main; main()"
+_PROGRAM = (
+    "import sys; sys.path += sys.argv[1:]; from cfiddle_slurm.sandbox.guest import main; main()"
+)
 
 
 class LocalRun:
@@ -41,12 +44,14 @@ class LocalRun:
         self._policy = Policy()
         self._verdict: tuple[OutcomeKind, str] | None = None
         self._guest: Popen[bytes] | None = None
-        self._failure: OSError | None = None
+        self._failure: Exception | None = None
         self._ready = threading.Event()
         self._over = threading.Event()
         self._output_bytes = 0
         self._result_bytes = 0
-        self._thread = threading.Thread(target=self._look_after, name=f"cfiddle-{run_id}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._look_after, name=f"cfiddle-{run_id}", daemon=True
+        )
 
     @staticmethod
     def command() -> list[str]:
@@ -66,7 +71,7 @@ class LocalRun:
         """Start it.
 
         Raises:
-            OSError: the process cannot be started.
+            OSError, ProcessError: the process cannot be started.
         """
         self._thread.start()
         self._ready.wait()
@@ -85,7 +90,7 @@ class LocalRun:
         began = time.monotonic()
         try:
             self._guest = self._start_guest(work)
-        except OSError as error:
+        except (OSError, ProcessError) as error:
             self._failure = error
             shutil.rmtree(work, ignore_errors=True)
             return
@@ -114,7 +119,8 @@ class LocalRun:
         for thread in (feeder, listener, timer):
             thread.start()
         try:
-            status = self._receive(guest.stdout)
+            stdout: Any = guest.stdout  # a pipe: it was asked for
+            status = self._receive(stdout)
         except (OSError, ProtocolError) as error:
             self._end(OutcomeKind.GUEST_ERROR, f"The guest's answer is broken: {error}")
             status = None

@@ -38,9 +38,7 @@ def call(
         CommandTimeout: it gave no answer in time.
     """
     try:
-        return process.run(
-            arguments, timeout=timeout, env=command_environment(os.environ), cwd=cwd
-        )
+        return process.run(arguments, timeout=timeout, env=command_environment(os.environ), cwd=cwd)
     except CommandMissing as error:
         raise missing(arguments[0], error) from error
 

@@ -99,7 +99,9 @@ def parse_sacct(output: str) -> dict[str, JobState]:
         fields = line.strip().split("|")
         if len(fields) == 4 and fields[0]:
             job_id, raw, node, exit_code = fields
-            found[job_id] = JobState(job_id, status_of(raw), raw, "", _node(node), exit_code or None)
+            found[job_id] = JobState(
+                job_id, status_of(raw), raw, "", _node(node), exit_code or None
+            )
     return found
 
 

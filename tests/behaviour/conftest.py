@@ -4,6 +4,7 @@ With ``slurm`` it runs on a cluster's user node, as a student.
 """
 
 import os
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,14 +45,14 @@ def jobs(scheduler: str, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def workplace(
-    scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def workplace(scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, on the shared home where the scheduler needs one."""
     place = tmp_path / "work place"
     place.mkdir()
     monkeypatch.chdir(place)
-    yield place
+    # Plain CFiddle, whose results are the reference, finds its cfiddle-run on the PATH.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    return place
 
 
 @pytest.fixture
@@ -74,16 +75,15 @@ def compiled(workplace: Path) -> Callable[..., Any]:
     def compile_(source: str, **parameters: Any) -> Any:
         text = "#include <cfiddle.hpp>\n" + textwrap.dedent(source)
         return cfiddle.build(
-            cfiddle.code(text), build_parameters=cfiddle.arg_map(**parameters) if parameters else None
+            cfiddle.code(text),
+            build_parameters=cfiddle.arg_map(**parameters) if parameters else None,
         )
 
     return compile_
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(
-    request: pytest.FixtureRequest, jobs: Path
-) -> Iterator[None]:
+def nothing_left(request: pytest.FixtureRequest, jobs: Path) -> Iterator[None]:
     """After each test no job directory is left but of runs that failed, which are kept."""
     yield
     if jobs.exists():

@@ -88,7 +88,9 @@ def delegate(scheduler: str, jobs: Path, workplace: Path) -> Callable[..., Slurm
     return make
 
 
-def test_the_value_and_the_attributes_come_back(module: Any, delegate: Any, workplace: Path) -> None:
+def test_the_value_and_the_attributes_come_back(
+    module: Any, delegate: Any, workplace: Path
+) -> None:
     counter = module.Counter()
     alias = counter.__dict__
     assert delegate().invoke(counter, "add", 3, times=2) == 12

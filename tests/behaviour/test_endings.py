@@ -1,8 +1,8 @@
 """Each way a run can go wrong gives an error of its own."""
 
+import _thread
 import threading
 import time
-import _thread
 from collections.abc import Callable
 from typing import Any
 
@@ -19,12 +19,18 @@ ENDINGS = """
 #include <stdlib.h>
 #include <stdexcept>
 #include <unistd.h>
-extern "C" int fine(int n) { printf("fine %d\\n", n); return n; }
-extern "C" int crash(int n) { if (n == 3) *(volatile int *)0 = 1; return n; }
-extern "C" int give_up(int n) { abort(); }
-extern "C" int leave(int n) { exit(n); }
-extern "C" int raise_it(int n) { throw std::runtime_error("nobody catches this"); }
-extern "C" int spin(int n) { for (volatile int i = 0;; i++); return n; }
+extern "C" int fine(int n)
+{ printf("fine %d\\n", n); return n; }
+extern "C" int crash(int n)
+{ if (n == 3) *(volatile int *)0 = 1; return n; }
+extern "C" int give_up(int n)
+{ abort(); }
+extern "C" int leave(int n)
+{ exit(n); }
+extern "C" int raise_it(int n)
+{ throw std::runtime_error("nobody catches this"); }
+extern "C" int spin(int n)
+{ for (volatile int i = 0;; i++); return n; }
 extern "C" int flood(int n) {
     static char line[1 << 16];
     for (size_t i = 0; i < sizeof line; i++) line[i] = 'x';
@@ -51,7 +57,9 @@ def test_a_segfault_names_its_signal_and_keeps_what_was_finished(
     assert list(caught.value.partial_results.as_df()["n"]) == [1, 2]
     assert isinstance(caught.value, cfiddle.CFiddleException)
     assert caught.value.job_id and caught.value.node
-    assert "SIGSEGV" in cfiddle_slurm.last_report().exit_reason
+    assert caught.value.report.exit_reason is not None
+    assert "SIGSEGV" in caught.value.report.exit_reason
+    assert caught.value.report is cfiddle_slurm.last_report()
 
 
 @pytest.mark.parametrize("function", ["give_up", "raise_it"])

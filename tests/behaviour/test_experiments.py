@@ -77,9 +77,7 @@ def test_a_sort_with_a_header_and_build_parameters(
     configured: Any, compiled: Any, workplace: Path
 ) -> None:
     (workplace / "numbers.hpp").write_text(HEADER)
-    sort = compiled(
-        SORT, OPTIMIZE=["-O0", "-O3"], MORE_CXXFLAGS=[f"'-I{workplace}'"]
-    )
+    sort = compiled(SORT, OPTIMIZE=["-O0", "-O3"], MORE_CXXFLAGS=[f"'-I{workplace}'"])
     found = same_as_plain_cfiddle(
         lambda: cfiddle.run(sort, "sort_them", arg_product(count=[1000, 50000], seed=[1, 2])),
         configured,
@@ -135,10 +133,7 @@ def test_run_options_are_set_before_the_process_starts(configured: Any, compiled
     assert len(found) == 4
     for options, arguments, value in found:
         assert value == int(options["OMP_NUM_THREADS"]) * 10 + arguments["n"]
-    plain = [
-        (r.invocation.run_options, r.invocation.arguments)
-        for r in cfiddle.run_list([])
-    ]
+    plain = [(r.invocation.run_options, r.invocation.arguments) for r in cfiddle.run_list([])]
     assert plain == []
 
 
@@ -169,5 +164,5 @@ def test_many_long_arguments_are_no_trouble(configured: Any, compiled: Any) -> N
         f" {{ return {' + '.join(names)}; }}"
     )
     configured()
-    results = cfiddle.run(many, "many", arg_map(**{name: 1_000_000 for name in names}))
+    results = cfiddle.run(many, "many", arg_map(**dict.fromkeys(names, 1000000)))
     assert results[0].return_value == 15_000_000

@@ -42,7 +42,7 @@ def forged(marker: Path) -> list[tuple[str, Any, str]]:
     return [
         ("a command", Runs(os.system, command), "system"),
         ("code", Runs(eval, f"__import__('os').system({command!r})"), "eval"),
-        ("an attribute", Runs(getattr, os, "system"), "getattr"),
+        ("an attribute", Runs(getattr, "text", "upper"), "getattr"),
         # A class of CFiddle's own whose constructor runs the compiler it is told to.
         ("a compiler", Runs(ClangToolchain, "c++", str(marker)), "ClangToolchain"),
     ]

@@ -16,9 +16,11 @@ def test_threads_each_get_their_own_result_and_report(compiled: Any, configured:
     square = compiled(SQUARE)
     configured()
 
-    def run(number: int) -> tuple[int, str]:
+    def run(number: int) -> tuple[int, str | None]:
         value = cfiddle.run(square, "square", arg_map(n=number))[0].return_value
-        return value, cfiddle_slurm.last_report().run_id
+        report = cfiddle_slurm.last_report()
+        assert report is not None
+        return value, report.run_id
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(run, range(6)))
@@ -30,25 +32,27 @@ def test_the_report_tells_what_ran_where(compiled: Any, configured: Any, schedul
     configured()
     cfiddle.run(compiled(SQUARE), "square", arg_map(n=3))
     report = cfiddle_slurm.last_report()
+    assert report is not None
     assert report.scheduler == scheduler
     assert report.exit_reason == "ok"
     assert report.job_id and report.node and report.kernel
     assert report.perf_status in ("works", "no_pmu")
-    assert report.run_seconds > 0 and report.total_seconds >= report.run_seconds
-    assert report.cpu_seconds > 0 and report.memory_peak_bytes > 1 << 20
+    assert 0 < (report.run_seconds or 0) <= (report.total_seconds or 0)
+    assert (report.cpu_seconds or 0) > 0
+    assert (report.memory_peak_bytes or 0) > 1 << 20
     assert {"python", "cfiddle", "cfiddle_slurm"} <= set(report.versions)
     text, html = str(report), report._repr_html_()
     for part in (report.run_id, report.job_id, report.node):
-        assert part in text and part in html
+        assert part
+        assert part in text
+        assert part in html
 
 
 def test_without_configuration_cfiddle_runs_as_ever(compiled: Any) -> None:
     assert cfiddle.run(compiled(SQUARE), "square", arg_map(n=5))[0].return_value == 25
 
 
-def test_a_block_has_its_own_configuration(
-    compiled: Any, scheduler: str, jobs: Any
-) -> None:
+def test_a_block_has_its_own_configuration(compiled: Any, scheduler: str, jobs: Any) -> None:
     square = compiled(SQUARE)
     before = cfiddle.config.peek_config()
     with cfiddle_slurm.configured(scheduler=scheduler, jobs_directory=jobs) as settings:

@@ -26,8 +26,10 @@ BOMBS = """
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-extern "C" int fine(int n) { return n; }
-extern "C" int forks(int n) { for (;;) fork(); return n; }
+extern "C" int fine(int n)
+{ return n; }
+extern "C" int forks(int n)
+{ for (;;) fork(); return n; }
 extern "C" int memory(int n) {
     for (;;) { char *p = (char *)malloc(1 << 24); if (p) memset(p, 1, 1 << 24); }
     return n;
@@ -48,7 +50,7 @@ extern "C" int flood(int megabytes) {
 }
 """
 
-PROBE = '''
+PROBE = """
 import ctypes
 import os
 import socket
@@ -80,7 +82,7 @@ class Probe:
             for name in names
             if os.lstat(os.path.join(folder, name)).st_mode & 0o6000
         ]
-'''
+"""
 
 
 @pytest.fixture
@@ -148,7 +150,7 @@ def test_more_than_the_policy_allows_is_refused(bombs: Any, configured: Any) -> 
 
 def test_slurms_own_words_tell_of_an_unknown_partition(bombs: Any, configured: Any) -> None:
     configured(partition="nowhere")
-    with pytest.raises(errors.SubmissionError, match="(?i)partition"):
+    with pytest.raises(errors.SubmissionError, match=r"(?i)partition"):
         cfiddle.run(bombs, "fine", arg_map(n=1))
 
 
@@ -157,7 +159,9 @@ def test_both_ways_to_submit(bombs: Any, configured: Any, submit: str) -> None:
     configured(submit=submit)
     for number in range(2):
         assert cfiddle.run(bombs, "fine", arg_map(n=number))[0].return_value == number
-    assert cfiddle_slurm.last_report().container
+    report = cfiddle_slurm.last_report()
+    assert report is not None
+    assert report.container
 
 
 def test_a_run_survives_the_loss_of_sbatchs_reply(
@@ -170,7 +174,8 @@ def test_a_run_survives_the_loss_of_sbatchs_reply(
     liar.parent.mkdir()
     liar.write_text(
         f"#!/bin/sh\necho called >>'{calls}'\n{real} \"$@\" >/dev/null\n"
-        "echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2\n"
+        "echo 'sbatch: error: Batch job submission failed: "
+        "Socket timed out on send/recv operation' >&2\n"
         "exit 1\n"
     )
     liar.chmod(0o755)

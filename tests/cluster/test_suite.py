@@ -20,7 +20,9 @@ def archive_of(folder: Path) -> bytes:
 
 
 def test_the_behaviour_suite_on_the_cluster() -> None:
-    unpack = user_node.exec_arguments("jovyan", ["sh", "-c", "rm -rf suite && mkdir suite && tar -C suite -x"])
+    unpack = user_node.exec_arguments(
+        "jovyan", ["sh", "-c", "rm -rf suite && mkdir suite && tar -C suite -x"]
+    )
     process.check(unpack, timeout=60, input=archive_of(SUITE))
     command = [
         "python3", "-m", "pytest", "suite/behaviour", "--scheduler=slurm", "-ra", "-q",

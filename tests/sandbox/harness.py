@@ -183,9 +183,9 @@ class Experiments:
     """Bundles that call functions of attacks.cpp through CFiddle."""
 
     def __init__(self, folder: Path) -> None:
-        import cfiddle  # type: ignore[import-untyped]
-        from cfiddle.config import peek_config  # type: ignore[import-untyped]
-        from cfiddle.Runner import InvocationDescription, Runner  # type: ignore[import-untyped]
+        import cfiddle
+        from cfiddle.config import peek_config
+        from cfiddle.Runner import InvocationDescription, Runner
 
         self._config, self._runner, self._invocation = peek_config, Runner, InvocationDescription
         before = Path.cwd()

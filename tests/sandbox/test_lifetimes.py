@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -357,8 +356,8 @@ class EngineDoor:
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[EngineDoor]:
-    yield EngineDoor(tmp_path / "engine.sock")
+def door(tmp_path: Path) -> EngineDoor:
+    return EngineDoor(tmp_path / "engine.sock")
 
 
 def test_an_engine_that_is_away_and_comes_back(

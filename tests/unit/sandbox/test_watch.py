@@ -77,7 +77,7 @@ def test_an_engine_that_does_not_say_is_no_fork_bomb() -> None:
 def test_load_average(tmp_path: Path) -> None:
     assert parse_tasks("0.20 0.18 0.12 1/80 11206\n") == 80
     for text in ("", "1 2 3", "1 2 3 4/x 5"):
-        with pytest.raises(ValueError, match="load average|invalid literal"):
+        with pytest.raises(ValueError, match=r"load average|invalid literal"):
             parse_tasks(text)
     assert read_tasks(tmp_path / "none") is None
     assert (read_tasks() or 0) > 1
