@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import cfiddle
-from cfiddle import arg_map, arg_product
+from cfiddle import arg_map
 
 LOOP = """
 extern "C" int loop(int n) {
@@ -79,7 +79,7 @@ def test_a_sort_with_a_header_and_build_parameters(
     (workplace / "numbers.hpp").write_text(HEADER)
     sort = compiled(SORT, OPTIMIZE=["-O0", "-O3"], MORE_CXXFLAGS=[f"'-I{workplace}'"])
     found = same_as_plain_cfiddle(
-        lambda: cfiddle.run(sort, "sort_them", arg_product(count=[1000, 50000], seed=[1, 2])),
+        lambda: cfiddle.run(sort, "sort_them", arg_map(count=[1000, 50000], seed=[1, 2])),
         configured,
     )
     assert list(found.as_df()["OPTIMIZE"]) == ["-O0"] * 4 + ["-O3"] * 4
