@@ -34,7 +34,11 @@ class CommandMissing(ProcessError):
 
 
 class CommandTimeout(ProcessError):
-    """The program took too long and was killed."""
+    """The program took too long and was killed; ``stderr`` is what it had said until then."""
+
+    def __init__(self, message: str, stderr: str = "") -> None:
+        super().__init__(message)
+        self.stderr = stderr
 
 
 class CommandFailed(ProcessError):
@@ -71,7 +75,7 @@ def run(
             child.communicate(input, timeout)
         except subprocess.TimeoutExpired as error:
             raise CommandTimeout(
-                f"{arguments[0]} did not end within {timeout:g} seconds."
+                f"{arguments[0]} did not end within {timeout:g} seconds.", _text(err)
             ) from error
         finally:
             end_group(child)

@@ -5,7 +5,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc python3-dev \
     && rm -rf /var/lib/apt/lists/*
 RUN pip install --ignore-installed --no-compile --break-system-packages jupyterlab ipywidgets \
-        cfiddle==${CFIDDLE_VERSION} 'pandas<3' 'setuptools<82' \
+        cfiddle==${CFIDDLE_VERSION} 'pandas<3' 'setuptools<80' \
     && python3 -m compileall -q -j 0 /usr/local/lib/python3*/dist-packages
 COPY dist/*.whl /build/
 # Whatever is there already fits: only what is missing is fetched.

@@ -16,8 +16,10 @@ _GENERAL = re.compile(
     r"^(?:Batch job submission failed|Unable to allocate resources|Job submit/allocate failed): "
 )
 _NO_REASON = "Unspecified error"
+_ATTEMPT = re.compile(r"attempt number [2-9]")
 _NOT_REACHED = (
     "Unable to contact slurm controller",
+    "getaddrinfo() failed",
     "Could not establish a configuration source",
     "Unable to establish configuration source",
     "Unable to process configuration file",
@@ -77,7 +79,7 @@ def own_words(stderr: str) -> str:
         if text and text not in words:
             words.append(text)
     # A site's own job_submit script has said why; what Slurm adds to that says nothing.
-    telling = [text for text in words if text != _NO_REASON]
+    telling = [text for text in words if text != _NO_REASON and not _ATTEMPT.search(text)]
     return "; ".join(telling or words) or "no reason was given"
 
 

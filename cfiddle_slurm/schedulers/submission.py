@@ -69,6 +69,9 @@ class Submission:
         try:
             done = slurm_commands.call(arguments)
         except CommandTimeout as error:
+            if trouble_of(error.stderr) is Trouble.NOT_REACHED:
+                # It was still trying, and may have succeeded in the moment of its end.
+                return self._take_back(f"{error} {own_words(error.stderr)}")
             return self._find(str(error))
         job_id = parse_submission(done.stdout)
         if done.status == 0 and job_id is not None:
@@ -131,8 +134,18 @@ class Submission:
             if found:
                 return self._keep_first(found)
             time.sleep(_SEARCH_PAUSE)
-        # The job's first act is to make this file, if it does not exist; so only one of the two
-        # can: a job that Slurm still starts finds its run taken, and ends.
+        self._cancel_by_name()
+        return self._take_back(words)
+
+    def _take_back(self, words: str) -> str:
+        """See to it that the run cannot start any more; the job's id if it has started already.
+
+        The job's first act is to make this file, if it does not exist; so only one of the two can:
+        a job that Slurm still starts finds its run taken, and ends.
+
+        Raises:
+            SchedulerUnavailable: it has not started.
+        """
         try:
             with (self._folder / STARTED).open("x") as stream:
                 json.dump({"job_id": "", "node": "", "time": time.time()}, stream)
@@ -140,7 +153,6 @@ class Submission:
             job_id = self._started_job()
             if job_id is not None:
                 return job_id
-        self._cancel_by_name()
         raise slurm_commands.unavailable(words)
 
     def _keep_first(self, found: list[str]) -> str:

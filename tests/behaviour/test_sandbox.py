@@ -4,6 +4,7 @@ import importlib
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,9 +187,10 @@ def test_a_run_survives_the_loss_of_sbatchs_reply(
 
 
 def test_work_outside_the_shared_home_is_refused_before_it_is_submitted(
-    bombs: Any, configured: Any, monkeypatch: pytest.MonkeyPatch
+    compiled: Any, configured: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configured()
-    monkeypatch.chdir("/tmp")
-    with pytest.raises(cfiddle.CFiddleException, match="/tmp"):
-        cfiddle.run(bombs, "fine", arg_map(n=1))
+    with tempfile.TemporaryDirectory() as elsewhere:
+        monkeypatch.chdir(elsewhere)
+        with pytest.raises(errors.InputError, match=f"{elsewhere}.*shared home"):
+            cfiddle.run(compiled(BOMBS), "fine", arg_map(n=1))

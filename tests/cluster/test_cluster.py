@@ -17,7 +17,7 @@ import cfiddle, cfiddle_slurm
 from cfiddle import arg_map, build, code, run
 from cfiddle_slurm import errors
 cfiddle_slurm.configure(**{options!r})
-exe = build(code('extern "C" int f(int n) {{ {body} return n; }}'))
+exe = build(code('extern "C" int f(int n)\\n{{ {body} return n; }}'))
 """
 SPIN = "for (volatile int i = 0; n; i++);"
 
@@ -103,23 +103,26 @@ print(json.dumps([listable("/home/test_user1"), os.path.exists("/var/run/docker.
     assert found[4] == "1002"
 
 
+NOWHERE = "node.labels.cfiddle.nowhere==true"
+
+
 @contextmanager
-def stopped(*arguments: str, again: list[str]) -> Iterator[None]:
-    docker("service", *arguments)
+def stopped(service: str) -> Iterator[None]:
+    """Without a service, by asking for a machine that does not exist."""
+    name = f"{stack.NAME}_{service}"
+    label = f"--filter=label=com.docker.swarm.service.name={name}"
     try:
+        docker("service", "update", "--detach", f"--constraint-add={NOWHERE}", name)
+        wait_for(lambda: docker("ps", "--quiet", label) == "")
         yield
     finally:
-        docker("service", *again)
+        docker("service", "update", "--detach", f"--constraint-rm={NOWHERE}", name)
+        wait_for(lambda: docker("ps", "--quiet", label) != "")
         stack.wait_until_healthy(SECONDS, lambda _: None)
 
 
 def test_without_sandboxd_a_run_says_so(python_as: Callable[[str, str], Any]) -> None:
-    nowhere = "node.labels.cfiddle.nowhere==true"
-    service = f"{stack.NAME}_sandboxd"
-    with stopped(
-        "update", "--quiet", f"--constraint-add={nowhere}", service,
-        again=["update", "--quiet", f"--constraint-rm={nowhere}", service],
-    ):  # fmt: skip
+    with stopped("sandboxd"):
         name, text, seconds = python_as("jovyan", program(ERROR))
     assert name == "SandboxUnavailable", text
     assert "sandbox service" in text
@@ -127,8 +130,7 @@ def test_without_sandboxd_a_run_says_so(python_as: Callable[[str, str], Any]) ->
 
 
 def test_without_slurmctld_a_run_says_so(python_as: Callable[[str, str], Any]) -> None:
-    service = f"{stack.NAME}_controller"
-    with stopped("scale", f"{service}=0", again=["scale", f"{service}=1"]):
+    with stopped("controller"):
         name, text, seconds = python_as("jovyan", program(ERROR))
     assert name == "SchedulerUnavailable", text
     assert seconds < 60
