@@ -53,7 +53,7 @@ class Settings:
         submit: ``"sbatch"``, or ``"srun"``, which starts sooner and needs this process to stay.
         partition, account, qos, constraint: as for sbatch.
         exclusive: whether the job has its node for itself, without which times mean little.
-        time_limit: longest time of one run; a text is read as for ``sbatch --time``.
+        time_limit: longest time of one run; a text like ``"10:30"`` is minutes and seconds.
         queue_timeout: longest wait for the start of the job; None waits for ever.
         memory: memory of the sandbox; at most, and by default, what the site's policy gives.
         image: the sandbox's image, one that the site's policy allows; None for its first.

@@ -11,9 +11,11 @@ _UNITS = {
     "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
 }  # fmt: skip
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
-# sbatch(1), --time: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]
+# As sbatch(1) has it for --time: minutes:seconds, hours:minutes:seconds, days-hours[:minutes[...]].
+# Its plain number of minutes is left out: here a plain number is seconds, as a text and otherwise.
 _DAYS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?")
-_CLOCK = re.compile(r"(\d+)(?::(\d+))?(?::(\d+))?")
+_CLOCK = re.compile(r"(\d+):(\d+)(?::(\d+))?")
+_SECONDS = re.compile(r"\d+(?:\.\d+)?")
 _YES, _NO = ("1", "on", "true", "yes"), ("0", "off", "false", "no")
 _LONGEST = 366 * 86400.0
 # What the run path itself needs: with these changed it would lose sight of the job.
@@ -29,30 +31,31 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:/@+-]*")
 
 
 def seconds(value: object) -> float:
-    """A time in seconds, from a number of seconds or a text as Slurm's ``--time`` takes it.
+    """A time in seconds, from a number of seconds or a text like ``"10:30"`` (minutes, seconds).
 
     Raises:
         ValueError: neither; or not positive; or more than a year.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("must be a number of seconds, or a text like '10:00' as for sbatch --time")
-    found = _slurm_time(value.strip()) if isinstance(value, str) else float(value)
+        raise ValueError("must be a number of seconds, or a text like '10:30', minutes and seconds")
+    found = _time(value.strip()) if isinstance(value, str) else float(value)
     if not math.isfinite(found) or not 0 < found <= _LONGEST:
         raise ValueError("must be more than 0 seconds and at most a year")
     return found
 
 
-def _slurm_time(text: str) -> float:
+def _time(text: str) -> float:
+    if _SECONDS.fullmatch(text):
+        return float(text)
     if match := _DAYS.fullmatch(text):
         days, hours, minutes, rest = (int(part or 0) for part in match.groups())
         return float(days * 86400 + hours * 3600 + minutes * 60 + rest)
     if match := _CLOCK.fullmatch(text):
-        parts = [int(part) for part in match.groups() if part is not None]
-        first, second, third = (*parts, 0, 0)[:3]
-        if len(parts) == 3:
-            return float(first * 3600 + second * 60 + third)
-        return float(first * 60 + second)
-    raise ValueError("must be a time like '10' (minutes), '10:30', '1:00:00' or '1-12'")
+        total = 0
+        for part in match.groups():
+            total = total * 60 + int(part) if part is not None else total
+        return float(total)
+    raise ValueError("must be seconds, or a text like '10:30', '1:00:00' or '1-12'")
 
 
 def size(value: object) -> int:

@@ -1,9 +1,11 @@
 """Each way a run can go wrong gives an error of its own."""
 
 import _thread
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cfiddle
@@ -170,14 +172,21 @@ def test_files_outside_or_absent_are_refused(
 def test_an_input_that_cannot_be_read_is_named(
     endings: Any, configured: Any, workplace: Any
 ) -> None:
-    import os
-
     os.mkfifo(workplace / "pipe")
     configured(input_files=["pipe"])
     with pytest.raises(errors.InputError, match="pipe"):
         cfiddle.run(endings, "fine", arg_map(n=1))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT as a notebook has it; a shell starts what runs in its background with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_stop_ends_the_run_and_then_raises(endings: Any, configured: Any, jobs: Any) -> None:
     configured()
     timer = threading.Timer(3.0, _thread.interrupt_main)
