@@ -151,7 +151,8 @@ class Place:
     def ask(self, *frames: bytes) -> list[tuple[bytes, bytes]]:
         """All that is answered."""
         with self.call() as connection, connection.makefile("rb") as stream:
-            connection.sendall(b"".join(frames))
+            with contextlib.suppress(BrokenPipeError):  # turned away before it could ask
+                connection.sendall(b"".join(frames))
             found = []
             while (one := read_frame(stream)) is not None:
                 found.append(one)
