@@ -18,6 +18,8 @@ _CLOCK = re.compile(r"(\d+):(\d+)(?::(\d+))?")
 _SECONDS = re.compile(r"\d+(?:\.\d+)?")
 _YES, _NO = ("1", "on", "true", "yes"), ("0", "off", "false", "no")
 _LONGEST = 366 * 86400.0
+_BIGGEST = 1 << 63
+_MAX_DIGITS = 9
 # What the run path itself needs: with these changed it would lose sight of the job.
 _OURS = frozenset(
     (
@@ -65,15 +67,15 @@ def size(value: object) -> int:
         ValueError: neither; or not positive.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        found = value
+        found: float = value
     else:
         match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
         if match is None or match[2].upper() not in _UNITS:
             raise ValueError("must be a number of bytes, or a text like '2GiB'")
-        found = int(float(match[1]) * _UNITS[match[2].upper()])
-    if found <= 0:
-        raise ValueError("must be more than 0 bytes")
-    return found
+        found = float(match[1]) * _UNITS[match[2].upper()]
+    if not 0 < found < _BIGGEST:
+        raise ValueError("must be more than 0 bytes, and less than 8 EiB")
+    return int(found)
 
 
 def flag(value: object) -> bool:
@@ -95,7 +97,7 @@ def count(value: object) -> int:
     Raises:
         ValueError: anything else.
     """
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_DIGITS:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
