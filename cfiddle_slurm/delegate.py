@@ -69,7 +69,8 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
     def invoke(self, obj: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call ``obj.method(*args, **kwargs)`` in the sandbox.
 
-        The object's attributes are afterwards as the call left them there.
+        The object's attributes are afterwards as the call left them there; those that it did not
+        change remain the very objects that they are here.
 
         Returns:
             What the method returned.
@@ -86,7 +87,8 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
         records = outcome.records
         if records.state is not None:
             # In place: other names may refer to the dictionary.
-            vars(obj).clear()
+            for name in records.removed:
+                vars(obj).pop(name, None)
             vars(obj).update(records.state)
         if records.raised is not None:
             raise records.raised.exception or records.raised.as_remote_error()
@@ -114,4 +116,4 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
         )
         outputs = check_patterns(self._settings.output_files, "output_files")
         entry = {"call": _CALL, "full": pickled.names_package("cfiddle")}
-        return Task("call", entry, members, outputs, extra=pickled.names)
+        return Task("call", entry, members, outputs, (obj,), pickled.names)

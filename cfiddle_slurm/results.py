@@ -10,7 +10,7 @@ import io
 import pickle
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, ClassVar
 
 from cfiddle_slurm.errors import RemoteError, ResultRejected
@@ -75,7 +75,8 @@ class Records:
     Attributes:
         results: finished results in the order they were finished.
         values: return values of calls (and of a user's own Runner).
-        state: the called object's attributes after the call, or None.
+        state: the called object's attributes that the call set or changed, or None.
+        removed: the names of those that it removed.
         raised: the exception that ended the run, or None.
         truncated: whether the last record was cut off, as by a crash.
     """
@@ -83,6 +84,7 @@ class Records:
     results: list[Any]
     values: list[Any]
     state: dict[str, Any] | None = None
+    removed: list[str] = field(default_factory=list)
     raised: RaisedThere | None = None
     truncated: bool = False
 
@@ -124,7 +126,7 @@ class _AllowList:
     def persistent_load(self, number: Any) -> Any:
         if not isinstance(number, int) or not 0 <= number < len(self._invocations):
             raise ResultRejected(
-                f"The results refer to invocation {number!r:.40}, which does not exist."
+                f"The results refer to object {number!r:.40}, which was not sent."
             )
         return self._invocations[number]
 
@@ -207,7 +209,7 @@ def read_records(
 
     Args:
         streams: one binary stream per process.
-        invocations: what the records' references by number stand for.
+        invocations: what the records' references by number stand for, in order.
         extra: further classes, as (module, name), that the caller itself sent; their
             constructors are not called.
 
@@ -256,8 +258,8 @@ def _take(record: Any, records: Records, extra: Collection[tuple[str, str]]) -> 
             records.results.append(result)
         case ("value", value):
             records.values.append(value)
-        case ("state", dict() as state):
-            records.state = state
+        case ("state", dict() as state, list() as removed) if _all_texts([*state, *removed]):
+            records.state, records.removed = state, removed
         case ("raised", str() as kind, str() as text, str() as trace, bytes() | None as pickled):
             exception = _load_exception(pickled, extra)
             records.raised = RaisedThere(
@@ -265,6 +267,10 @@ def _take(record: Any, records: Records, extra: Collection[tuple[str, str]]) -> 
             )
         case _:
             raise ResultRejected("The results hold a record of an unknown form.")
+
+
+def _all_texts(names: list[object]) -> bool:
+    return all(isinstance(name, str) for name in names)
 
 
 def _load_exception(

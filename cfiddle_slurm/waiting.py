@@ -5,9 +5,10 @@ import sys
 import time
 from typing import Any
 
-from cfiddle_slurm.errors import CFiddleSlurmError, QueueTimeout, ResultMissing
+from cfiddle_slurm.errors import CFiddleSlurmError, QueueTimeout, ResultMissing, ResultRejected
 from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.outcomes import error_of_state
+from cfiddle_slurm.sandbox.protocol import ProtocolError
 from cfiddle_slurm.schedulers.base import JobState, JobStatus, Scheduler
 from cfiddle_slurm.schedulers.watch import StateWatch
 from cfiddle_slurm.settings import Settings
@@ -55,11 +56,12 @@ class Wait:
 
         Raises:
             QueueTimeout: the job did not start in time.
+            ResultRejected: what lies in the report's place is none.
             CFiddleSlurmError: the job ended without a report; the class tells why.
         """
         while True:
             self._output.show()
-            report = self._directory.report()
+            report = self._report()
             if report is not None:
                 self._output.show(to_the_end=True)
                 return report
@@ -69,6 +71,14 @@ class Wait:
             self._check_queue(now)
             self._check_state(now)
             time.sleep(self._pause(now))
+
+    def _report(self) -> dict[str, Any] | None:
+        try:
+            return self._directory.report()
+        except ProtocolError as error:
+            raise ResultRejected(
+                f"The run's report cannot be read: {error}", job_id=self._job_id, cause=error
+            ) from error
 
     def _pause(self, now: float) -> float:
         since = self._submitted if self._started is None else self._started
@@ -109,7 +119,7 @@ class Wait:
         if self._dead_since is None:
             self._dead_since = now
         self._directory.refresh()
-        if now - self._dead_since > self._grace(state) and self._directory.report() is None:
+        if now - self._dead_since > self._grace(state) and self._report() is None:
             raise self._ended_without_report(state)
 
     def _grace(self, state: JobState) -> float:

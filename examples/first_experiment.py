@@ -14,22 +14,22 @@ SOURCE = r"""
 #include <cfiddle.hpp>
 #include <stdlib.h>
 
-extern "C" int touch(int pages) {
+extern "C" int touch(int n) {
     const long page = 4096;
-    volatile char *memory = (volatile char *)malloc(pages * page);
+    volatile char *memory = (volatile char *)malloc(n * page);
     start_measurement();
-    for (long i = 0; i < pages; i++)
+    for (long i = 0; i < n; i++)
         memory[i * page] = 1;
     end_measurement();
     free((void *)memory);
-    return pages;
+    return n;
 }
 """
 
 
 def measure(touch: cfiddle.Executable) -> cfiddle.InvocationResultsList:
-    """The time and, where this machine allows to count them, the page faults of each size."""
-    sizes = arg_map(pages=[1000, 2000, 4000, 8000])
+    """The time and, where this machine allows to count them, the page faults for n pages."""
+    sizes = arg_map(n=[1000, 2000, 4000, 8000])
     try:
         return run(touch, "touch", sizes, perf_counters=["PERF_COUNT_SW_PAGE_FAULTS"])
     except UnknownPerformanceCounter as refusal:

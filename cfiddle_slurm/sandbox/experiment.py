@@ -77,15 +77,15 @@ def _flush_stdio() -> None:
 
 
 class Recorder(pickle.Pickler):
-    """Pickles records one after another; an invocation is written as its number only."""
+    """Pickles records one after another; what the caller has already is written as a number."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO | _Digest) -> None:
         super().__init__(stream, protocol=5)
         self._numbers: dict[int, int] = {}
 
-    def know(self, invocations: Mapping[int, object]) -> None:
+    def know(self, objects: Mapping[int, object]) -> None:
         """From now on these objects, by number, are references to the caller's own."""
-        self._numbers = {id(invocation): number for number, invocation in invocations.items()}
+        self._numbers = {id(known): number for number, known in objects.items()}
 
     def persistent_id(self, obj: object) -> int | None:
         return self._numbers.get(id(obj))
@@ -93,6 +93,36 @@ class Recorder(pickle.Pickler):
     def record(self, record: tuple[Any, ...]) -> None:
         """Write one record, whole or not at all."""
         self.dump(record)
+
+    def fingerprints(self, attributes: Mapping[str, object]) -> dict[str, bytes | None]:
+        """A digest of each attribute's pickle, by which a change shows; None: not to be pickled."""
+        return {name: self._fingerprint(value) for name, value in attributes.items()}
+
+    def _fingerprint(self, value: object) -> bytes | None:
+        digest = _Digest()
+        apart = Recorder(digest)
+        apart._numbers = self._numbers
+        try:
+            apart.dump(value)
+        except Exception:  # a class of the user's own may refuse in any way
+            return None
+        return digest.value()
+
+
+class _Digest:
+    """A stream that keeps nothing of what is written to it but its digest."""
+
+    def __init__(self) -> None:
+        from hashlib import blake2b
+
+        self._hash = blake2b()
+
+    def write(self, data: bytes) -> int:
+        self._hash.update(data)
+        return len(data)
+
+    def value(self) -> bytes:
+        return self._hash.digest()
 
 
 def describe_exception(error: BaseException) -> tuple[str, str, str, bytes | None]:
@@ -196,14 +226,33 @@ def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     with open(f"{work}/{plan['entry']['call']}", "rb") as stream:
         call = pickle.load(stream)
     target, method = call["obj"], call["method"]
+    recorder.know({0: target})
+    before = recorder.fingerprints(target.__dict__)
     try:
         if call["subdelegate"] is not None:
             value = call["subdelegate"].invoke(target, method, *call["args"], **call["kwargs"])
         else:
             value = getattr(target, method)(*call["args"], **call["kwargs"])
     except Exception as error:
-        recorder.record(("state", target.__dict__))
+        recorder.record(("state", *_changes(before, target, recorder)))
         recorder.record(("raised", *describe_exception(error)))
         return
-    recorder.record(("state", target.__dict__))
+    recorder.record(("state", *_changes(before, target, recorder)))
     recorder.record(("value", value))
+
+
+def _changes(
+    before: Mapping[str, bytes | None], target: Any, recorder: Recorder
+) -> tuple[dict[str, Any], list[str]]:
+    """The attributes that the call set or changed, and the names of those that it removed.
+
+    What is still as it came is not sent back: there it is the caller's own object, and may be of a
+    kind that cannot travel home.
+    """
+    after = recorder.fingerprints(target.__dict__)
+    changed = {
+        name: value
+        for name, value in target.__dict__.items()
+        if after[name] is None or after[name] != before.get(name)
+    }
+    return changed, [name for name in before if name not in after]

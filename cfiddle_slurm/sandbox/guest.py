@@ -33,7 +33,7 @@ from cfiddle_slurm.bundle import (
     unpack_bundle,
     write_tar,
 )
-from cfiddle_slurm.layout import DONE, FILES, OUTPUTS, RESULTS
+from cfiddle_slurm.layout import DONE, FILES, MODULES, OUTPUTS, RESULTS
 from cfiddle_slurm.sandbox import facts
 from cfiddle_slurm.sandbox.lean import multiarch
 from cfiddle_slurm.sandbox.protocol import (
@@ -231,7 +231,7 @@ def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> Ending
         }
         plan_file = work / f"plan-{number}.json"
         plan_file.write_text(json.dumps(plan))
-        environment = experiment_environment(manifest.environment, group["environment"])
+        environment = experiment_environment(manifest.environment, group["environment"], work)
         ending = _run_experiment(plan_file, plan, environment, work)
         if ending.kind is not OutcomeKind.OK:
             break
@@ -255,7 +255,7 @@ def groups_of(manifest: Manifest) -> list[dict[str, Any]]:
 
 
 def experiment_environment(
-    travelled: dict[str, str], run_options: dict[str, str]
+    travelled: dict[str, str], run_options: dict[str, str], work: Path
 ) -> dict[str, str]:
     """The experiment's environment: fixed basics, what travelled, run options last.
 
@@ -263,9 +263,12 @@ def experiment_environment(
     """
     library_path = str(libcfiddle_directory())
     environment = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        # A virtual environment's programs (cfiddle-run) first, where the guest runs in one.
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": "/tmp",  # noqa: S108 - the container's own
         "LANG": "C.UTF-8",
+        # For Python programs that the experiment starts itself, such as cfiddle-run.
+        "PYTHONPATH": str(work / MODULES),
         **travelled,
         **run_options,
     }

@@ -1,14 +1,53 @@
 """The delegate, alone and in a chain as delegate_function builds it."""
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cfiddle
 import pytest
 
 from cfiddle_slurm import SlurmSandboxDelegate, errors
+
+SELF_CONTAINED = """
+import io
+import tarfile
+from pathlib import Path
+
+from cfiddle.Runner import SubprocessDelegate
+
+
+class SelfContained(SubprocessDelegate):
+    def __init__(self, delegator):
+        self._delegator = delegator
+
+    def execute(self, command, runner):
+        self._command, self._runner = command, runner
+        libraries = {i.executable.lib for i in runner.get_invocations()}
+        self._inputs = self._pack([command[command.index("--runner") + 1], *libraries])
+        self._delegator.invoke(self, "_do_execution")
+        self._unpack(self._outputs)
+
+    def _do_execution(self):
+        self._unpack(self._inputs)
+        super().execute(self._command, self._runner)
+        self._outputs = self._pack([self._command[self._command.index("--results") + 1]])
+
+    def _pack(self, files):
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            for file in files:
+                tar.add(file)
+        return packed
+
+    def _unpack(self, packed):
+        packed.seek(0)
+        with tarfile.open(fileobj=packed) as tar:
+            tar.extractall(".", filter="data")
+"""
 
 MODULE = '''
 import os
@@ -166,3 +205,18 @@ def test_files_travel_with_a_call(module: Any, delegate: Any, workplace: Path) -
     copy = importlib.import_module("students_files").Copy()
     delegate(input_files=["in.txt"], output_files=["out.txt"]).invoke(copy, "run")
     assert (workplace / "out.txt").read_text() == "WORDS"
+
+
+def test_cfiddles_self_contained_execution_can_use_it(
+    compiled: Any, delegate: Any, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newer CFiddle packs a run by itself and has a delegate carry out one of its methods."""
+    (workplace / "students_execution.py").write_text(SELF_CONTAINED)
+    monkeypatch.syspath_prepend(str(workplace))
+    method = importlib.import_module("students_execution").SelfContained
+    square = compiled('extern "C" int square(int n) { return n * n; }')
+    hook = functools.partial(method, delegate())
+    with cfiddle.cfiddle_config(RunnerDelegate_type=hook):
+        results = cfiddle.run(square, "square", cfiddle.arg_map(n=[3, 4]))
+    assert [result.return_value for result in results] == [9, 16]
+    del sys.modules["students_execution"]

@@ -15,12 +15,12 @@ from tests.sandbox.harness import IMAGE, Experiments, Sandboxd, wait_until
 
 @pytest.fixture(scope="session", autouse=True)
 def engine_with_image() -> None:
-    """Skip where there is no engine, or no image."""
+    """There is an engine, and it has the image: without them, nothing here means anything."""
     engine = Engine(EngineAddress())
     try:
         engine.check(IMAGE)
     except EngineError as error:
-        pytest.skip(str(error))
+        pytest.fail(f"{error}: run `make images` first.")
     finally:
         engine.close()
 
