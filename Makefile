@@ -1,5 +1,6 @@
 # make demo    set everything up, run the first experiment on a one-machine cluster, say what is next
 # make test    set everything up, run all checks and tests
+# make bench   measure memory and latency of runs on the cluster, beside a reference of the same call
 # make up, make down, make status, make images    the one-machine cluster, step by step
 #
 # To be run as root on Debian 12 or 13, or Ubuntu 22.04 or 24.04.
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(BIN)/python -m cfiddle_slurm.cluster
 READY := $(VENV)/ready
 
-.PHONY: demo test check unit behaviour-local behaviour-cluster up down status images engine clean
+.PHONY: demo test bench up down status images engine clean
 
 demo: up
 	$(CLUSTER) copy jovyan examples/first_experiment.py examples/first_experiment.py
@@ -37,6 +38,10 @@ engine:
 
 test: $(READY)
 	sh tests/run.sh
+
+bench: up
+	$(BIN)/python -m tests.benchmarks.bench_memory
+	$(BIN)/python -m tests.benchmarks.bench_latency
 
 $(READY): setup.cfg cluster/python.sh
 	sh cluster/python.sh $(PYTHON) $(VENV)

@@ -167,7 +167,7 @@ class LocalRun:
                 else:
                     limit = self._policy.result_bytes
                     self._end(OutcomeKind.RESULT_SIZE, f"The results exceed {limit} bytes.")
-        if status is not None and self._verdict is None:
+        if status is not None and self._verdict is None and self._result_bytes:
             part.rename(self._folder / RESULT)
         else:
             part.unlink()

@@ -178,6 +178,26 @@ def test_an_input_that_cannot_be_read_is_named(
         cfiddle.run(endings, "fine", arg_map(n=1))
 
 
+@pytest.mark.cluster  # in a local test the user may be root, who can read everything
+def test_an_input_without_permission_is_named(
+    endings: Any, configured: Any, workplace: Any
+) -> None:
+    (workplace / "closed").write_text("secret")
+    (workplace / "closed").chmod(0)
+    configured(input_files=["closed"])
+    with pytest.raises(errors.InputError, match=r"Permission denied.*closed"):
+        cfiddle.run(endings, "fine", arg_map(n=1))
+
+
+def test_versions_that_differ_are_refused(
+    endings: Any, configured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfiddle_slurm.remote_run.__version__", "99.0")
+    configured()
+    with pytest.raises(errors.VersionMismatch, match=r"cfiddle_slurm 99\.0 in the notebook"):
+        cfiddle.run(endings, "fine", arg_map(n=1))
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """SIGINT as a notebook has it; a shell starts what runs in its background with it ignored."""

@@ -1,17 +1,21 @@
 """Peak memory of the run path's processes for a large input, beside that for a tiny one.
 
-Run from the repository: ``python -m tests.benchmarks.bench_memory``. It needs a Docker engine and
-the sandbox image. Each process is measured twice in the same call, with a tiny bundle (the
-reference) and with 256 MiB of input and of output; the growth is what the size costs.
+Run from the repository, with the cluster up: ``python -m tests.benchmarks.bench_memory``. Each
+process is measured twice in the same call, with a tiny input (the reference) and with 256 MiB; the
+growth is what the size costs. Client and sandboxd also bring 256 MiB of output home; the notebook
+is a student's process on the user node, and its run takes the whole way.
 """
 
+import json
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from cfiddle_slurm import process
 from cfiddle_slurm.bundle import Member
+from cfiddle_slurm.cluster import user_node
 from tests.sandbox.harness import Experiments, Job, Sandboxd
 
 MIB = 1 << 20
@@ -24,6 +28,28 @@ bundle_bytes = "512MiB"
 result_bytes = "512MiB"
 wall_seconds = 120
 """
+NOTEBOOK = """
+import json, os, pathlib, tempfile
+import cfiddle, cfiddle_slurm
+with tempfile.TemporaryDirectory(dir=pathlib.Path.home()) as folder:
+    os.chdir(folder)
+    with open("input", "wb") as stream:
+        for _ in range(MEGABYTES):
+            stream.write(os.urandom(1 << 20))
+    exe = cfiddle.build(cfiddle.code('extern "C" int f(int n) { return n; }'))
+    cfiddle_slurm.configure(scheduler="slurm", input_files=["input"])
+    assert cfiddle.run(exe, "f", cfiddle.arg_map(n=5))[0].return_value == 5
+    status = pathlib.Path("/proc/self/status").read_text()
+    os.chdir("/")
+print(json.dumps(int(status.split("VmHWM:")[1].split()[0]) * 1024))
+"""
+
+
+def peak_of_notebook(input_bytes: int) -> int:
+    """The peak in bytes of a student's process whose run takes so much input along."""
+    program = NOTEBOOK.replace("MEGABYTES", str(input_bytes // MIB))
+    command = user_node.exec_arguments("jovyan", ["python3", "-W", "ignore", "-c", program])
+    return int(json.loads(process.check(command, timeout=300).splitlines()[-1]))
 
 
 def peak_of_process(pid: int) -> int:
@@ -98,6 +124,7 @@ def main() -> int:
         experiments = Experiments(base)
         tiny = measure(base / "tiny", experiments, 0)
         large = measure(base / "large", experiments, INPUT_BYTES)
+    tiny["notebook"], large["notebook"] = peak_of_notebook(0), peak_of_notebook(INPUT_BYTES)
     fine = [report(name, tiny[name], large[name]) for name in tiny]
     return 0 if all(fine) else 1
 
