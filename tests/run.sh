@@ -19,6 +19,9 @@ $bin/pytest tests/unit --cov=cfiddle_slurm --cov-report= -q
 step "behaviour, scheduler=local"
 $bin/pytest tests/behaviour --scheduler=local --cov=cfiddle_slurm --cov-append --cov-report= -q
 
+step "installation into empty environments"
+$bin/pytest tests/packaging -q -v --no-header
+
 was_up=no
 if docker info >/dev/null 2>&1 && $bin/python -m cfiddle_slurm.cluster status >/dev/null 2>&1; then
     was_up=yes
