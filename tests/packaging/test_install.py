@@ -18,14 +18,12 @@ def pythons() -> list[Path]:
     """The interpreters to be tested: this one, those on the PATH, and pyenv's."""
     found = {sys.version_info.minor: Path(sys.executable)}
     for minor in MINORS:
-        places = [
-            *filter(None, [shutil.which(f"python3.{minor}")]),
-            *sorted(Path("~/.pyenv/versions").expanduser().glob(f"3.{minor}.*/bin/python")),
-        ]
-        for place in places:
+        on_path = shutil.which(f"python3.{minor}")
+        pyenv = Path("~/.pyenv/versions").expanduser().glob(f"3.{minor}.*/bin/python")
+        for place in [*([Path(on_path)] if on_path else []), *sorted(pyenv)]:
             # pyenv's stand-ins on the PATH exist for versions that it will not start.
             if minor not in found and process.run([str(place), "-V"], timeout=60).status == 0:
-                found[minor] = Path(place)
+                found[minor] = place
     return [found[minor] for minor in sorted(found)]
 
 
