@@ -1,7 +1,7 @@
 """The CFiddle side: after :func:`configure`, ``cfiddle.run()`` executes on the cluster."""
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Backend:
         """
         task = cfiddle_task(runner, self._settings)
         outcome = execute(task, self._settings)
-        results = _results_of(runner, outcome)
+        results = _results_of(runner, task.invocations, outcome)
         error: Any = outcome.error
         if error is None and outcome.records.raised is not None:
             error = outcome.records.raised.as_cfiddle_exception()
@@ -65,22 +65,22 @@ class Backend:
             pickle.dump(results, stream)
 
 
-def _results_of(runner: Any, outcome: Outcome) -> Any:
+def _results_of(runner: Any, invocations: Sequence[Any], outcome: Outcome) -> Any:
     """The finished results as CFiddle's own list, in the order of the invocations.
 
     Raises:
         ResultRejected: a run that claims to be complete is not, or holds what was not asked for.
     """
-    if outcome.records.values:
-        return outcome.records.values[0]  # a Runner of the user's own may return anything
-    invocations = runner.get_invocations()
+    if outcome.records.values and _has_its_own_way(runner):
+        return outcome.records.values[0]
     place = {id(invocation): number for number, invocation in enumerate(invocations)}
     found = {
         place.get(id(getattr(result, "invocation", None))): result
         for result in outcome.records.results
     }
     complete = outcome.error is None and outcome.records.raised is None
-    if None in found or (complete and len(found) != len(invocations)):
+    surplus = outcome.records.values or len(found) != len(outcome.records.results)
+    if surplus or None in found or (complete and len(found) != len(invocations)):
         raise ResultRejected(
             f"The results are not those of the {len(invocations)} invocations that were asked for.",
             hint="Does your code end its process, or write to files that it did not open?",
@@ -89,6 +89,13 @@ def _results_of(runner: Any, outcome: Outcome) -> Any:
     for number in sorted(number for number in found if number is not None):
         results.append(found[number])
     return results
+
+
+def _has_its_own_way(runner: Any) -> bool:
+    """Whether it is of a class of the user's own, which may return anything."""
+    from cfiddle.Runner import Runner
+
+    return type(runner)._delegated_run is not Runner._delegated_run
 
 
 def _explain_counters(error: Exception, report: RunReport) -> None:

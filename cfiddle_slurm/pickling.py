@@ -13,6 +13,7 @@ from cfiddle_slurm.bundle import Member
 from cfiddle_slurm.errors import InputError
 
 _LEAN_PACKAGES = sys.stdlib_module_names | {"cfiddle"}
+_PLAIN = (bool, int, float, complex, str, bytes)
 _INSTALLED_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -37,6 +38,10 @@ def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
+def _is_numpy_scalar(kind: type) -> bool:
+    return any((base.__module__, base.__name__) == ("numpy", "generic") for base in kind.__mro__)
+
+
 class _NotingPickler(pickle.Pickler):
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream, protocol=5)
@@ -45,10 +50,11 @@ class _NotingPickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, type | types.FunctionType):
             self.names.add((obj.__module__, obj.__qualname__))
-        elif type(obj).__module__ == "numpy" and hasattr(obj, "item"):
+        elif _is_numpy_scalar(type(obj)):
             # A numpy number is an argument like any other; the sandbox has no numpy.
             value = obj.item()
-            return type(value), (value,)
+            if isinstance(value, _PLAIN):
+                return type(value), (value,)
         return NotImplemented
 
 

@@ -125,9 +125,7 @@ class _AllowList:
 
     def persistent_load(self, number: Any) -> Any:
         if not isinstance(number, int) or not 0 <= number < len(self._invocations):
-            raise ResultRejected(
-                f"The results refer to object {number!r:.40}, which was not sent."
-            )
+            raise ResultRejected(f"The results refer to object {number!r:.40}, which was not sent.")
         return self._invocations[number]
 
 

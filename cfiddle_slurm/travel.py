@@ -7,6 +7,7 @@ from typing import Any
 
 from cfiddle_slurm.bundle import Member
 from cfiddle_slurm.checks import check_invocations
+from cfiddle_slurm.errors import InputError
 from cfiddle_slurm.inputs import check_patterns, input_members
 from cfiddle_slurm.layout import FILES, MODULES
 from cfiddle_slurm.pickling import dump, user_modules
@@ -48,15 +49,15 @@ def cfiddle_task(runner: Any, settings: Settings) -> Task:
     """
     from cfiddle.config import peek_config
 
-    invocations = runner.get_invocations()
+    invocations = _distinct(runner.get_invocations())
     check_invocations(invocations)
     config = {key: value for key, value in peek_config().items() if key not in _STAYS_HOME}
     pickled = dump({"config": config, "runner": travelling_runner(runner)})
     libraries = _libraries(invocations)
     outputs = check_patterns(
-        [*settings.output_files, *_asked_for(runner, "compute_output_files")], "output_files"
+        [*settings.output_files, *_asked_for(invocations, "extra_output_files")], "output_files"
     )
-    inputs = [*settings.input_files, *_asked_for(runner, "compute_input_files")]
+    inputs = [*settings.input_files, *_asked_for(invocations, "extra_input_files")]
     members = (
         Member(_RUNNER, pickled.data),
         *(Member(place["library"], Path(library)) for library, place in libraries.items()),
@@ -72,10 +73,20 @@ def cfiddle_task(runner: Any, settings: Settings) -> Task:
     return Task("cfiddle", entry, members, outputs, invocations, pickled.foreign)
 
 
-def _asked_for(runner: Any, method: str) -> list[str]:
-    """Files that the newer CFiddle's runner asks for; the released one has no such thing."""
-    compute = getattr(runner, method, None)
-    return [str(file) for file in compute()] if compute is not None else []
+def _asked_for(invocations: Sequence[Any], attribute: str) -> list[str]:
+    """Globs that the newer CFiddle's ``run()`` was given; the released one has no such thing."""
+    asked = [str(glob) for one in invocations for glob in getattr(one, attribute, None) or ()]
+    return list(dict.fromkeys(asked))
+
+
+def _distinct(invocations: Sequence[Any]) -> list[Any]:
+    """The invocations, with copies where one stands more than once: each has its own result."""
+    seen: set[int] = set()
+    found = []
+    for invocation in invocations:
+        found.append(copy.copy(invocation) if id(invocation) in seen else invocation)
+        seen.add(id(invocation))
+    return found
 
 
 def travelling_runner(runner: Any) -> Any:
@@ -127,6 +138,16 @@ def _libraries(invocations: Sequence[Any]) -> dict[str, dict[str, str]]:
     return places
 
 
+def _check_environment(options: dict[str, str]) -> None:
+    """Refuse what no process can have in its environment (environ(7))."""
+    for name, value in options.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise InputError(
+                f"The run option {name!r} cannot be a variable of the environment.",
+                hint="Its name must not be empty or hold '=', and nothing may hold a zero byte.",
+            )
+
+
 def groups(invocations: Sequence[Any], interpreter: Any) -> list[dict[str, Any]]:
     """Invocations by their run options: each group gets a process with these in its environment.
 
@@ -137,6 +158,9 @@ def groups(invocations: Sequence[Any], interpreter: Any) -> list[dict[str, Any]]
 
     Returns:
         ``{"environment": {...}, "invocations": [numbers]}`` in the order of first appearance.
+
+    Raises:
+        InputError: an option that cannot be a variable.
     """
     from cfiddle.Runner import RunOptionInterpreter
 
@@ -145,6 +169,7 @@ def groups(invocations: Sequence[Any], interpreter: Any) -> list[dict[str, Any]]
     found: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for number, invocation in enumerate(invocations):
         options = {str(name): str(value) for name, value in invocation.run_options.items()}
+        _check_environment(options)
         found.setdefault(tuple(sorted(options.items())), []).append(number)
     return [
         {"environment": dict(options), "invocations": numbers} for options, numbers in found.items()

@@ -103,7 +103,7 @@ class Wait:
     def _reason(self) -> str:
         state = self._watch.latest()
         if state is None:
-            return "its state is not known"
+            return self._watch.trouble or "its state is not known"
         return self._scheduler.describe_wait(state)
 
     def _tell(self, text: str) -> None:
@@ -155,7 +155,15 @@ class LiveOutput:
             self._offset += len(data)
             text = self._decoder.decode(data, final=to_the_end and not data)
             if text:
-                sys.stdout.write(text)
-                sys.stdout.flush()
+                _write(text)
             if not to_the_end or not data:
                 return
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()

@@ -91,7 +91,16 @@ def _repack(target: Path) -> Path:
             data = file.read_binary()
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
             record.append(f"{name},sha256={digest},{len(data)}")
-            archive.writestr(name, data)
+            archive.writestr(_entry(name, file.locate()), data)
         place = f"{PACKAGE}-{__version__}.dist-info/RECORD"
-        archive.writestr(place, "\n".join([*record, f"{place},,"]) + "\n")
+        archive.writestr(_entry(place), "\n".join([*record, f"{place},,"]) + "\n")
     return wheel
+
+
+def _entry(name: str, source: object = None) -> zipfile.ZipInfo:
+    """An entry with a fixed time, so that the same files give the same wheel."""
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    mode = Path(str(source)).stat().st_mode if source is not None else 0o100644
+    entry.external_attr = (mode & 0o100755) << 16
+    return entry

@@ -251,7 +251,20 @@ def groups_of(manifest: Manifest) -> list[dict[str, Any]]:
     groups = manifest.entry.get("groups")
     if manifest.kind != "cfiddle" or not isinstance(groups, list):
         raise BundleError(f"The bundle asks for {manifest.kind!r}, which this guest does not know.")
+    if not all(map(_is_group, groups)):
+        raise BundleError("The bundle has a group of invocations that cannot be executed.")
     return groups
+
+
+def _is_group(group: object) -> bool:
+    match group:
+        case {"environment": dict() as environment, "invocations": list() as numbers}:
+            return all(
+                isinstance(name, str) and isinstance(value, str)
+                and name and "=" not in name and "\0" not in name + value
+                for name, value in environment.items()
+            ) and all(isinstance(number, int) for number in numbers)  # fmt: skip
+    return False
 
 
 def experiment_environment(
@@ -384,7 +397,7 @@ def send_results(
     outgoing: BinaryIO, manifest: Manifest, work: Path, before: dict[str, tuple[int, int, int]]
 ) -> None:
     """Stream the result records, and the new or changed files that the manifest asks for."""
-    records = [path for path in (work / RESULTS).iterdir() if path.name.isdigit()]
+    records = [path for path in (work / RESULTS).iterdir() if path.name.isdecimal()]
     members = [
         Member(f"{RESULTS}/{path.name}", path)
         for path in sorted(records, key=lambda path: int(path.name))

@@ -63,7 +63,7 @@ class StateWatcher:
             SchedulerUnavailable: nobody answers.
         """
         if not self._asking.acquire(timeout=timeout):
-            return self._states.get(job_id)
+            raise SchedulerUnavailable(f"The scheduler gave no answer for {timeout:g} seconds.")
         try:
             return self._ask().get(job_id)
         finally:
@@ -97,6 +97,11 @@ class StateWatch:
     def __init__(self, watcher: StateWatcher, job_id: str) -> None:
         self._watcher = watcher
         self._job_id = job_id
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the scheduler did not answer when it was asked last, or None."""
+        return self._watcher.trouble
 
     def latest(self) -> JobState | None:
         """The job's latest known state; None while nothing is known."""

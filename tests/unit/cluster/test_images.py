@@ -1,0 +1,181 @@
+"""How images are built; no engine is needed for that here."""
+
+import configparser
+from pathlib import Path
+
+import pytest
+
+from cfiddle_slurm import process
+from cfiddle_slurm.cluster import images, kit
+from cfiddle_slurm.cluster.images import BASE, BUILDER, DEBIAN, IMAGES, BuildSettings, Image
+from tests.unit.cluster.conftest import Docker
+
+ALL = (BASE, BUILDER, *IMAGES)
+INSPECT = f"image inspect {DEBIAN}"
+
+
+def pip(settings: BuildSettings) -> dict[str, str]:
+    parser = configparser.RawConfigParser()  # as pip itself reads it
+    parser.read_string(images.pip_conf(settings))
+    assert parser.sections() == ["global"]
+    return dict(parser["global"])
+
+
+def test_pips_configuration_names_only_what_is_set() -> None:
+    plain = pip(BuildSettings())
+    assert not {"cert", "index-url"} & set(plain)
+    assert plain["no-cache-dir"] == "true"
+    url = "https://me:pass%20word@registry.example/simple"
+    found = pip(BuildSettings(ca_bundle=Path("/etc/ca.pem"), pip_index=url))
+    assert found == {**plain, "cert": "/build/ca-bundle.pem", "index-url": url}
+
+
+@pytest.mark.parametrize(
+    ("environ", "bundle", "index"),
+    [
+        ({}, None, None),
+        ({"PIP_CERT": "", "SSL_CERT_FILE": "/ssl.pem"}, "/ssl.pem", None),
+        ({"CURL_CA_BUNDLE": "/curl.pem", "PIP_CERT": "/pip.pem"}, "/pip.pem", None),
+        ({"REQUESTS_CA_BUNDLE": "/r.pem", "PIP_INDEX_URL": "http://x"}, "/r.pem", "http://x"),
+    ],
+)
+def test_this_machines_certificates_and_index_are_taken(
+    environ: dict[str, str], bundle: str | None, index: str | None
+) -> None:
+    found = BuildSettings.of_machine(environ)
+    assert found == BuildSettings(ca_bundle=Path(bundle) if bundle else None, pip_index=index)
+
+
+def test_an_unknown_way_to_debian_is_refused(docker: Docker) -> None:
+    with pytest.raises(ValueError, match="auto, registry, debootstrap, not 'cdrom'"):
+        images.ensure_debian(BuildSettings(base="cdrom"), print)
+    assert docker.calls == []
+
+
+@pytest.mark.parametrize("base", ["auto", "registry", "debootstrap"])
+def test_debians_image_is_made_once(docker: Docker, base: str) -> None:
+    docker.answers(INSPECT)
+    images.ensure_debian(BuildSettings(base=base), print)
+    assert docker.lines == [INSPECT]
+
+
+def test_debians_image_is_fetched_where_a_registry_is_in_reach(docker: Docker) -> None:
+    docker.answers("pull *")
+    said: list[str] = []
+    images.ensure_debian(BuildSettings(), said.append)
+    assert docker.lines[1:] == [f"pull --quiet {DEBIAN}"]
+    assert said == [f"fetching {DEBIAN}"]
+
+
+def test_a_registry_out_of_reach_is_told_with_its_words(docker: Docker) -> None:
+    docker.answers("pull *", "echo 'no route to host' >&2; exit 1")
+    with pytest.raises(process.CommandFailed, match=f"{DEBIAN} cannot be fetched.*no route to"):
+        images.ensure_debian(BuildSettings(base="registry"), print)
+
+
+@pytest.mark.parametrize(("base", "pulls"), [("auto", 1), ("debootstrap", 0)])
+def test_without_a_registry_it_is_made_of_debians_packages(
+    docker: Docker, tmp_path: Path, base: str, pulls: int
+) -> None:
+    debootstrap = tmp_path / "docker program" / "debootstrap"
+    debootstrap.write_text(
+        '#!/bin/sh\necho "$*" >arguments\n'
+        'mkdir -p "$3/usr/share/man/x" "$3/etc"; touch "$3/etc/y"\n'
+    )
+    debootstrap.chmod(0o755)
+    docker.answers("import *", 'tar -tf "$4" >archive')
+    images.ensure_debian(BuildSettings(base=base, mirror="http://near.example/debian"), print)
+    assert [line.split()[0] for line in docker.lines] == ["image", *["pull"] * pulls, "import"]
+    assert docker.calls[-1][-1] == DEBIAN
+    arguments = (tmp_path / "arguments").read_text().split()
+    assert (arguments[:2], arguments[3]) == (
+        ["--variant=minbase", "trixie"], "http://near.example/debian",
+    )  # fmt: skip
+    archive = (tmp_path / "archive").read_text().split()
+    assert "./etc/y" in archive
+    assert "./usr/share/man/" in archive and "./usr/share/man/x/" not in archive
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    folder = tmp_path / "context"
+    folder.mkdir()
+    (folder / "with").write_text("ARG CFIDDLE_VERSION\n")
+    (folder / "without").write_text("FROM scratch\n")
+    return folder
+
+
+def test_an_image_is_built_by_the_classic_builder(docker: Docker, context: Path) -> None:
+    docker.answers("build *", 'echo "$DOCKER_BUILDKIT" >builder')
+    images.build(Image("one", "with"), context)
+    images.build(Image("two", "without"), context)
+    one, two = docker.calls
+    assert one[:3] == ["build", "--tag", "one:latest"]
+    assert one[one.index("--file") + 1] == str(context / "with")
+    assert one[-1] == two[-1] == str(context)
+    assert any(word.startswith("CFIDDLE_VERSION=") for word in one)
+    assert not any(word.startswith("CFIDDLE_VERSION=") for word in two)
+    assert Path("builder").read_text() == "0\n"
+
+
+def test_a_failed_build_is_told_by_its_last_lines(docker: Docker, context: Path) -> None:
+    docker.answers("build *", "seq 100; echo 'E: no such package' >&2; exit 1")
+    with pytest.raises(process.CommandFailed, match="one could not be built") as caught:
+        images.build(Image("one", "without"), context)
+    lines = str(caught.value).splitlines()
+    assert (lines[-1], len(lines)) == ("E: no such package", 16)
+
+
+@pytest.fixture
+def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a wheel takes a second; an empty file does here."""
+
+    def make_wheel(target: Path) -> None:
+        target.mkdir()
+        (target / "cfiddle_slurm.whl").touch()
+
+    monkeypatch.setattr(kit, "make_wheel", make_wheel)
+
+
+def copied(dockerfile: Path) -> list[str]:
+    """What a Dockerfile takes out of the build context."""
+    copies = [line.split() for line in dockerfile.read_text().splitlines()]
+    return [
+        source
+        for words in copies
+        if words[:1] == ["COPY"] and not words[1].startswith("--from")
+        for source in words[1:-1]
+    ]
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_the_context_holds_all_that_the_dockerfiles_copy() -> None:
+    with images.build_context(BuildSettings()) as folder:
+        wanted = [source for image in ALL for source in copied(folder / image.dockerfile)]
+        assert "dist/*.whl" in wanted
+        assert [source for source in wanted if not list(folder.glob(source))] == []
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_pip_gets_the_certificates_that_it_is_told_of(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("certificates")
+    for settings, content in (
+        (BuildSettings(), ""),
+        (BuildSettings("auto", bundle), "certificates"),
+    ):
+        with images.build_context(settings) as folder:
+            assert (folder / "ca-bundle.pem").read_text() == content
+            assert (folder / "pip.conf").read_text() == images.pip_conf(settings)
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_everything_is_built_in_the_order_of_need(docker: Docker) -> None:
+    docker.answers(INSPECT)
+    docker.answers("build *")
+    said: list[str] = []
+    images.build_all(BuildSettings(), said.append)
+    names = [image.name for image in ALL]
+    assert said == [f"building {name}" for name in names]
+    assert [call[2] for call in docker.calls[1:]] == [f"{name}:latest" for name in names]

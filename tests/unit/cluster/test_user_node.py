@@ -1,0 +1,84 @@
+"""The user node: commands, files and Jupyter's address."""
+
+import io
+import os
+
+import pytest
+
+from cfiddle_slurm import process
+from cfiddle_slurm.cluster import user_node
+from cfiddle_slurm.cluster.accounts import AccountError
+from cfiddle_slurm.cluster.stack import NotHealthy
+from tests.unit.cluster.conftest import Docker
+
+ENTRY = "ann:x:1001:1005::/home/ann:/bin/bash"
+AS_ANN = [
+    "--env=HOME=/home/ann", "--env=USER=ann", "--env=SHELL=/bin/bash", "--user=1001:1005",
+    "--workdir=/home/ann", "c0ffee",
+]  # fmt: skip
+
+
+@pytest.fixture
+def node(docker: Docker) -> Docker:
+    """A user node that knows the account ann."""
+    docker.answers("ps *", "echo c0ffee")
+    docker.answers("exec c0ffee getent passwd *", "exit 2")
+    docker.answers("exec c0ffee getent passwd ann", f"echo {ENTRY}")
+    return docker
+
+
+@pytest.mark.usefixtures("node")
+def test_a_command_runs_as_its_user_in_the_users_home() -> None:
+    command = ["sh", "-c", "echo $HOME; id"]
+    assert user_node.exec_arguments("ann", command) == [
+        "docker", "exec", "--interactive", *AS_ANN, *command,
+    ]  # fmt: skip
+    found = user_node.exec_arguments("ann", command, terminal=True)
+    assert found[2:4] == ["--interactive", "--tty"]
+
+
+def test_an_unknown_account_is_refused(node: Docker) -> None:
+    with pytest.raises(AccountError, match="does not know the account 'bob'"):
+        user_node.exec_arguments("bob", ["id"])
+    node.answers("exec c0ffee getent passwd ann", "echo strange")
+    with pytest.raises(AccountError, match="does not know the account 'ann'"):
+        user_node.exec_arguments("ann", ["id"])
+
+
+def test_without_a_user_node_nothing_runs(docker: Docker) -> None:
+    docker.answers("ps *")
+    with pytest.raises(NotHealthy, match="The service user"):
+        user_node.exec_arguments("ann", ["id"])
+
+
+def test_a_files_name_is_no_part_of_a_shells_text(node: Docker) -> None:
+    node.answers("exec --interactive *")
+    name, data = "my folder/$(id)'.txt", b"any\0bytes\xff"
+    user_node.copy_to_home("ann", name, data)
+    call = node.calls[-1]
+    assert node.input_of(*call) == data
+    assert call[-1] == name
+    assert name not in " ".join(call[:-1])
+
+
+def test_a_file_that_cannot_be_written_is_told(node: Docker) -> None:
+    node.answers("exec --interactive *", "echo 'Disk quota exceeded' >&2; exit 1")
+    with pytest.raises(process.CommandFailed, match="Disk quota exceeded"):
+        user_node.copy_to_home("ann", "x", b"")
+
+
+def test_jupyters_address_holds_its_token(node: Docker) -> None:
+    node.answers("exec c0ffee cat /run/secrets/cfiddle_jupyter_token", "echo 5ec4e7")
+    assert user_node.jupyter_url(8000) == "http://127.0.0.1:8000/lab?token=5ec4e7"
+
+
+@pytest.mark.usefixtures("node")
+def test_a_command_takes_this_processs_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr(os, "execvp", lambda name, arguments: replaced.append((name, arguments)))
+    user_node.replace_by("ann", ["id", "--user"])
+    ((name, arguments),) = replaced
+    assert name == arguments[0] == "docker"
+    assert arguments[-3:] == ["c0ffee", "id", "--user"]
+    assert "--tty" not in arguments  # this standard input is no terminal

@@ -1,0 +1,304 @@
+"""Waiting for a run, on a clock of the test's own: hours take no time."""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfiddle_slurm import errors, waiting
+from cfiddle_slurm.job_directory import OUTPUT, REPORT, STARTED, JobDirectory
+from cfiddle_slurm.schedulers.base import JobState, JobStatus
+from cfiddle_slurm.schedulers.watch import StateWatch
+from cfiddle_slurm.settings import Settings
+from cfiddle_slurm.waiting import LiveOutput, Wait
+from tests.unit.stand_ins import JOB, FakeScheduler, job_state
+
+DONE = {"outcome": {"kind": "ok"}}
+LONG = 20_000.0
+"""Seconds after which a test gives a wait up: nothing waits that long here."""
+
+
+class Clock:
+    """Stands for the module ``time``; things happen at their times while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+        self._plans: list[tuple[float, Callable[[], object]]] = []
+
+    def at(self, seconds: float, act: Callable[[], object]) -> None:
+        self._plans.append((seconds, act))
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+        assert self.now < LONG, "the wait does not end"
+        for plan in [plan for plan in self._plans if plan[0] <= self.now]:
+            self._plans.remove(plan)
+            plan[1]()
+
+
+class Told(StateWatch):
+    """What Slurm says, as a test decides."""
+
+    def __init__(self) -> None:
+        self.state: JobState | None = None
+        self.words: str | None = None
+        self.asked = 0
+
+    @property
+    def trouble(self) -> str | None:
+        return self.words
+
+    def latest(self) -> JobState | None:
+        self.asked += 1
+        return self.state
+
+    def say(self, status: JobStatus | None, reason: str = "") -> None:
+        self.state = None if status is None else job_state(status, reason)
+
+
+class Stage:
+    """One wait, its job directory, its clock and its Slurm."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path, self.clock, self.told = path, clock, Told()
+
+    def write(self, name: str, content: str = "{}") -> None:
+        (self.path / name).write_text(content)
+
+    def report(self) -> None:
+        self.write(REPORT, json.dumps(DONE))
+
+    def wait(self, **options: object) -> dict[str, object]:
+        settings = Settings(**options)  # type: ignore[arg-type]
+        scheduler = FakeScheduler()
+        return Wait(JobDirectory(self.path), settings, scheduler, self.told, JOB).for_report()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    return Stage(tmp_path, clock)
+
+
+def test_a_report_that_is_there_is_taken_without_asking_slurm(stage: Stage) -> None:
+    stage.report()
+    assert stage.wait() == DONE
+    assert stage.told.asked == 0
+    assert stage.clock.pauses == []
+
+
+def test_what_is_no_report_is_rejected_with_the_job_named(stage: Stage) -> None:
+    stage.write(REPORT, "[1, 2")
+    with pytest.raises(errors.ResultRejected, match="report cannot be read") as caught:
+        stage.wait()
+    assert caught.value.job_id == JOB
+
+
+def test_the_file_comes_before_what_slurm_says(stage: Stage) -> None:
+    stage.told.say(JobStatus.FAILED)
+    stage.clock.at(3, stage.report)
+    assert stage.wait() == DONE
+
+
+@pytest.mark.parametrize("status", [None, JobStatus.UNKNOWN, JobStatus.COMPLETING])
+@pytest.mark.parametrize("started", [True, False])
+def test_what_is_not_final_keeps_waiting(
+    stage: Stage, status: JobStatus | None, started: bool
+) -> None:
+    if started:
+        stage.write(STARTED)
+    stage.told.say(status)
+    stage.clock.at(4000, stage.report)
+    assert stage.wait() == DONE
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(None, "its state is not known"), (JobStatus.UNKNOWN, "it is unknown for no reason")],
+)
+def test_a_wait_without_a_known_state_is_told(
+    stage: Stage, status: JobStatus | None, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.told.say(status)
+    stage.clock.at(60, stage.report)
+    stage.wait()
+    assert capsys.readouterr().err == f"cfiddle_slurm: job {JOB}: {words}\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "grace", "error"),
+    [
+        (JobStatus.COMPLETED, 60.0, errors.ResultMissing),
+        (JobStatus.FAILED, 5.0, errors.NodeFailed),
+        (JobStatus.NODE_FAIL, 5.0, errors.NodeFailed),
+        (JobStatus.CANCELLED, 5.0, errors.Cancelled),
+        (JobStatus.TIMEOUT, 5.0, errors.WallTimeLimit),
+        (JobStatus.OUT_OF_MEMORY, 5.0, errors.OutOfMemory),
+    ],
+)
+def test_after_a_final_state_the_file_has_a_bounded_time(
+    stage: Stage, status: JobStatus, grace: float, error: type[errors.CFiddleSlurmError]
+) -> None:
+    stage.clock.at(1000, lambda: stage.told.say(status))
+    with pytest.raises(error) as caught:
+        stage.wait(result_grace=60)
+    assert 1000 + grace < stage.clock.now < 1000 + grace + 5
+    assert (caught.value.job_id, caught.value.node) == (JOB, "worker1")
+
+
+def test_no_grace_is_longer_than_the_setting(stage: Stage) -> None:
+    stage.told.say(JobStatus.FAILED)
+    with pytest.raises(errors.NodeFailed):
+        stage.wait(result_grace=2)
+    assert 2 < stage.clock.now < 4
+
+
+def test_a_job_that_slurm_starts_again_is_waited_for(stage: Stage) -> None:
+    stage.told.say(JobStatus.NODE_FAIL)
+    stage.clock.at(4, lambda: stage.told.say(JobStatus.PENDING))
+    stage.clock.at(100, lambda: stage.told.say(JobStatus.NODE_FAIL))
+    with pytest.raises(errors.NodeFailed):
+        stage.wait()
+    assert stage.clock.now > 105
+
+
+def test_a_last_look_past_the_network_file_systems_memory(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client may believe that a file is absent until it changes the directory itself."""
+    hidden: list[float] = []
+
+    def refresh(directory: JobDirectory) -> None:
+        hidden.append(stage.clock.now)
+        if stage.clock.now > 60:
+            stage.report()
+
+    monkeypatch.setattr(JobDirectory, "refresh", refresh)
+    stage.told.say(JobStatus.COMPLETED)
+    assert stage.wait() == DONE
+    assert len(hidden) > 1
+
+
+def test_a_job_that_does_not_start_in_time_is_given_up_with_slurms_reason(stage: Stage) -> None:
+    stage.told.say(JobStatus.PENDING, "Resources")
+    with pytest.raises(errors.QueueTimeout, match=r"within 90 seconds.*pending for Res") as caught:
+        stage.wait(queue_timeout=90)
+    assert 90 < stage.clock.now < 95
+    assert caught.value.transient
+    assert caught.value.job_id == JOB
+
+
+def test_the_queue_timeout_is_over_when_the_job_starts(stage: Stage) -> None:
+    stage.told.say(JobStatus.PENDING, "Resources")
+    stage.clock.at(80, lambda: stage.write(STARTED))
+    stage.clock.at(5000, stage.report)
+    assert stage.wait(queue_timeout=90) == DONE
+
+
+def test_without_a_queue_timeout_the_wait_has_no_end_of_its_own(stage: Stage) -> None:
+    stage.told.say(JobStatus.PENDING, "Resources")
+    stage.clock.at(6000, stage.report)
+    assert stage.wait() == DONE
+
+
+def test_each_reason_to_wait_is_told_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.told.say(JobStatus.PENDING, "Resources")
+    stage.clock.at(50, lambda: stage.told.say(JobStatus.PENDING, "Priority"))
+    stage.clock.at(100, lambda: stage.write(STARTED))
+    stage.clock.at(200, stage.report)
+    stage.wait()
+    told = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(" ")[2] for line in told] == ["Resources", "Priority"]
+
+
+def test_a_short_wait_is_not_worth_a_word(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.told.say(JobStatus.PENDING, "Resources")
+    stage.clock.at(2, stage.report)
+    stage.wait()
+    stage.path.joinpath(REPORT).unlink()
+    stage.clock.at(stage.clock.now + 60, stage.report)
+    stage.wait(show_output=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_it_looks_often_at_first_and_more_rarely_later(stage: Stage) -> None:
+    stage.clock.at(100, lambda: stage.write(STARTED))
+    stage.clock.at(200, stage.report)
+    stage.wait(poll_fast=0.02, poll_slow=0.8)
+    pauses = stage.clock.pauses
+    again = pauses.index(0.02, pauses.index(0.8))  # fast again when the job has started
+    for part in (pauses[:again], pauses[again:]):
+        assert part == sorted(part)
+        assert (part[0], part[-1]) == (0.02, 0.8)
+
+
+def test_what_is_printed_is_shown_meanwhile_and_all_of_it_at_the_end(
+    stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "_OUTPUT_CHUNK", 6)
+    seen: list[str] = []
+
+    def end() -> None:
+        seen.append(capsys.readouterr().out)
+        stage.write(OUTPUT, "first\nthe last words")
+        stage.report()
+
+    stage.clock.at(1, lambda: stage.write(OUTPUT, "first\n"))
+    stage.clock.at(10, end)
+    stage.wait()
+    assert seen == ["first\n"]
+    assert capsys.readouterr().out == "the last words"
+
+
+class Printed(JobDirectory):
+    """A job directory whose output grows as a test decides."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("/nowhere"))
+        self.data = b""
+
+    def output_since(self, offset: int, limit: int) -> bytes:
+        return self.data[offset : offset + limit]
+
+
+def shown(pieces: list[bytes], *, is_shown: bool = True) -> list[str]:
+    """What appears after each piece, and at the end."""
+    printed = Printed()
+    output = LiveOutput(printed, shown=is_shown)
+    found = []
+    for piece in [*pieces, b""]:
+        printed.data += piece
+        with contextlib.redirect_stdout(io.StringIO()) as stream:
+            output.show(to_the_end=piece == b"")
+        found.append(stream.getvalue())
+    return found
+
+
+def test_half_a_character_waits_for_its_other_half() -> None:
+    assert shown([b"a\xc3", b"\xa9b"]) == ["a", "\u00e9b", ""]
+    assert shown([b"a\xe2\x82"]) == ["a", "\ufffd"]
+
+
+def test_nothing_is_shown_that_is_not_to_be_shown() -> None:
+    assert shown([b"a", b"b"], is_shown=False) == ["", "", ""]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=8), max_size=6))
+def test_any_bytes_in_any_pieces_are_shown_once(pieces: list[bytes]) -> None:
+    assert "".join(shown(pieces)) == b"".join(pieces).decode(errors="replace")
+
+
+def test_a_flood_is_shown_a_bounded_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_OUTPUT_CHUNK", 4)
+    assert shown([b"0123456789"]) == ["0123", "456789"]
