@@ -23,6 +23,7 @@ FORMAT = 1
 CHUNK = 1 << 20
 MAX_MANIFEST = 16 << 20
 MAX_MEMBERS = 100_000
+_MAX_PATH, _MAX_DEPTH = 4095, 255
 _PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 
 
@@ -104,8 +105,10 @@ def safe_path(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if not parts or name.startswith("/") or ".." in parts:
         raise BundleError(f"The path {name!r} does not stay inside its folder.")
-    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+    if any(ord(one) < 32 or 127 <= ord(one) < 160 for one in name):
         raise BundleError(f"The path {name!r} holds a control character.")
+    if len(name) > _MAX_PATH or len(parts) > _MAX_DEPTH:
+        raise BundleError(f"The path {name[:40]!r}… is too long.")
     return "/".join(parts)
 
 
@@ -173,6 +176,38 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+class _Header(tarfile.TarInfo):
+    """A header after which only an empty block ends the archive.
+
+    tarfile itself takes a damaged header, or none at all, for the end.
+    """
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_Header":
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+class _Content(io.RawIOBase):
+    """A member's content, whose errors are BundleErrors wherever it is read."""
+
+    def __init__(self, content: Any) -> None:
+        self._content = content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return int(self._content.readinto(buffer))
+        except tarfile.TarError as error:
+            raise BundleError(f"The stream is not a whole tar archive ({error}).") from error
+
+
 def read_tar(
     stream: BinaryIO, *, max_bytes: int
 ) -> Iterator[tuple[str, tarfile.TarInfo, BinaryIO]]:
@@ -187,11 +222,13 @@ def read_tar(
     seen: set[str] = set()
     total = 0
     try:
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK) as tar:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK, tarinfo=_Header) as tar:
             for info in tar:
                 # The type is compared, not asked: isreg() takes a sparse file for a plain one.
                 if info.type not in _PLAIN_TYPES or info.sparse is not None:
                     raise BundleError(f"{info.name!r} is not a plain file.")
+                if info.size < 0:
+                    raise BundleError(f"{info.name!r} has a negative size.")
                 name = safe_path(info.name)
                 if name in seen:
                     raise BundleError(f"The file {name!r} comes twice.")
@@ -204,10 +241,10 @@ def read_tar(
                 content = tar.extractfile(info)
                 if content is None:
                     raise BundleError(f"{info.name!r} has no content.")
-                yield name, info, content  # type: ignore[misc]
+                yield name, info, io.BufferedReader(_Content(content))
                 # A stream reader keeps every header it has seen; a run may have many.
                 tar.members = []  # type: ignore[attr-defined]
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as error:
         raise BundleError(f"The stream is not a whole tar archive ({error}).") from error
 
 

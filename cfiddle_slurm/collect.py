@@ -35,7 +35,11 @@ def collect(
             then nothing is written.
     """
     try:
-        with archive.open("rb") as stream:
+        opened = archive.open("rb")
+    except FileNotFoundError:
+        return Records(results=[], values=[])
+    try:
+        with opened as stream:
             records = read_records(_records(stream, outputs), invocations, extra)
             stream.seek(0)
             for name, info, content in read_tar(stream, max_bytes=MAX_BYTES):
@@ -44,8 +48,6 @@ def collect(
                     # set-user-id bits are not.
                     target = name.removeprefix(f"{OUTPUTS}/")
                     write_below(home, target, content, mode=0o644 | (info.mode & 0o111))
-    except FileNotFoundError:
-        return Records(results=[], values=[])
     except BundleError as error:
         raise ResultRejected(f"The results were not accepted: {error}", cause=error) from error
     except OSError as error:

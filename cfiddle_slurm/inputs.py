@@ -52,7 +52,18 @@ def input_members(patterns: Iterable[str], folder: str) -> Iterator[Member]:
         for name in found:
             if name not in seen:
                 seen.add(name)
+                _check_name(name)
                 yield Member(f"{folder}/{name}", Path(name).absolute())
+
+
+def _check_name(name: str) -> None:
+    """Refuse here what the sandbox would refuse, whose words would blame the machines."""
+    try:
+        safe_path(name)
+    except BundleError as error:
+        raise InputError(
+            f"The input file {name!r} cannot travel: {error}", hint="Rename it.", cause=error
+        ) from error
 
 
 def _matching(pattern: str) -> set[str]:

@@ -140,7 +140,7 @@ class JobDirectory:
             # Opening asks the server; a plain stat may be answered from a cache (nfs(5)).
             with (self.path / name).open("rb") as stream:
                 return os.fstat(stream.fileno()).st_mtime
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return None
 
     def _read(self, name: str) -> bytes | None:

@@ -63,8 +63,9 @@ def error_of_outcome(status: Mapping[str, Any]) -> CFiddleSlurmError | None:
     )
     if isinstance(error, errors.Crashed):
         error.signal_name = str(outcome.get("signal") or "")
-    if isinstance(error, errors.Exited) and isinstance(outcome.get("code"), int):
-        error.code = outcome["code"]
+    code = outcome.get("code")
+    if isinstance(error, errors.Exited) and isinstance(code, int) and not isinstance(code, bool):
+        error.code = code
     return error
 
 

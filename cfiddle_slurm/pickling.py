@@ -68,7 +68,7 @@ def dump(obj: object) -> Pickled:
     pickler = _NotingPickler(stream)
     try:
         pickler.dump(obj)
-    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
+    except Exception as error:  # a class of the user's own may refuse in any way
         raise InputError(
             f"A part of the experiment cannot be sent to the cluster: {error}.",
             hint="Classes and functions must be defined at the top level of a module.",
@@ -99,7 +99,11 @@ def user_modules(names: Iterable[tuple[str, str]], folder: str) -> list[Member]:
     for package in packages:
         if package in _LEAN_PACKAGES or package == __package__:
             continue
-        origin = getattr(sys.modules.get(package), "__file__", None)
+        module = sys.modules.get(package)
+        origin = getattr(module, "__file__", None)
+        if origin is None and getattr(module, "__path__", None):
+            # A folder without an __init__.py is a package, too.
+            origin = str(Path(next(iter(module.__path__)), "__init__.py"))  # type: ignore[union-attr]
         if origin is None or set(_INSTALLED_FOLDERS) & set(Path(origin).parts):
             continue
         members += _sources(Path(origin), folder)

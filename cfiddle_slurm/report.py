@@ -130,12 +130,13 @@ class RunReport:
     def __str__(self) -> str:
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(show_header=False, box=None, pad_edge=False)
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in self.rows():
-            table.add_row(name, value.replace("[", r"\["))
+            table.add_row(name, Text(value))
         out = io.StringIO()
         Console(file=out, width=_TABLE_WIDTH, color_system=None).print(table)
         return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
@@ -176,9 +177,13 @@ def _texts(source: Mapping[str, Any]) -> dict[str, str]:
 
 def _number(source: Mapping[str, Any], key: str) -> float | None:
     found = source.get(key)
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+    if isinstance(found, bool) or not isinstance(found, int | float):
         return None
-    return float(found)
+    try:
+        number = float(found)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _first(one: float | None, other: float | None) -> float | None:

@@ -10,16 +10,12 @@ Environment: ``CFIDDLE_GUEST_WORK`` (work directory, default /work), ``CFIDDLE_G
 
 import ctypes
 import io
-import json
 import os
 import resource
 import signal
 import stat
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,9 +29,15 @@ from cfiddle_slurm.bundle import (
     unpack_bundle,
     write_tar,
 )
-from cfiddle_slurm.layout import DONE, FILES, MODULES, OUTPUTS, RESULTS
+from cfiddle_slurm.layout import FILES, OUTPUTS, RESULTS
 from cfiddle_slurm.sandbox import facts
-from cfiddle_slurm.sandbox.lean import multiarch
+from cfiddle_slurm.sandbox.processes import (
+    Ending,
+    children,
+    end_stragglers,
+    execute,
+    scratch_is_full,
+)
 from cfiddle_slurm.sandbox.protocol import (
     MAX_FRAME,
     PROTOCOL,
@@ -50,10 +52,6 @@ DEFAULT_WORK = "/work"
 MAX_BUNDLE_BYTES = 64 << 30
 """A bound against nonsense only: the real one is the size of the work directory's tmpfs."""
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
-_START = (
-    "import sys; sys.path[:0] = sys.argv[2:3]; sys.path += sys.argv[3:]; "
-    "from cfiddle_slurm.sandbox.experiment import main; main(sys.argv[1])"
-)
 
 
 class BundleStream(io.RawIOBase):
@@ -94,16 +92,6 @@ class ResultStream(io.RawIOBase):
         for start in range(0, len(view), MAX_FRAME):
             write_frame(self._stream, b"R", bytes(view[start : start + MAX_FRAME]))
         return len(view)
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How the experiment ended, as the guest saw it."""
-
-    kind: OutcomeKind
-    message: str = ""
-    signal: str | None = None
-    code: int | None = None
 
 
 def main() -> None:
@@ -168,8 +156,8 @@ def _harden() -> None:
 
 
 def _stop(number: int, _frame: object) -> None:
-    for child in _children():
-        _end_stragglers(child)
+    for child in children():
+        end_stragglers(child)
     os._exit(128 + number)
 
 
@@ -215,173 +203,6 @@ def version_mismatch(theirs: dict[str, str], ours: dict[str, str]) -> str | None
         if theirs.get(name) != ours[name]
     ]
     return f"The versions do not match: {'; '.join(differing)}." if differing else None
-
-
-def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> Ending:
-    """Run the experiment's processes one after another, until the first that ends badly."""
-    ending = Ending(OutcomeKind.OK)
-    for number, group in enumerate(groups_of(manifest)):
-        plan = {
-            "kind": manifest.kind,
-            "entry": manifest.entry,
-            "work": str(work),
-            "cpu_seconds": cpu_seconds,
-            "results": str(work / RESULTS / str(number)),
-            "invocations": group["invocations"],
-        }
-        plan_file = work / f"plan-{number}.json"
-        plan_file.write_text(json.dumps(plan))
-        environment = experiment_environment(manifest.environment, group["environment"], work)
-        ending = _run_experiment(plan_file, plan, environment, work)
-        if ending.kind is not OutcomeKind.OK:
-            break
-    if scratch_is_full(work) and ending.kind in (OutcomeKind.OK, OutcomeKind.EXITED):
-        return Ending(OutcomeKind.SCRATCH, "The experiment filled its scratch space.")
-    return ending
-
-
-def groups_of(manifest: Manifest) -> list[dict[str, Any]]:
-    """The processes to start: one per distinct set of run options, in order of appearance.
-
-    Raises:
-        BundleError: the manifest's entry is not what its kind asks for.
-    """
-    if manifest.kind == "call":
-        return [{"environment": {}, "invocations": []}]
-    groups = manifest.entry.get("groups")
-    if manifest.kind != "cfiddle" or not isinstance(groups, list):
-        raise BundleError(f"The bundle asks for {manifest.kind!r}, which this guest does not know.")
-    if not all(map(_is_group, groups)):
-        raise BundleError("The bundle has a group of invocations that cannot be executed.")
-    return groups
-
-
-def _is_group(group: object) -> bool:
-    match group:
-        case {"environment": dict() as environment, "invocations": list() as numbers}:
-            return all(
-                isinstance(name, str) and isinstance(value, str)
-                and name and "=" not in name and "\0" not in name + value
-                for name, value in environment.items()
-            ) and all(isinstance(number, int) for number in numbers)  # fmt: skip
-    return False
-
-
-def experiment_environment(
-    travelled: dict[str, str], run_options: dict[str, str], work: Path
-) -> dict[str, str]:
-    """The experiment's environment: fixed basics, what travelled, run options last.
-
-    Libraries read some variables when they are loaded, so they are set before the process starts.
-    """
-    library_path = str(libcfiddle_directory())
-    environment = {
-        # A virtual environment's programs (cfiddle-run) first, where the guest runs in one.
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": "/tmp",  # noqa: S108 - the container's own
-        "LANG": "C.UTF-8",
-        # For Python programs that the experiment starts itself, such as cfiddle-run.
-        "PYTHONPATH": str(work / MODULES),
-        **travelled,
-        **run_options,
-    }
-    chosen = environment.get("LD_LIBRARY_PATH")
-    environment["LD_LIBRARY_PATH"] = f"{chosen}:{library_path}" if chosen else library_path
-    return environment
-
-
-def libcfiddle_directory() -> Path:
-    """Where libcfiddle.so lies; the loader must be told before the process starts."""
-    spec = find_spec("cfiddle")
-    if spec is None or spec.origin is None:
-        raise BundleError("CFiddle is not installed in the sandbox.")
-    return Path(spec.origin).parent / "resources" / "libcfiddle" / "build" / multiarch()
-
-
-def _run_experiment(
-    plan_file: Path, plan: dict[str, Any], environment: dict[str, str], work: Path
-) -> Ending:
-    lean = plan["kind"] == "cfiddle" and not plan["entry"]["full"]
-    flags = ["-I", "-S"] if lean else ["-I"]
-    process = subprocess.Popen(
-        [sys.executable, *flags, "-c", _START, str(plan_file), *_import_path(lean=lean)],
-        stdin=subprocess.DEVNULL,
-        env=environment,
-        cwd=work,
-        start_new_session=True,
-    )
-    _, wait_status, _ = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(wait_status)
-    _end_stragglers(process.pid)
-    return judge(process.returncode, done=Path(f"{plan['results']}.{DONE}").exists())
-
-
-def _import_path(*, lean: bool) -> list[str]:
-    """Where the experiment's process finds this package and CFiddle, and else what we find."""
-    places = [str(Path(__file__).parents[2])]
-    spec = find_spec("cfiddle")
-    if spec is not None and spec.origin is not None:
-        places.append(str(Path(spec.origin).parent.parent))
-    return places if lean else [*places, *sys.path]
-
-
-def judge(returncode: int, *, done: bool) -> Ending:
-    """What the way a process ended means.
-
-    Args:
-        returncode: as :class:`subprocess.Popen` gives it: negative for a signal.
-        done: whether the process said that it had come to its own end.
-    """
-    if returncode == -signal.SIGXCPU:
-        return Ending(OutcomeKind.CPU_TIME, "The experiment used up its CPU time.", "SIGXCPU")
-    if returncode < 0:
-        try:
-            name = signal.Signals(-returncode).name
-        except ValueError:
-            name = f"signal {-returncode}"
-        return Ending(OutcomeKind.SIGNAL, f"The experiment was ended by {name}.", name)
-    if returncode == 0 and done:
-        return Ending(OutcomeKind.OK)
-    return Ending(OutcomeKind.EXITED, f"The experiment called exit({returncode}).", code=returncode)
-
-
-def _end_stragglers(session: int) -> None:
-    """Kill whatever the experiment left running, and reap it so that its CPU time counts."""
-    while True:
-        # Again after every death: a daemonised process becomes our child only when its parent
-        # dies, and a process may fork while it is being killed.
-        if os.getpid() == 1:
-            _signal_quietly(-1)
-        else:
-            _signal_quietly(-session)
-            for child in _children():
-                _signal_quietly(child)
-        try:
-            os.wait()
-        except ChildProcessError:
-            return
-
-
-def _signal_quietly(target: int) -> None:
-    try:
-        os.kill(target, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def _children() -> Iterator[int]:
-    """This process's children: a subreaper inherits orphans (prctl(2), PR_SET_CHILD_SUBREAPER)."""
-    for task in Path("/proc/self/task").iterdir():
-        yield from map(int, (task / "children").read_text().split())
-
-
-def scratch_is_full(work: Path) -> bool:
-    """Whether a temporary file system has no room or no inode left."""
-    for place in (work, Path("/tmp")):  # noqa: S108 - the container's own
-        room = os.statvfs(place)
-        if room.f_bavail == 0 or (room.f_files and room.f_favail == 0):
-            return True
-    return False
 
 
 def signatures(files: Path, patterns: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:

@@ -53,7 +53,12 @@ class StateWatcher:
     def latest(self, job_id: str) -> JobState | None:
         """What is known of a job; starts a question when that is too old."""
         if time.monotonic() - self._asked >= self.interval and self._asking.acquire(blocking=False):
-            threading.Thread(target=self._ask_quietly, name="cfiddle-states", daemon=True).start()
+            try:
+                threading.Thread(
+                    target=self._ask_quietly, name="cfiddle-states", daemon=True
+                ).start()
+            except RuntimeError:  # no more threads to be had: the next look asks again
+                self._asking.release()
         return self._states.get(job_id)
 
     def refresh(self, job_id: str, timeout: float) -> JobState | None:
@@ -65,7 +70,7 @@ class StateWatcher:
         if not self._asking.acquire(timeout=timeout):
             raise SchedulerUnavailable(f"The scheduler gave no answer for {timeout:g} seconds.")
         try:
-            return self._ask().get(job_id)
+            return self._states.get(job_id) if job_id in self._ask() else None
         finally:
             self._asking.release()
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm.layout import DONE, FILES, MODULES, RESULTS
-from cfiddle_slurm.sandbox import experiment, guest
+from cfiddle_slurm.sandbox import experiment, processes
 from cfiddle_slurm.sandbox.experiment import Recorder, describe_exception
 
 data = st.recursive(
@@ -204,9 +204,9 @@ def carry_out(
         "invocations": [],
     }
     (work / "plan.json").write_text(json.dumps(plan))
-    path = guest._import_path(lean=True)
+    path = processes._import_path(lean=True)
     done = subprocess.run(
-        [sys.executable, "-I", "-c", guest._START, str(work / "plan.json"), *path],
+        [sys.executable, "-I", "-c", processes._START, str(work / "plan.json"), *path],
         timeout=60, stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
     return done.returncode, recorded(io.BytesIO(results.read_bytes()), "the caller's own")

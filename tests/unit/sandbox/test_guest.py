@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from cfiddle_slurm.bundle import BundleError, Manifest
 from cfiddle_slurm.layout import RESULTS
-from cfiddle_slurm.sandbox import guest
-from cfiddle_slurm.sandbox.guest import BundleStream, Ending, ResultStream, judge
+from cfiddle_slurm.sandbox import guest, processes
+from cfiddle_slurm.sandbox.guest import BundleStream, ResultStream
+from cfiddle_slurm.sandbox.processes import Ending, judge
 from cfiddle_slurm.sandbox.protocol import (
     MAX_FRAME,
     OutcomeKind,
@@ -115,17 +116,17 @@ def test_versions_are_those_that_the_notebook_would_name() -> None:
 
 def test_the_processes_to_start() -> None:
     groups = [{"environment": {"A": "1"}, "invocations": [0, 2]}]
-    assert guest.groups_of(Manifest("r", "cfiddle", {"groups": groups})) == groups
-    (only,) = guest.groups_of(Manifest("r", "call", {"call": "call.pickle"}))
+    assert processes.groups_of(Manifest("r", "cfiddle", {"groups": groups})) == groups
+    (only,) = processes.groups_of(Manifest("r", "call", {"call": "call.pickle"}))
     assert only["environment"] == {}
     for strange in (Manifest("r", "shell", {"groups": []}), Manifest("r", "cfiddle", {})):
         with pytest.raises(BundleError, match="does not know"):
-            guest.groups_of(strange)
+            processes.groups_of(strange)
 
 
 def test_the_experiments_environment_is_made_of_three_layers() -> None:
     travelled = {"CFIDDLE_X": "1", "LANG": "travelled", "BOTH": "travelled"}
-    found = guest.experiment_environment(travelled, {"BOTH": "option"}, Path("/work"))
+    found = processes.experiment_environment(travelled, {"BOTH": "option"}, Path("/work"))
     assert (found["CFIDDLE_X"], found["LANG"], found["BOTH"]) == ("1", "travelled", "option")
     assert "/usr/bin" in found["PATH"].split(":")
     assert set(found) <= {
@@ -134,17 +135,17 @@ def test_the_experiments_environment_is_made_of_three_layers() -> None:
 
 
 def test_the_loader_finds_cfiddles_library_whatever_path_is_asked_for() -> None:
-    ours = str(guest.libcfiddle_directory())
+    ours = str(processes.libcfiddle_directory())
     assert Path(ours, "libcfiddle.so").is_file()
     for chosen, path in (({}, ours), ({"LD_LIBRARY_PATH": "/mine"}, f"/mine:{ours}")):
-        found = guest.experiment_environment({}, chosen, Path("/work"))
+        found = processes.experiment_environment({}, chosen, Path("/work"))
         assert found["LD_LIBRARY_PATH"] == path
 
 
 def test_a_sandbox_without_cfiddle_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest, "find_spec", lambda name: None)
+    monkeypatch.setattr(processes, "find_spec", lambda name: None)
     with pytest.raises(BundleError, match="CFiddle is not installed in the sandbox"):
-        guest.libcfiddle_directory()
+        processes.libcfiddle_directory()
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def played(monkeypatch: pytest.MonkeyPatch, *endings: Ending) -> list[tuple[Any,
         seen.append((json.loads(plan_file.read_text()), environment))
         return endings[len(seen) - 1]
 
-    monkeypatch.setattr(guest, "_run_experiment", run)
+    monkeypatch.setattr(processes, "_run_experiment", run)
     return seen
 
 
@@ -176,13 +177,13 @@ def test_processes_run_one_after_another_until_one_ends_badly(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = played(monkeypatch, OK, OK, OK)
-    assert guest.execute(MANIFEST_OF_THREE, work, 2.5) == OK
+    assert processes.execute(MANIFEST_OF_THREE, work, 2.5) == OK
     assert [plan["invocations"] for plan, _ in seen] == [[0], [1], [2]]
     assert [environment["N"] for _, environment in seen] == ["0", "1", "2"]
     assert [plan["results"] for plan, _ in seen] == [f"{work}/{RESULTS}/{n}" for n in range(3)]
     assert {plan["cpu_seconds"] for plan, _ in seen} == {2.5}
     seen = played(monkeypatch, OK, EXITED, OK)
-    assert guest.execute(MANIFEST_OF_THREE, work, None) == EXITED
+    assert processes.execute(MANIFEST_OF_THREE, work, None) == EXITED
     assert len(seen) == 2
 
 
@@ -198,6 +199,6 @@ def test_a_full_scratch_space_is_the_cause_of_what_could_have_any(
     crash = Ending(OutcomeKind.SIGNAL, "x.", "SIGSEGV")
     for ending in (OK, EXITED, crash):
         played(monkeypatch, ending, OK, OK)
-        found_kind = guest.execute(MANIFEST_OF_THREE, work, None).kind
+        found_kind = processes.execute(MANIFEST_OF_THREE, work, None).kind
         covered = full and ending is not crash
         assert found_kind is (OutcomeKind.SCRATCH if covered else ending.kind)

@@ -12,7 +12,7 @@ import pytest
 from cfiddle_slurm.bundle import Manifest, Member, write_tar
 from cfiddle_slurm.layout import FILES, MANIFEST, OUTPUTS, RESULTS
 from cfiddle_slurm.sandbox import guest
-from cfiddle_slurm.sandbox.guest import Ending
+from cfiddle_slurm.sandbox.processes import Ending
 from cfiddle_slurm.sandbox.protocol import MAX_JSON, OutcomeKind, read_frame
 from tests.unit.sandbox.test_guest import frames
 

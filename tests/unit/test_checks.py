@@ -1,0 +1,196 @@
+"""What is known to be wrong with a run before anything is submitted."""
+
+import ctypes
+import os
+import shutil
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cfiddle
+import pytest
+from cfiddle.ProtoParser import Parameter, Prototype
+from cfiddle.Runner import (
+    IncorrectArgumentType,
+    MissingArgument,
+    RunnerException,
+    UnusedArgument,
+)
+
+from cfiddle_slurm import process
+from cfiddle_slurm.checks import check_invocations, exported_functions
+from cfiddle_slurm.errors import InputError
+
+SOURCE = b"""
+#include <time.h>
+int twice(int n) { return 2 * n; }
+static int hidden(int n) { return n; }
+int late(int n) { return (int)time(0) + hidden(n); }
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shared library; nobody changes it."""
+    made = tmp_path_factory.mktemp("a library") / "made.so"
+    gcc = ["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(made)]
+    process.check(gcc, timeout=60, input=SOURCE)
+    return made
+
+
+def invocation(
+    library: Path,
+    function: str = "twice",
+    *,
+    returns: Any = ctypes.c_int,
+    arguments: dict[str, Any] | None = None,
+    counters: tuple[str, ...] = (),
+) -> Any:
+    """What CFiddle makes of one call; every function here has one parameter n."""
+    functions = {
+        name: Prototype(returns, name, [Parameter(ctypes.c_int, "n")])
+        for name in ("twice", "late", "hidden", "time", "missing")
+    }
+    executable = SimpleNamespace(
+        lib=str(library),
+        functions=functions,
+        build_spec=SimpleNamespace(source_file="made.c"),
+    )
+    return SimpleNamespace(
+        executable=executable,
+        function=function,
+        arguments={"n": 1} if arguments is None else arguments,
+        perf_counters=list(counters),
+    )
+
+
+def check(*invocations: Any) -> list[str]:
+    """The warnings of a check that refuses nothing."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check_invocations(invocations)
+    assert all(warning.filename == __file__ for warning in caught)
+    return [str(warning.message) for warning in caught]
+
+
+def test_what_is_right_passes_in_silence(compiled: Path) -> None:
+    assert check() == []
+    assert check(invocation(compiled), invocation(compiled, "late"), invocation(compiled)) == []
+
+
+def test_exported_functions_are_those_that_the_library_has_itself(compiled: Path) -> None:
+    found = exported_functions(compiled, 0)
+    assert {"twice", "late"} <= found
+    assert not {"hidden", "time", ""} & found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({}, MissingArgument),
+        ({"n": 1, "m": 2}, UnusedArgument),
+        ({"n": "1"}, IncorrectArgumentType),
+        ({"n": 1.5}, IncorrectArgumentType),
+        ({"n": None}, IncorrectArgumentType),
+    ],
+)
+def test_wrong_arguments_are_refused_in_cfiddles_words(
+    compiled: Path, arguments: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"'[nm]'"):
+        check(invocation(compiled), invocation(compiled, arguments=arguments))
+
+
+def test_a_function_that_was_not_declared_is_refused(compiled: Path) -> None:
+    with pytest.raises(RunnerException, match=r"'trice' in made\.c; it has: hidden, late, missing"):
+        check(invocation(compiled, "trice"))
+    nothing = invocation(compiled, "trice")
+    nothing.executable.functions = {}
+    with pytest.raises(cfiddle.CFiddleException, match="it has: none"):
+        check(nothing)
+
+
+@pytest.mark.parametrize("function", ["hidden", "missing", "time"])
+def test_a_function_that_is_not_exported_is_refused(compiled: Path, function: str) -> None:
+    with pytest.raises(RunnerException, match=f"does not export '{function}'"):
+        check(invocation(compiled), invocation(compiled, function))
+
+
+def test_a_library_that_is_gone_or_something_else_is_told(tmp_path: Path) -> None:
+    for library in (tmp_path / "none.so", tmp_path):
+        with pytest.raises(InputError, match="is missing") as caught:
+            check(invocation(library))
+        assert "Build it again" in caught.value.hint
+
+
+@pytest.mark.parametrize("length", [0, 3, 4, 16, 40, 63, 64, 200, 5000])
+def test_half_a_library_is_no_library(compiled: Path, tmp_path: Path, length: int) -> None:
+    half = tmp_path / "half.so"
+    half.write_bytes(compiled.read_bytes()[:length])
+    with pytest.raises(InputError, match="is not a shared library"):
+        check(invocation(half))
+
+
+def test_a_program_without_exports_has_no_functions(compiled: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.o"
+    gcc = ["gcc", "-c", "-x", "c", "-", "-o", str(plain)]
+    process.check(gcc, timeout=60, input=SOURCE)
+    assert exported_functions(plain, 0) == frozenset()
+
+
+def test_a_library_that_was_built_again_is_read_again(compiled: Path, tmp_path: Path) -> None:
+    library = tmp_path / "made.so"
+    library.write_bytes(b"no library")
+    os.utime(library, (1, 1))
+    with pytest.raises(InputError):
+        check(invocation(library))
+    shutil.copyfile(compiled, library)
+    os.utime(library, (2, 2))
+    assert check(invocation(library)) == []
+    library.write_bytes(b"no library again")
+    os.utime(library, (3, 3))
+    with pytest.raises(InputError):
+        check(invocation(library))
+
+
+@pytest.mark.parametrize(
+    ("returns", "word"),
+    [
+        (ctypes.c_double, "double"),
+        (ctypes.c_float, "float"),
+        (ctypes.c_long, "long"),
+        (ctypes.c_uint64, "ulong"),
+        (ctypes.c_uint, "uint"),
+        (ctypes.c_void_p, "void_p"),
+        (ctypes.POINTER(ctypes.c_int), "LP_c_int"),
+    ],
+)
+def test_a_result_that_cfiddle_reads_wrong_is_told_once(
+    compiled: Path, returns: Any, word: str
+) -> None:
+    (told,) = check(*[invocation(compiled, returns=returns)] * 3)
+    assert f"the value of twice(), a {word}, may be wrong" in told
+
+
+@pytest.mark.parametrize(
+    "returns", [ctypes.c_int, ctypes.c_bool, ctypes.c_short, ctypes.c_uint8, ctypes.c_int32, None]
+)
+def test_a_result_that_cfiddle_reads_right_needs_no_word(compiled: Path, returns: Any) -> None:
+    assert check(invocation(compiled, returns=returns)) == []
+
+
+CLOCK, TASK, FAULTS = (
+    f"PERF_COUNT_SW_{name}" for name in ("CPU_CLOCK", "TASK_CLOCK", "PAGE_FAULTS")
+)
+
+
+def test_clocks_spoil_other_software_events(compiled: Path) -> None:
+    (told,) = check(invocation(compiled, counters=(FAULTS, CLOCK)))
+    assert told.startswith(f"{CLOCK} counted together") and "list of lists" in told
+    (told,) = check(invocation(compiled, counters=(TASK, CLOCK)))
+    assert told.startswith(f"{CLOCK}, {TASK} counted together")
+    hardware, switches = "PERF_COUNT_HW_INSTRUCTIONS", "PERF_COUNT_SW_CONTEXT_SWITCHES"
+    for counters in ((CLOCK,), (CLOCK, hardware), (FAULTS, switches), ()):
+        assert check(invocation(compiled, counters=counters)) == []
+    assert check(*[invocation(compiled, counters=(each,)) for each in (CLOCK, FAULTS)]) == []
