@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cfiddle_slurm.bundle import BundleError, matches, read_tar, write_below
+from cfiddle_slurm.archive import BundleError, matches, read_tar, write_below
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.layout import OUTPUTS, RESULTS
 from cfiddle_slurm.results import Records, read_records

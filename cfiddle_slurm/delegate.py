@@ -8,7 +8,7 @@ package; where it is installed, the delegate is one of its ``BaseDelegate``.
 import importlib
 from typing import Any
 
-from cfiddle_slurm.bundle import Member
+from cfiddle_slurm.archive import Member
 from cfiddle_slurm.errors import InputError, ResultMissing
 from cfiddle_slurm.inputs import check_patterns, input_members
 from cfiddle_slurm.layout import FILES, MODULES

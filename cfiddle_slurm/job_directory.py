@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.bundle import Member, write_tar
+from cfiddle_slurm.archive import Member, write_tar
 from cfiddle_slurm.errors import InputError, SettingsError
 from cfiddle_slurm.sandbox.protocol import ProtocolError, parse_json
 

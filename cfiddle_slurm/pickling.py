@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.bundle import Member
+from cfiddle_slurm.archive import Member
 from cfiddle_slurm.errors import InputError
 
 _LEAN_PACKAGES = sys.stdlib_module_names | {"cfiddle"}

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.bundle import BundleError, Manifest, Member, environment_to_travel
+from cfiddle_slurm.archive import BundleError, Member
+from cfiddle_slurm.bundle import Manifest, environment_to_travel
 from cfiddle_slurm.collect import collect
 from cfiddle_slurm.errors import CFiddleSlurmError, InputError, SchedulerUnavailable
 from cfiddle_slurm.job_directory import RESULT, JobDirectory, new_run_id

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.bundle import Member
+from cfiddle_slurm.archive import Member
 from cfiddle_slurm.checks import check_invocations
 from cfiddle_slurm.errors import InputError
 from cfiddle_slurm.inputs import check_patterns, input_members

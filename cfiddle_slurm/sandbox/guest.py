@@ -21,14 +21,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.bundle import (
-    BundleError,
-    Manifest,
-    Member,
-    find_files,
-    unpack_bundle,
-    write_tar,
-)
+from cfiddle_slurm.archive import BundleError, Member, find_files, write_tar
+from cfiddle_slurm.bundle import Manifest, unpack_bundle
 from cfiddle_slurm.layout import FILES, OUTPUTS, RESULTS
 from cfiddle_slurm.sandbox import facts
 from cfiddle_slurm.sandbox.processes import (

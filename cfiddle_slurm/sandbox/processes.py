@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.bundle import BundleError, Manifest
+from cfiddle_slurm.archive import BundleError
+from cfiddle_slurm.bundle import Manifest
 from cfiddle_slurm.layout import DONE, MODULES, RESULTS
 from cfiddle_slurm.sandbox.lean import multiarch
 from cfiddle_slurm.sandbox.protocol import OutcomeKind

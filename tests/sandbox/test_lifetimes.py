@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.bundle import Member
+from cfiddle_slurm.archive import Member
 from cfiddle_slurm.sandbox.protocol import (
     DATA,
     END,

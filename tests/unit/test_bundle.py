@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm import bundle
-from cfiddle_slurm.bundle import BundleError, Manifest
+from cfiddle_slurm import archive, bundle
+from cfiddle_slurm.archive import BundleError
+from cfiddle_slurm.bundle import Manifest
 
 TEXTS = st.dictionaries(st.text(), st.text(), max_size=3)
 JSON = st.recursive(
@@ -92,7 +93,7 @@ def test_a_missing_field_and_endless_nesting_are_refused() -> None:
     [("a", "a"), ("./a//b/.", "a/b"), ("a/", "a"), ("a b\\ü", "a b\\ü"), ("..a/b..", "..a/b..")],
 )
 def test_paths_in_their_normal_form(name: str, safe: str) -> None:
-    assert bundle.safe_path(name) == safe
+    assert archive.safe_path(name) == safe
 
 
 @pytest.mark.parametrize(
@@ -116,22 +117,22 @@ def test_paths_in_their_normal_form(name: str, safe: str) -> None:
 )
 def test_paths_that_do_not_stay_inside(name: str) -> None:
     with pytest.raises(BundleError, match=r"does not stay inside|control character"):
-        bundle.safe_path(name)
+        archive.safe_path(name)
 
 
 @pytest.mark.parametrize("name", ["n/" * 3000 + "n", "n" * 5000])
 def test_a_path_longer_than_any_that_can_be_opened_is_refused(name: str) -> None:
     with pytest.raises(BundleError):
-        bundle.safe_path(name)
+        archive.safe_path(name)
 
 
 @given(st.text(alphabet="ab./\0\n", max_size=12))
 def test_a_safe_path_is_its_own_normal_form_and_never_leaves(name: str) -> None:
     try:
-        safe = bundle.safe_path(name)
+        safe = archive.safe_path(name)
     except BundleError:
         return
-    assert bundle.safe_path(safe) == safe
+    assert archive.safe_path(safe) == safe
     assert os.path.normpath(f"/root/{name}") == f"/root/{safe}"
 
 
@@ -154,9 +155,9 @@ def test_a_safe_path_is_its_own_normal_form_and_never_leaves(name: str) -> None:
     ],
 )
 def test_globs(path: str, pattern: str, fits: bool) -> None:
-    assert bundle.matches(path, [pattern]) is fits
-    assert bundle.matches(path, ["no", pattern]) is fits
-    assert bundle.matches(path, []) is False
+    assert archive.matches(path, [pattern]) is fits
+    assert archive.matches(path, ["no", pattern]) is fits
+    assert archive.matches(path, []) is False
 
 
 def test_found_files_are_regular_and_sorted(tmp_path: Path) -> None:
@@ -166,9 +167,9 @@ def test_found_files_are_regular_and_sorted(tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
     (tmp_path / "far").symlink_to(tmp_path / "sub")
     os.mkfifo(tmp_path / "pipe.txt")
-    assert list(bundle.find_files(tmp_path, ["**/*.txt"])) == ["a.txt", "b.txt", "sub/c.txt"]
-    assert list(bundle.find_files(tmp_path, [])) == []
-    assert list(bundle.find_files(tmp_path / "none", ["**"])) == []
+    assert list(archive.find_files(tmp_path, ["**/*.txt"])) == ["a.txt", "b.txt", "sub/c.txt"]
+    assert list(archive.find_files(tmp_path, [])) == []
+    assert list(archive.find_files(tmp_path / "none", ["**"])) == []
 
 
 def test_found_files_are_in_the_same_order_on_every_machine(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_found_files_are_in_the_same_order_on_every_machine(tmp_path: Path) -> N
     for name in names:
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    assert list(bundle.find_files(tmp_path, ["**"])) == sorted(names)
+    assert list(archive.find_files(tmp_path, ["**"])) == sorted(names)
 
 
 def test_no_secret_travels_in_the_environment() -> None:
@@ -188,16 +189,16 @@ def test_no_secret_travels_in_the_environment() -> None:
 
 
 def write(directory: Path, name: str, content: bytes = b"new", mode: int = 0o644) -> Path:
-    return bundle.write_below(directory, name, io.BytesIO(content), mode=mode)
+    return archive.write_below(directory, name, io.BytesIO(content), mode=mode)
 
 
 def test_a_file_is_written_below_and_replaced_whole(tmp_path: Path) -> None:
     path = write(tmp_path, "a/b/c", b"old", mode=0o755)
     held = path.open("rb")
-    assert write(tmp_path, "a/b/c", b"x" * (bundle.CHUNK + 1)) == path
+    assert write(tmp_path, "a/b/c", b"x" * (archive.CHUNK + 1)) == path
     with held:
         assert held.read() == b"old"
-    assert path.stat().st_size == bundle.CHUNK + 1
+    assert path.stat().st_size == archive.CHUNK + 1
     assert stat.S_IMODE(path.stat().st_mode) & 0o111 == 0
     assert os.listdir(path.parent) == ["c"]
 
@@ -227,7 +228,7 @@ class Breaks(io.BytesIO):
     """Content that is read in pieces, of which the second cannot be read."""
 
     def read(self, size: int | None = -1) -> bytes:
-        assert size is not None and 0 < size <= bundle.CHUNK
+        assert size is not None and 0 < size <= archive.CHUNK
         if self.tell():
             raise OSError("the stream is broken")
         return super().read(size)
@@ -236,7 +237,7 @@ class Breaks(io.BytesIO):
 def test_a_broken_content_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
     with pytest.raises(OSError, match="broken"):
-        bundle.write_below(tmp_path, "a", cast(BinaryIO, Breaks(bytes(2 * bundle.CHUNK))))
+        archive.write_below(tmp_path, "a", cast(BinaryIO, Breaks(bytes(2 * archive.CHUNK))))
     assert os.listdir(tmp_path) == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"
 
@@ -271,7 +272,7 @@ def test_nothing_is_ever_written_outside(tree: list[tuple[str, str]], name: str)
         plant(directory, tree)
         root = sorted(os.listdir("/"))
         try:
-            path = write(directory, bundle.safe_path(name))
+            path = write(directory, archive.safe_path(name))
         except (BundleError, IsADirectoryError):
             path = None
         assert sorted(os.listdir(place)) == ["in", "out"] and sorted(os.listdir("/")) == root

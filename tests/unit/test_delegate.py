@@ -13,7 +13,7 @@ import pytest
 
 from cfiddle_slurm import delegate as delegate_module
 from cfiddle_slurm import errors
-from cfiddle_slurm.bundle import write_below
+from cfiddle_slurm.archive import write_below
 from cfiddle_slurm.delegate import SlurmSandboxDelegate
 from cfiddle_slurm.layout import MODULES
 from cfiddle_slurm.remote_run import Outcome, Task

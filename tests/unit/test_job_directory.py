@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.bundle import BundleError, Member
+from cfiddle_slurm.archive import BundleError, Member
 from cfiddle_slurm.errors import InputError, SettingsError
 from cfiddle_slurm.job_directory import (
     BUNDLE,

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm import errors, remote_run
-from cfiddle_slurm.bundle import Manifest, Member, unpack_bundle, write_tar
+from cfiddle_slurm.archive import Member, write_tar
+from cfiddle_slurm.bundle import Manifest, unpack_bundle
 from cfiddle_slurm.job_directory import BUNDLE, FAILED, REPORT, REQUEST, RESULT, STARTED
 from cfiddle_slurm.job_directory import JobDirectory as Directory
 from cfiddle_slurm.layout import OUTPUTS, RESULTS

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.bundle import BundleError, Manifest
+from cfiddle_slurm.archive import BundleError
+from cfiddle_slurm.bundle import Manifest
 from cfiddle_slurm.layout import RESULTS
 from cfiddle_slurm.sandbox import guest, processes
 from cfiddle_slurm.sandbox.guest import BundleStream, ResultStream

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfiddle_slurm import archive as module
 from cfiddle_slurm import bundle
-from cfiddle_slurm.bundle import BundleError, Manifest, Member, read_tar, unpack_bundle, write_tar
+from cfiddle_slurm.archive import BundleError, Member, read_tar, write_tar
+from cfiddle_slurm.bundle import Manifest, unpack_bundle
 from cfiddle_slurm.layout import MANIFEST
 from tests.unit.forged_archives import (
     BAD_NAMES,
@@ -111,9 +113,9 @@ def test_a_long_file_is_read_in_pieces() -> None:
     read = 0
     for _, info, content in read_tar(cast(BinaryIO, stream), max_bytes=length):
         assert info.size == length
-        while piece := content.read(bundle.CHUNK):
+        while piece := content.read(module.CHUNK):
             read += len(piece)
-    assert (read, stream.longest) == (length, bundle.CHUNK)
+    assert (read, stream.longest) == (length, module.CHUNK)
 
 
 def test_headers_of_many_files_are_not_kept() -> None:
@@ -138,7 +140,7 @@ class Resizes(io.BytesIO):
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
-    source, length = tmp_path / "a", 3 * bundle.CHUNK
+    source, length = tmp_path / "a", 3 * module.CHUNK
     source.write_bytes(bytes(length))
     with pytest.raises(BundleError, match="'a' shrank"):
         write_tar(Resizes(source, 10), [Member("a", source)])
@@ -162,7 +164,7 @@ def test_what_is_no_regular_file_does_not_travel(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_no_fault_of_the_file(tmp_path: Path) -> None:
     source = tmp_path / "a"
-    source.write_bytes(bytes(2 * bundle.CHUNK))
+    source.write_bytes(bytes(2 * module.CHUNK))
     with (
         Path("/dev/full").open("wb", buffering=0) as full,
         pytest.raises(OSError, match="No space left"),
@@ -201,7 +203,7 @@ def test_there_is_an_end_to_bytes_and_to_files(monkeypatch: pytest.MonkeyPatch) 
         contents(raw, 999)
     with pytest.raises(BundleError, match="more than"):
         contents(pax_member("a", {"size": "9" * 20}) + END)
-    monkeypatch.setattr(bundle, "MAX_MEMBERS", 1)
+    monkeypatch.setattr(module, "MAX_MEMBERS", 1)
     with pytest.raises(BundleError, match="or 1 files"):
         contents(raw)
 
@@ -259,7 +261,7 @@ def test_a_damaged_header_is_not_the_end() -> None:
 def test_any_bytes_are_files_or_a_sentence(raw: bytes) -> None:
     try:
         for name in contents(raw):
-            assert bundle.safe_path(name) == name
+            assert module.safe_path(name) == name
     except BundleError as error:
         assert str(error).endswith(".")
 
