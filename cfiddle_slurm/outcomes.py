@@ -25,7 +25,10 @@ _BY_KIND: dict[OutcomeKind, tuple[type[CFiddleSlurmError], str]] = {
     _K.BUSY: (errors.SandboxBusy, "Try again in a moment."),
     _K.UNAVAILABLE: (errors.SandboxUnavailable, "Try again, and tell whoever runs the cluster."),
     _K.VERSION_MISMATCH: (errors.VersionMismatch, "Install the same versions on both sides."),
-    _K.GUEST_ERROR: (errors.SandboxUnavailable, "Try again, and tell whoever runs the cluster."),
+    _K.GUEST_ERROR: (
+        errors.SandboxUnavailable,
+        "If it happens again, tell whoever runs the cluster.",
+    ),
 }
 _BY_STATUS: dict[JobStatus, tuple[type[CFiddleSlurmError], str]] = {
     JobStatus.CANCELLED: (errors.Cancelled, "The job was cancelled from outside."),
@@ -61,6 +64,8 @@ def error_of_outcome(status: Mapping[str, Any]) -> CFiddleSlurmError | None:
         hint=hint,
         **_place(status),
     )
+    if kind is _K.GUEST_ERROR:
+        error.transient = False  # it answered, and would answer the same again
     if isinstance(error, errors.Crashed):
         error.signal_name = str(outcome.get("signal") or "")
     code = outcome.get("code")

@@ -5,8 +5,8 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -49,7 +49,7 @@ def run(
     arguments: Sequence[str],
     *,
     timeout: float,
-    input: bytes | None = None,  # noqa: A002 - as in subprocess
+    input: bytes | IO[bytes] | None = None,  # noqa: A002 - as in subprocess
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Completed:
@@ -58,7 +58,8 @@ def run(
     Args:
         arguments: program and arguments.
         timeout: seconds, after which the program and its children are killed.
-        input: what it reads from its standard input, which is otherwise empty.
+        input: what it reads from its standard input, which is otherwise empty; or a stream for it,
+            which is closed here, so that its writer notices when the program has ended.
         env: its whole environment; this process's own if None.
         cwd: its working directory.
 
@@ -69,10 +70,17 @@ def run(
     """
     # Files instead of pipes: a program that prints without end cannot fill this process's memory.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
+        data = input if isinstance(input, bytes) else None
+        stdin: int | IO[bytes] = subprocess.DEVNULL
+        if data is not None:
+            stdin = subprocess.PIPE
+        elif input is not None and not isinstance(input, bytes):
+            stdin = input
         child = start(arguments, stdin=stdin, stdout=out, stderr=err, env=env, cwd=cwd)
         try:
-            child.communicate(input, timeout)
+            if input is not None and not isinstance(input, bytes):
+                input.close()
+            child.communicate(data, timeout)
         except subprocess.TimeoutExpired as error:
             raise CommandTimeout(
                 f"{arguments[0]} did not end within {timeout:g} seconds.", _text(err)
@@ -130,6 +138,51 @@ def stream(
     if expired.is_set():
         raise CommandTimeout(f"{arguments[0]} did not end within {timeout:g} seconds.")
     return child.returncode
+
+
+def pipe(source: Sequence[str], sink: Sequence[str], *, timeout: float) -> Completed:
+    """Run two programs, the first one's standard output being the second one's standard input.
+
+    Args:
+        timeout: seconds for both together.
+
+    Returns:
+        The second one, to its end; or the first one, if that is the one that failed.
+
+    Raises:
+        CommandMissing, CommandTimeout: as :func:`run`.
+    """
+    with tempfile.TemporaryFile() as words, started(source, stderr=words) as first:
+        done = run(sink, timeout=timeout, input=first.stdout)
+        if done.status != 0:
+            return done
+        try:
+            status = first.wait(_KILL_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise CommandTimeout(f"{source[0]} did not end when its reader had.") from error
+        if status == 0:
+            return done
+        return Completed(tuple(source), status, done.stdout, _text(words))
+
+
+@contextmanager
+def started(arguments: Sequence[str], **options: Any) -> "Iterator[subprocess.Popen[bytes]]":
+    """A program for the time of a ``with`` block; its standard output is a pipe.
+
+    Args:
+        **options: as for :func:`start`.
+
+    Raises:
+        CommandMissing: there is no such program.
+    """
+    child = start(arguments, **{"stdout": subprocess.PIPE, **options})
+    try:
+        yield child
+    finally:
+        end_group(child)
+        for stream in (child.stdin, child.stdout):
+            if stream is not None:
+                stream.close()
 
 
 def start(

@@ -14,7 +14,13 @@ from cfiddle_slurm._version import __version__
 from cfiddle_slurm.archive import BundleError, Member
 from cfiddle_slurm.bundle import Manifest, environment_to_travel
 from cfiddle_slurm.collect import collect
-from cfiddle_slurm.errors import CFiddleSlurmError, InputError, SchedulerUnavailable
+from cfiddle_slurm.errors import (
+    CFiddleSlurmError,
+    InputError,
+    NodeFailed,
+    SandboxUnavailable,
+    SchedulerUnavailable,
+)
 from cfiddle_slurm.job_directory import RESULT, JobDirectory, new_run_id
 from cfiddle_slurm.layout import MANIFEST
 from cfiddle_slurm.outcomes import error_of_outcome
@@ -29,6 +35,10 @@ from cfiddle_slurm.waiting import Wait
 
 _CANCEL_SECONDS = 20.0
 """Longest wait for Slurm's word that a cancelled job is gone (its own KillWait is 30 s at most)."""
+
+_RETRY_PAUSE = 2.0
+_MACHINES_FAULT = (NodeFailed, SandboxUnavailable)
+"""After these nothing of the run is alive, and the same run may succeed on another worker."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ def _remember(report: RunReport) -> None:
 
 
 def execute(task: Task, settings: Settings) -> Outcome:
-    """Run a task to its end.
+    """Run a task to its end, and once more when a machine failed (``settings.retries`` times).
 
     Raises:
         CFiddleSlurmError: it could not be run, or its results are not acceptable. A run that came
@@ -85,6 +95,21 @@ def execute(task: Task, settings: Settings) -> Outcome:
         KeyboardInterrupt: after the job was cancelled and is confirmed gone.
     """
     _check_places(settings)
+    for left in range(settings.retries, 0, -1):
+        try:
+            outcome = _run_once(task, settings)
+            failure = outcome.error
+        except _MACHINES_FAULT as error:
+            failure = error
+        if not isinstance(failure, _MACHINES_FAULT) or not failure.transient:
+            return outcome
+        times = "once more" if left == 1 else f"up to {left} more times"
+        print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
+        time.sleep(_RETRY_PAUSE)
+    return _run_once(task, settings)
+
+
+def _run_once(task: Task, settings: Settings) -> Outcome:
     scheduler = scheduler_for(settings)
     run_id = new_run_id()
     directory = JobDirectory.create(settings.jobs_directory, run_id)

@@ -59,6 +59,8 @@ class Settings:
         image: the sandbox's image, one that the site's policy allows; None for its first.
         input_files, output_files: globs relative to the working directory.
         sbatch_options: further options, one word each, like ``"--reservation=lab1"``.
+        retries: how often a run is tried again, elsewhere if possible, that failed because its
+            worker or the worker's sandbox service did; never one that failed by itself.
         keep_failed: how many directories of failed runs are kept to look at.
         poll_fast, poll_slow: shortest and longest pause between two looks for the result.
         query_interval: pause between two questions to Slurm.
@@ -85,6 +87,7 @@ class Settings:
     input_files: tuple[str, ...] = _setting((), values.globs)
     output_files: tuple[str, ...] = _setting((), values.globs)
     sbatch_options: tuple[str, ...] = _setting((), values.options)
+    retries: int = _setting(1, values.count)
     keep_failed: int = _setting(20, values.count)
     poll_fast: float = _setting(0.05, values.interval)
     poll_slow: float = _setting(1.0, values.interval)

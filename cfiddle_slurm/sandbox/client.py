@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 CHUNK = 256 << 10
 CONNECT_SECONDS = 10.0
+PATIENCE_SECONDS = 4.0
+"""How long a sandboxd that is just being replaced by a new one is waited for."""
 RELEASE_SECONDS = 10.0
 _USAGE = "usage: cfiddle-sandbox run JOBDIR | release JOBID | ping"
 
@@ -148,7 +150,7 @@ def _hello() -> bytes:
 def _converse() -> dict[str, Any]:
     """Send the bundle, take what comes back, return the final status."""
     hello = _hello()
-    connection = connect()
+    connection = connect(PATIENCE_SECONDS)
     trouble: list[str] = []
     try:
         connection.sendall(hello)
@@ -173,25 +175,44 @@ def _lost(trouble: list[str]) -> str:
     return trouble[0] if trouble else "The connection to the node's sandbox service broke off."
 
 
-def connect() -> socket.socket:
+def connect(patience: float = 0.0) -> socket.socket:
     """A connection to sandboxd.
+
+    Args:
+        patience: seconds to wait for somebody to listen.
 
     Raises:
         Unavailable: nobody answers at its socket.
     """
-    path = os.environ.get(SOCKET_VARIABLE) or SOCKET_PATH
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            return _connect()
+        except (ConnectionRefusedError, FileNotFoundError) as error:
+            if time.monotonic() >= give_up:
+                raise _not_reached(error) from error
+            time.sleep(0.1)
+        except OSError as error:
+            raise _not_reached(error) from error
+
+
+def _connect() -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(CONNECT_SECONDS)
     try:
-        connection.connect(path)
-    except OSError as error:
+        connection.connect(os.environ.get(SOCKET_VARIABLE) or SOCKET_PATH)
+    except OSError:
         connection.close()
-        reason = error.strerror or str(error)
-        raise Unavailable(
-            f"The sandbox service of node {_node()} cannot be reached ({reason}); the run was not"
-            " started."
-        ) from error
+        raise
     return connection
+
+
+def _not_reached(error: OSError) -> Unavailable:
+    reason = error.strerror or str(error)
+    return Unavailable(
+        f"The sandbox service of node {_node()} cannot be reached ({reason}); the run was not"
+        " started."
+    )
 
 
 def _send(connection: socket.socket, trouble: list[str]) -> None:

@@ -143,6 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     listener.close()
     options.socket.unlink(missing_ok=True)
     tidied.set()
+    if options.grace and not node.finish(options.grace):
+        log(f"the present run did not end within {options.grace:g} s")
     if not node.stop_all("The node's sandbox service was stopped.", STOP_SECONDS):
         log("stopped with a run still there; it is swept at the next start")
     return 0
@@ -168,6 +170,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--instance",
         default="1",
         help="label value of this sandboxd's containers, where several share an engine",
+    )
+    parser.add_argument(
+        "--grace",
+        type=float,
+        default=0.0,
+        help="seconds that a present run may take to end when sandboxd is to stop (default: 0)",
     )
     parser.add_argument("--version", action="version", version=__version__)
     return parser.parse_args(arguments)

@@ -149,6 +149,11 @@ class Node:
     def _of_job(self, job_id: str) -> list[Run]:
         return [run for run in self._runs if run.job_id == job_id]
 
+    def finish(self, seconds: float) -> bool:
+        """Wait for the present runs to end by themselves; whether they did in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._runs, seconds)
+
     def stop_all(self, reason: str, seconds: float) -> bool:
         """End every run, and refuse new ones; whether all were gone in time."""
         with self._changed:

@@ -1,33 +1,12 @@
 """What a scheduler is, whatever stands behind it."""
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from cfiddle_slurm.settings import Settings
-
-
-class JobStatus(enum.Enum):
-    """How far a job is. Slurm's own states are translated in :mod:`.slurm_states` only."""
-
-    UNKNOWN = 0
-    PENDING = 1
-    RUNNING = 2
-    COMPLETING = 3
-    COMPLETED = 10
-    FAILED = 11
-    CANCELLED = 12
-    TIMEOUT = 13
-    OUT_OF_MEMORY = 14
-    NODE_FAIL = 15
-    PREEMPTED = 16
-
-    @property
-    def final(self) -> bool:
-        """Whether the job can never run again."""
-        return self.value >= JobStatus.COMPLETED.value
+from cfiddle_slurm.slurm_states import JobStatus as JobStatus
 
 
 @dataclass(frozen=True)

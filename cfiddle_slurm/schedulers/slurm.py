@@ -14,9 +14,9 @@ from cfiddle_slurm.schedulers.slurm_parse import (
     parse_sacct,
     parse_squeue,
 )
-from cfiddle_slurm.schedulers.slurm_states import reason_in_english
 from cfiddle_slurm.schedulers.submission import Submission
 from cfiddle_slurm.settings import Settings
+from cfiddle_slurm.slurm_states import reason_in_english
 
 _UNKNOWN_JOB = "Invalid job id"
 

@@ -4,7 +4,7 @@ import enum
 import re
 
 from cfiddle_slurm.schedulers.base import JobState
-from cfiddle_slurm.schedulers.slurm_states import status_of
+from cfiddle_slurm.slurm_states import status_of
 
 SQUEUE_FORMAT = "%i|%T|%r|%N"
 SACCT_FORMAT = "JobIDRaw,State,NodeList,ExitCode"

@@ -33,8 +33,19 @@ from cfiddle_slurm.settings import Settings
 _SEARCH_SECONDS = 15.0
 _SEARCH_COMMAND_SECONDS = 5.0
 _SEARCH_PAUSE = 0.5
+_PATIENCE_SECONDS = 10.0
+"""How long a controller that is just being restarted is waited for."""
+_PATIENCE_PAUSE = 0.5
 _SRUN_POLL = 0.01
 _SRUN_ASKS_AFTER = 2.0
+
+
+class _NotReached(Exception):
+    """Slurm was not reached; there is no job, and it may be asked again."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 class Submission:
@@ -58,11 +69,17 @@ class Submission:
             KeyboardInterrupt: after the job was cancelled, if there is one.
         """
         (self._folder / JOB_SCRIPT).write_text(script_text(self._folder))
-        try:
-            return self._srun() if self._settings.submit == "srun" else self._sbatch()
-        except KeyboardInterrupt:
-            self._cancel_by_name()
-            raise
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return self._srun() if self._settings.submit == "srun" else self._sbatch()
+            except _NotReached as error:
+                if time.monotonic() >= give_up:
+                    raise slurm_commands.unavailable(error.words) from error
+                time.sleep(_PATIENCE_PAUSE)
+            except KeyboardInterrupt:
+                self._cancel_by_name()
+                raise
 
     def _sbatch(self) -> str:
         arguments = sbatch_arguments(self._run_id, self._folder, self._settings)
@@ -119,7 +136,7 @@ class Submission:
             case Trouble.REPLY_LOST:
                 return self._find(words)
             case Trouble.NOT_REACHED:
-                raise slurm_commands.unavailable(words)
+                raise _NotReached(words)
             case Trouble.REFUSED:
                 raise SubmissionError(
                     f"Slurm refused the job: {words}.",

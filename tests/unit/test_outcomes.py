@@ -29,7 +29,7 @@ KINDS: dict[str, type[CFiddleSlurmError]] = {
     "version_mismatch": errors.VersionMismatch,
     "guest_error": errors.SandboxUnavailable,
 }
-MACHINES_FAULTS = {"busy", "unavailable", "guest_error"}
+MACHINES_FAULTS = {"busy", "unavailable"}
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

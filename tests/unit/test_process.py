@@ -91,3 +91,56 @@ def test_a_started_program_has_its_own_group() -> None:
         process.end_group(child)
     assert child.returncode == -9
     process.end_group(child)  # once more is no trouble
+
+
+def test_one_program_feeds_another() -> None:
+    done = process.pipe(shell("printf 'a\\0b'; echo aside >&2"), ["od", "-An", "-c"], timeout=30)
+    assert (done.status, done.stdout.split()) == (0, ["a", "\\0", "b"])
+    assert done.arguments[0] == "od"
+
+
+def test_much_more_than_a_pipe_holds_gets_through() -> None:
+    done = process.pipe(shell("head -c 5000000 /dev/zero"), ["wc", "-c"], timeout=60)
+    assert done.stdout.strip() == "5000000"
+
+
+def test_the_program_that_failed_is_the_one_that_is_told() -> None:
+    done = process.pipe(shell("echo x; echo broken >&2; exit 3"), ["cat"], timeout=30)
+    assert (done.status, done.stderr) == (3, "broken\n")
+    assert done.arguments[0] == "sh"
+    done = process.pipe(["true"], shell("cat; echo full >&2; exit 4"), timeout=30)
+    assert (done.status, done.stderr) == (4, "full\n")
+    both = process.pipe(shell("echo broken >&2; exit 3"), shell("cat; exit 4"), timeout=30)
+    assert both.status == 4
+
+
+def test_a_pipe_ends_in_time_on_both_sides(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    with pytest.raises(process.CommandTimeout, match="cat did not end within"):
+        process.pipe(shell(f"echo $$ >{file}; exec sleep 100"), ["cat"], timeout=1.5)
+    assert gone(int(file.read_text()))
+
+
+def test_a_pipe_to_or_from_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(process.CommandMissing, match="/no/source"):
+        process.pipe(["/no/source"], ["cat"], timeout=10)
+    file = tmp_path / "pid"
+    with pytest.raises(process.CommandMissing, match="/no/sink"):
+        process.pipe(shell(f"echo $$ >{file}; exec sleep 100"), ["/no/sink"], timeout=10)
+
+
+def test_a_program_is_there_for_the_time_of_a_block() -> None:
+    with process.started(["cat"], stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(b"line\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"line\n"
+        assert child.poll() is None
+    assert child.returncode == -9
+    assert child.stdin.closed and child.stdout.closed
+
+
+def test_an_error_in_the_block_ends_the_program_as_well() -> None:
+    with pytest.raises(RuntimeError, match="mine"), process.started(["sleep", "100"]) as child:
+        raise RuntimeError("mine")
+    assert child.returncode == -9

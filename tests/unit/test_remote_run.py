@@ -47,7 +47,7 @@ class Site:
         self.home, self.jobs, self.scheduler = home, home / "jobs", scheduler
 
     def execute(self, task: Task = TASK, **options: Any) -> Outcome:
-        options = {"jobs_directory": self.jobs, "result_grace": 0.1, **options}
+        options = {"jobs_directory": self.jobs, "result_grace": 0.1, "retries": 0, **options}
         return execute(task, Settings(**options))
 
     def left(self) -> list[str]:
@@ -62,6 +62,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(remote_run, "watcher_for", lambda scheduler, settings: watcher)
     monkeypatch.setattr(remote_run, "_reports", remote_run._Reports())
     monkeypatch.setattr(remote_run, "_latest", [])
+    monkeypatch.setattr(remote_run, "_RETRY_PAUSE", 0.01)
     work = tmp_path / "home" / "work"
     work.mkdir(parents=True)
     monkeypatch.chdir(work)
@@ -136,6 +137,34 @@ def test_a_job_that_ends_without_a_word_is_an_error_and_kept(site: Site) -> None
         site.execute()
     assert site.left() == [caught.value.run_id]
     assert f"cancel {JOB}" in site.scheduler.calls
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "busy"])
+def test_a_run_whose_machine_failed_is_tried_again(
+    site: Site, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = iter([kind, "ok"])
+    site.scheduler.job = lambda folder: finish(folder, kind=next(kinds))
+    outcome = site.execute(retries=1)
+    assert outcome.error is None
+    assert len(set(site.scheduler.folders)) == 2
+    assert "Trying once more." in capsys.readouterr().err
+
+
+def test_a_node_that_failed_is_tried_again_and_the_last_failure_counts(site: Site) -> None:
+    site.scheduler.job = lambda folder: None
+    site.scheduler.news = [JobStatus.NODE_FAIL]
+    with pytest.raises(errors.NodeFailed) as caught:
+        site.execute(retries=2)
+    assert len(site.scheduler.folders) == 3
+    assert caught.value.run_id == site.scheduler.folders[-1].name
+
+
+@pytest.mark.parametrize("kind", ["signal", "exited", "memory", "wall_time", "guest_error"])
+def test_a_run_that_failed_by_itself_is_not_tried_again(site: Site, kind: str) -> None:
+    site.scheduler.job = lambda folder: finish(folder, kind=kind)
+    assert site.execute(retries=5).error is not None
+    assert len(site.scheduler.folders) == 1
 
 
 def test_a_job_that_waits_too_long_is_cancelled(site: Site) -> None:

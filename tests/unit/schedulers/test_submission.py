@@ -29,6 +29,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "_SEARCH_SECONDS", 1.0)
+    monkeypatch.setattr(submission, "_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(submission, "_PATIENCE_PAUSE", 0.05)
     monkeypatch.setattr(submission, "_SEARCH_PAUSE", 0.05)
     monkeypatch.setattr(submission, "_SRUN_ASKS_AFTER", 0.2)
 
@@ -49,6 +51,17 @@ def test_a_refusal_has_slurms_own_words(commands: Commands, folder: Path) -> Non
     with pytest.raises(SubmissionError, match="refused the job: invalid partition specified: x"):
         submit(folder)
     assert not (folder / "started.json").exists()
+
+
+def test_a_controller_that_is_just_being_restarted_is_waited_for(
+    commands: Commands, folder: Path
+) -> None:
+    gone = "echo 'sbatch: error: Unable to contact slurm controller (connect failure)' >&2; exit 1"
+    calls = commands(
+        "sbatch", f'[ "$(wc -l <"{folder.parent}/sbatch.calls")" -ge 3 ] && echo 12 && exit\n{gone}'
+    )
+    assert submit(folder) == "12"
+    assert len(calls.read_text().splitlines()) == 3
 
 
 def test_a_lost_reply_is_found_by_its_name(commands: Commands, folder: Path) -> None:

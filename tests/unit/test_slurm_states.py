@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm.schedulers.base import JobState, JobStatus, advance
-from cfiddle_slurm.schedulers.slurm_states import reason_in_english, status_of
+from cfiddle_slurm.slurm_states import (
+    node_has_job,
+    node_takes_jobs,
+    reason_in_english,
+    status_of,
+)
 
 STATUSES = st.sampled_from(JobStatus)
 
@@ -69,3 +74,35 @@ def test_late_news_never_takes_a_job_back(news: list[JobStatus]) -> None:
         if before is not None:
             assert known.status.value >= before.status.value or before.status.final
             assert not before.status.final or known is before
+
+
+@pytest.mark.parametrize(
+    ("state", "takes", "busy"),
+    [
+        ("IDLE", True, False),
+        ("idle+dynamic_norm", True, False),
+        ("IDLE+CLOUD", True, False),
+        ("ALLOCATED", True, True),
+        ("mixed+dynamic_norm", True, True),
+        ("COMPLETING", True, True),
+        ("IDLE+COMPLETING+DRAIN", False, True),
+        ("IDLE+PLANNED", True, False),
+        ("IDLE+DRAIN", False, False),
+        ("ALLOCATED+DRAIN", False, True),
+        ("DOWN", False, False),
+        ("DOWN*", False, False),
+        ("IDLE*", False, False),
+        ("IDLE+NOT_RESPONDING", False, False),
+        ("IDLE+MAINTENANCE", False, False),
+        ("FUTURE", False, False),
+        ("", False, False),
+        ("SOMETHING_NEW", False, False),
+    ],
+)
+def test_nodes_that_take_jobs_and_nodes_that_have_one(state: str, takes: bool, busy: bool) -> None:
+    assert (node_takes_jobs(state), node_has_job(state)) == (takes, busy)
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="+")))
+def test_a_node_with_a_flag_that_is_not_known_takes_no_jobs(flag: str) -> None:
+    assert not node_takes_jobs(f"idle+x{flag}")

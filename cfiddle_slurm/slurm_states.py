@@ -1,9 +1,32 @@
-"""The one place where Slurm's job states and pending reasons are known.
+"""The one place where Slurm's states of jobs and nodes and its pending reasons are known.
 
-Sources: squeue(1), "JOB STATE CODES" and "JOB REASON CODES"; sacct(1), "JOB STATE CODES".
+Sources: squeue(1), "JOB STATE CODES" and "JOB REASON CODES"; sacct(1), "JOB STATE CODES";
+sinfo(1), "NODE STATE CODES".
 """
 
-from cfiddle_slurm.schedulers.base import JobStatus
+import enum
+
+
+class JobStatus(enum.Enum):
+    """How far a job is. Slurm's own words for it are known below only."""
+
+    UNKNOWN = 0
+    PENDING = 1
+    RUNNING = 2
+    COMPLETING = 3
+    COMPLETED = 10
+    FAILED = 11
+    CANCELLED = 12
+    TIMEOUT = 13
+    OUT_OF_MEMORY = 14
+    NODE_FAIL = 15
+    PREEMPTED = 16
+
+    @property
+    def final(self) -> bool:
+        """Whether the job can never run again."""
+        return self.value >= JobStatus.COMPLETED.value
+
 
 _S = JobStatus
 _STATES = {
@@ -49,6 +72,11 @@ _REASONS = {
     "SystemFailure": "Slurm or a worker failed; ask whoever runs the cluster",
     "launch failed requeued held": "its start failed; ask whoever runs the cluster",
 }
+_USABLE_NODE = frozenset(
+    # The last three say where a node comes from and how it is used; all others keep jobs away.
+    ("idle", "mixed", "allocated", "completing", "planned", "cloud", "dynamic_norm", "exclusive")
+)
+_BUSY_NODE = frozenset(("mixed", "allocated", "completing"))
 _LIMITS = ("AssocGrp", "AssocMax", "QOSGrp", "QOSMax", "MaxJobs", "MaxSubmit", "QOSJobLimit")
 
 
@@ -73,3 +101,13 @@ def reason_in_english(reason: str) -> str:
     if known is not None:
         return f"{known} ({plain})"
     return f"Slurm gives the reason {plain!r}" if plain else "Slurm gives no reason"
+
+
+def node_takes_jobs(state: str) -> bool:
+    """Whether a node in a state like ``IDLE`` or ``IDLE+DRAIN`` takes jobs, now or next."""
+    return set(state.lower().split("+")) <= _USABLE_NODE
+
+
+def node_has_job(state: str) -> bool:
+    """Whether a job is on a node in a state like ``ALLOCATED+DRAIN``."""
+    return bool(set(state.lower().split("+")) & _BUSY_NODE)
