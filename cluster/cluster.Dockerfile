@@ -19,7 +19,7 @@ RUN apt-get update \
     && rm -rf /var/lib/extrausers && ln -s /home/.accounts /var/lib/extrausers \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local
-COPY cluster/slurm.conf cluster/cgroup.conf cluster/slurmdbd.conf.in /usr/local/share/cfiddle-slurm/
+COPY cluster/slurm.conf cluster/cgroup.conf cluster/job_submit.lua cluster/slurmdbd.conf.in /usr/local/share/cfiddle-slurm/
 COPY cluster/prolog cluster/epilog cluster/daemon cluster/healthy cluster/accounts /usr/local/lib/cfiddle-slurm/
 LABEL cfiddle-slurm.role=cluster
 ENTRYPOINT ["/usr/local/lib/cfiddle-slurm/daemon"]

@@ -1,6 +1,7 @@
 # The user node: Jupyter, a compiler, CFiddle and cfiddle_slurm, and Slurm's commands.
 FROM cfiddle-builder:latest AS packages
 ARG CFIDDLE_VERSION
+ARG EXTRA_PIP=""
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc python3-dev \
     && rm -rf /var/lib/apt/lists/*
@@ -9,18 +10,22 @@ RUN pip install --ignore-installed --no-compile --break-system-packages jupyterl
     && python3 -m compileall -q -j 0 /usr/local/lib/python3*/dist-packages
 COPY dist/*.whl /build/
 # Whatever is there already fits: only what is missing is fetched.
-RUN pip install --break-system-packages /build/*.whl
+RUN pip install --break-system-packages /build/*.whl ${EXTRA_PIP}
 
 FROM cfiddle-base:latest
+ARG EXTRA_APT=""
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        g++ gcc git less libnss-extrausers make munge nano slurm-client \
+        g++ gcc git less libnss-extrausers make munge nano slurm-client ${EXTRA_APT} \
     && rm -rf /var/lib/apt/lists/* /etc/munge/munge.key \
     && rm -rf /var/lib/extrausers && ln -s /home/.accounts /var/lib/extrausers \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local
 COPY cluster/config.toml /etc/cfiddle-slurm/config.toml
-COPY cluster/user-node cluster/healthy /usr/local/lib/cfiddle-slurm/
-ENV SLURM_CONF_SERVER=controller
+COPY cluster/user-node cluster/give-examples cluster/healthy /usr/local/lib/cfiddle-slurm/
+COPY examples /usr/local/share/cfiddle-slurm/examples
+# CFiddle's as_df() uses what pandas has announced to drop; students can do nothing about it.
+ENV SLURM_CONF_SERVER=controller \
+    PYTHONWARNINGS="ignore:errors='ignore' is deprecated:FutureWarning"
 LABEL cfiddle-slurm.role=user
 ENTRYPOINT ["/usr/local/lib/cfiddle-slurm/user-node"]

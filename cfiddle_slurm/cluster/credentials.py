@@ -2,29 +2,29 @@
 
 import secrets
 
-from cfiddle_slurm import process
+from cfiddle_slurm.cluster.machines import Machine
 
 MUNGE_KEY = "cfiddle_munge_key"
 DATABASE_PASSWORD = "cfiddle_database_password"  # noqa: S105 - a secret's name, not a secret
 JUPYTER_TOKEN = "cfiddle_jupyter_token"  # noqa: S105
 ALL = (MUNGE_KEY, DATABASE_PASSWORD, JUPYTER_TOKEN)
 _MUNGE_KEY_BYTES = 1024  # munged(8): between 32 and 1024
-_SECONDS = 60.0
 
 
-def ensure() -> None:
+def ensure(head: Machine) -> None:
     """Make the secrets that are missing. They travel by standard input, in no command line.
 
     Raises:
-        ProcessError: Docker refused.
+        MachineError: Docker refused.
     """
-    arguments = ["docker", "secret", "ls", "--format", "{{.Name}}"]
-    known = process.check(arguments, timeout=_SECONDS).split()
+    known = _known(head)
     for name in ALL:
         if name not in known:
-            process.check(
-                ["docker", "secret", "create", name, "-"], timeout=_SECONDS, input=_new(name)
-            )
+            head.docker("secret", "create", name, "-", input=_new(name))
+
+
+def _known(head: Machine) -> set[str]:
+    return set(head.docker("secret", "ls", "--format={{.Name}}").split())
 
 
 def _new(name: str) -> bytes:
@@ -33,12 +33,11 @@ def _new(name: str) -> bytes:
     return secrets.token_hex(24).encode()
 
 
-def remove() -> None:
+def remove(head: Machine) -> None:
     """Forget the secrets; the next start makes new ones.
 
     Raises:
-        ProcessError: a service still uses one.
+        MachineError: a service still uses one.
     """
-    arguments = ["docker", "secret", "ls", "--format", "{{.Name}}"]
-    for name in set(process.check(arguments, timeout=_SECONDS).split()) & set(ALL):
-        process.check(["docker", "secret", "rm", name], timeout=_SECONDS)
+    for name in sorted(_known(head) & set(ALL)):
+        head.docker("secret", "rm", name)

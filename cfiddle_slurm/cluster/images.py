@@ -1,4 +1,4 @@
-"""Build the three images, and the common base below them."""
+"""Build the images on the head, and the common base below them."""
 
 import contextlib
 import os
@@ -11,13 +11,16 @@ from pathlib import Path
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import kit
+from cfiddle_slurm.cluster.config import NO_PACKAGES, Config, Packages
+from cfiddle_slurm.cluster.machines import Machine, MachineError
 
 DEBIAN = "debian:trixie-slim"
 SUITE = "trixie"
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 BUILD_SECONDS = 1800.0
-_BASES = ("auto", "registry", "debootstrap")
 _BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_USELESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale",
+            "usr/share/man")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,17 @@ class Image:
     def tag(self) -> str:
         return f"{self.name}:latest"
 
+    def tag_of(self, identity: str) -> str:
+        """A tag that changes with the content, from Docker's id of the image."""
+        return f"{self.name}:{identity.removeprefix('sha256:')[:12]}"
+
 
 BASE = Image("cfiddle-base", "cluster/base.Dockerfile")
 BUILDER = Image("cfiddle-builder", "cluster/builder.Dockerfile")
 SANDBOX = Image("cfiddle-sandbox", "sandbox/Dockerfile")
 CLUSTER = Image("cfiddle-cluster", "cluster/cluster.Dockerfile")
 USER = Image("cfiddle-user", "cluster/user.Dockerfile")
+REGISTRY = Image("cfiddle-registry", "cluster/registry.Dockerfile")
 IMAGES = (SANDBOX, CLUSTER, USER)
 
 
@@ -50,88 +58,99 @@ class BuildSettings:
         ca_bundle: certificates for package registries behind a proxy; None for Debian's own.
         pip_index: index of Python packages; None for pip's default.
         mirror: Debian mirror for debootstrap.
+        user, sandbox: what is installed in these images in addition.
+        registry: whether the registry's image is built, too.
     """
 
     base: str = "auto"
     ca_bundle: Path | None = None
     pip_index: str | None = None
     mirror: str = DEFAULT_MIRROR
+    user: Packages = NO_PACKAGES
+    sandbox: Packages = NO_PACKAGES
+    registry: bool = False
 
     @classmethod
-    def of_machine(cls, environ: Mapping[str, str] = os.environ) -> "BuildSettings":
-        """What pip and OpenSSL use on this machine."""
-        bundle = next((environ[name] for name in _BUNDLE_VARIABLES if environ.get(name)), None)
+    def of(cls, config: Config, environ: Mapping[str, str] = os.environ) -> "BuildSettings":
+        """What ``cluster.toml`` says, and else what pip and OpenSSL use on this machine."""
+        found = next((environ[name] for name in _BUNDLE_VARIABLES if environ.get(name)), None)
+        bundle = config.ca_bundle or found
         return cls(
-            ca_bundle=Path(bundle) if bundle else None, pip_index=environ.get("PIP_INDEX_URL")
+            base=config.base,
+            ca_bundle=Path(bundle) if bundle else None,
+            pip_index=environ.get("PIP_INDEX_URL"),
+            mirror=config.mirror or DEFAULT_MIRROR,
+            user=config.user_packages,
+            sandbox=config.sandbox_packages,
+            registry=config.registry and bool(config.workers),
         )
 
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """What is built, in order."""
+        return (BASE, BUILDER, *IMAGES, *([REGISTRY] if self.registry else []))
 
-def build_all(settings: BuildSettings, say: Callable[[str], None]) -> None:
+
+def build_all(head: Machine, settings: BuildSettings, say: Callable[[str], None]) -> None:
     """Build what is missing or out of date; layers that fit are taken from the engine's cache.
 
     Args:
         say: gets one line per step.
 
     Raises:
-        KitError, ProcessError: a step failed; the message holds its last words.
+        KitError, MachineError, ProcessError: a step failed; the message holds its last words.
     """
-    ensure_debian(settings, say)
+    ensure_debian(head, settings, say)
     with build_context(settings) as context:
-        for image in (BASE, BUILDER, *IMAGES):
+        for image in settings.images:
             say(f"building {image.name}")
-            build(image, context)
+            build(head, image, context, settings)
 
 
-def ensure_debian(settings: BuildSettings, say: Callable[[str], None]) -> None:
+def ensure_debian(head: Machine, settings: BuildSettings, say: Callable[[str], None]) -> None:
     """Make sure that Debian's base image is there.
 
     Raises:
-        ProcessError: it can be had neither way.
-        ValueError: an unknown way.
+        MachineError, ProcessError: it can be had neither way.
     """
-    if settings.base not in _BASES:
-        raise ValueError(f"base must be one of {', '.join(_BASES)}, not {settings.base!r}.")
-    if exists(DEBIAN):
+    if exists(head, DEBIAN):
         return
     if settings.base in ("auto", "registry"):
         say(f"fetching {DEBIAN}")
-        done = process.run(["docker", "pull", "--quiet", DEBIAN], timeout=300)
+        done = head.try_docker("pull", "--quiet", DEBIAN, timeout=300)
         if done.status == 0:
             return
         if settings.base == "registry":
             words = done.stderr.strip()
-            raise process.CommandFailed(f"{DEBIAN} cannot be fetched from the registry: {words}")
+            raise MachineError(f"{DEBIAN} cannot be fetched from the registry: {words}")
     say(f"no registry in reach: making {DEBIAN} with debootstrap")
-    _debootstrap(settings.mirror)
+    _debootstrap(head, settings.mirror)
 
 
-def exists(tag: str) -> bool:
-    """Whether the engine has an image."""
-    return process.run(["docker", "image", "inspect", tag], timeout=60).status == 0
+def exists(machine: Machine, tag: str) -> bool:
+    """Whether a machine's engine has an image."""
+    return machine.try_docker("image", "inspect", tag).status == 0
 
 
-def _debootstrap(mirror: str) -> None:
+def _debootstrap(head: Machine, mirror: str) -> None:
     if shutil.which("debootstrap") is None:
         install = ["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "debootstrap"]
         process.check(["apt-get", "-qq", "update"], timeout=300)
         process.check(install, timeout=300, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
     with tempfile.TemporaryDirectory(prefix="cfiddle-base-") as folder:
-        root, archive = Path(folder, "root"), Path(folder, "root.tar")
+        root = Path(folder, "root")
         arguments = ["debootstrap", "--variant=minbase", SUITE, str(root), mirror]
         process.check(arguments, timeout=BUILD_SECONDS)
-        for useless in (
-            "var/cache/apt",
-            "var/lib/apt/lists",
-            "usr/share/doc",
-            "usr/share/locale",
-            "usr/share/man",
-        ):
+        for useless in _USELESS:
             shutil.rmtree(root / useless, ignore_errors=True)
             (root / useless).mkdir(parents=True)
-        process.check(["tar", "-C", str(root), "-cf", str(archive), "."], timeout=300)
-        process.check(
-            ["docker", "import", "--change", 'CMD ["bash"]', str(archive), DEBIAN], timeout=300
+        done = process.pipe(
+            ["tar", "-C", str(root), "-cf", "-", "."],
+            head.docker_arguments("import", "--change", 'CMD ["bash"]', "-", DEBIAN),
+            timeout=300,
         )
+        if done.status != 0:
+            raise MachineError(f"{DEBIAN} could not be imported on {head}: {done.stderr.strip()}")
 
 
 @contextlib.contextmanager
@@ -139,7 +158,7 @@ def build_context(settings: BuildSettings) -> Iterator[Path]:
     """A folder with all that the Dockerfiles copy: the kit, the package's wheel, pip's settings."""
     with tempfile.TemporaryDirectory(prefix="cfiddle-build-") as name:
         context = Path(name)
-        for part in ("cluster", "sandbox"):
+        for part in ("cluster", "sandbox", "examples"):
             shutil.copytree(kit.folder(part), context / part)
         kit.make_wheel(context / "dist")
         bundle = settings.ca_bundle.read_bytes() if settings.ca_bundle else b""
@@ -163,25 +182,37 @@ def pip_conf(settings: BuildSettings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(image: Image, context: Path) -> None:
+def build(head: Machine, image: Image, context: Path, settings: BuildSettings) -> None:
     """Build one image from the context.
 
     Raises:
-        ProcessError: the build failed.
+        MachineError: the build failed.
     """
     said: list[str] = []
-    arguments = ["docker", "build", "--tag", image.tag, "--file", str(context / image.dockerfile)]
-    cfiddle = ["--build-arg", f"CFIDDLE_VERSION={metadata.version('cfiddle')}"]
+    arguments = ["build", "--tag", image.tag, "--file", str(context / image.dockerfile)]
     # An argument that a Dockerfile does not name is an error for some builders.
-    if "ARG CFIDDLE_VERSION" in (context / image.dockerfile).read_text():
-        arguments += cfiddle
+    text = (context / image.dockerfile).read_text()
+    for name, value in build_arguments(image, settings).items():
+        if f"ARG {name}" in text:
+            arguments += ["--build-arg", f"{name}={value}"]
     # The classic builder: it is there without a plugin, and needs nothing from a registry.
     environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
     status = process.stream(
-        [*arguments, str(context)], said.append, timeout=BUILD_SECONDS, env=environment
+        head.docker_arguments(*arguments, str(context)),
+        said.append,
+        timeout=BUILD_SECONDS,
+        env=environment,
     )
     if status != 0:
         words = "\n".join(said[-15:])
-        raise process.CommandFailed(
-            f"{image.name} could not be built; the last lines were:\n{words}"
-        )
+        raise MachineError(f"{image.name} could not be built; the last lines were:\n{words}")
+
+
+def build_arguments(image: Image, settings: BuildSettings) -> dict[str, str]:
+    """What a Dockerfile's arguments stand for."""
+    extra = {USER: settings.user, SANDBOX: settings.sandbox}.get(image, NO_PACKAGES)
+    return {
+        "CFIDDLE_VERSION": metadata.version("cfiddle"),
+        "EXTRA_APT": " ".join(extra.apt),
+        "EXTRA_PIP": " ".join(extra.pip),
+    }

@@ -17,20 +17,23 @@ _WHEEL_SECONDS = 300.0
 _FIXED_TIME = "315532800"  # 1980, the first year that a zip archive knows
 
 
+_PROOF = {"cluster": "*Dockerfile", "sandbox": "*Dockerfile", "examples": "*.ipynb"}
+
+
 class KitError(Exception):
     """A part of the kit is missing; the message is one sentence."""
 
 
 def folder(name: str) -> Path:
-    """The folder ``cluster`` or ``sandbox`` of the kit: in the wheel, or in the source tree.
+    """The kit's folder ``cluster``, ``sandbox`` or ``examples``, of the wheel or the source tree.
 
     Raises:
         KitError: neither is there.
     """
     here = Path(__file__).parent
-    shipped = {"cluster": here / "kit", "sandbox": here / "sandbox_image"}[name]
-    for place in (shipped, source_tree() / name):
-        if any(place.glob("*Dockerfile")):
+    shipped = {"cluster": "kit", "sandbox": "sandbox_image", "examples": "examples"}[name]
+    for place in (here / shipped, source_tree() / name):
+        if any(place.glob(_PROOF[name])):
             return place
     raise KitError(f"The kit's folder {name!r} is missing: install {PACKAGE} from its wheel.")
 
@@ -56,7 +59,16 @@ def _build_wheel(target: Path) -> Path:
     # A copy: setuptools leaves its build folder in the tree that it builds.
     copy = target / "source"
     tree = source_tree()
-    wanted = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", PACKAGE, "cluster", "sandbox")
+    wanted = (
+        "setup.cfg",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        PACKAGE,
+        "cluster",
+        "sandbox",
+        "examples",
+    )
     copy.mkdir()
     for name in wanted:
         if (tree / name).is_dir():

@@ -6,14 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cfiddle_slurm import process
-from cfiddle_slurm.cluster import kit
-from cfiddle_slurm.cluster.images import CLUSTER, IMAGES, USER, Image
+from cfiddle_slurm.cluster import kit, rendering
+from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.images import CLUSTER, USER, Image
+from cfiddle_slurm.cluster.machines import Machine
 
 NAME = "cfiddle"
-VOLUMES = tuple(f"cfiddle_{name}" for name in ("database", "state", "munge", "run", "home"))
+HOME_VOLUME = "cfiddle_home"
+VOLUMES = (
+    *(f"cfiddle_{name}" for name in ("database", "state", "munge", "run", "registry")),
+    HOME_VOLUME,
+)
 SANDBOX_LABEL = "cfiddle-slurm.sandbox=1"
-_SECONDS = 120.0
+_NAMESPACE = f"label=com.docker.stack.namespace={NAME}"
 
 
 class NotHealthy(Exception):
@@ -33,79 +38,102 @@ class Service:
         return self.healthy >= self.wanted > 0
 
 
-@dataclass(frozen=True)
-class NfsHome:
-    """Where /home comes from when it is not a volume of this machine."""
-
-    server: str
-    path: str
-    options: str = "rw,hard,nfsvers=4.2"
-
-
-def versioned(image: Image) -> str:
+def versioned(head: Machine, image: Image) -> str:
     """A tag that changes with the image's content, so that services follow a new build.
 
     Raises:
-        ProcessError: there is no such image.
+        MachineError: there is no such image.
     """
-    arguments = ["docker", "image", "inspect", "--format", "{{.Id}}", image.tag]
-    identity = process.check(arguments, timeout=_SECONDS).strip().removeprefix("sha256:")
-    tag = f"{image.name}:{identity[:12]}"
-    process.check(["docker", "tag", image.tag, tag], timeout=_SECONDS)
+    identity = head.docker("image", "inspect", "--format={{.Id}}", image.tag)
+    tag = image.tag_of(identity)
+    head.docker("tag", image.tag, tag)
     return tag
 
 
-def environment(port: int, home: NfsHome | None = None) -> dict[str, str]:
+def environment(config: Config, cluster_image: str, user_image: str) -> dict[str, str]:
     """What the compose files' ``${...}`` stand for."""
-    values = {
-        "CFIDDLE_CLUSTER_IMAGE": versioned(CLUSTER),
-        "CFIDDLE_USER_IMAGE": versioned(USER),
-        "CFIDDLE_JUPYTER_PORT": str(port),
+    return {
+        **os.environ,
+        "CFIDDLE_CLUSTER_IMAGE": cluster_image,
+        "CFIDDLE_USER_IMAGE": user_image,
+        "CFIDDLE_JUPYTER_PORT": str(config.jupyter_port),
+        "CFIDDLE_HOME_PATH": config.home_path,
+        "CFIDDLE_NFS_SERVER": config.nfs_server or config.advertise or config.head,
+        "CFIDDLE_NFS_OPTIONS": rendering.NFS_OPTIONS,
+        "CFIDDLE_RETIRE_SECONDS": str(rendering.retire_seconds(config)),
+        "CFIDDLE_STOP_GRACE": f"{rendering.retire_seconds(config) + 30}s",
+        **{file.variable: file.name for file in rendering.configuration(config)},
     }
-    if home is not None:
-        values |= {
-            "CFIDDLE_NFS_SERVER": home.server,
-            "CFIDDLE_NFS_PATH": home.path,
-            "CFIDDLE_NFS_OPTIONS": home.options,
-        }
-    return {**os.environ, **values}
 
 
-def files(home: NfsHome | None = None) -> list[str]:
+def files(config: Config) -> list[str]:
     """The compose files, as options of ``docker stack``."""
-    names = ["stack.yml"] if home is None else ["stack.yml", "nfs.yml"]
+    names = ["stack.yml", *([] if config.home == "volume" else [f"{config.home}.yml"])]
     return [f"--compose-file={kit.folder('cluster') / name}" for name in names]
 
 
-def rendered(port: int, home: NfsHome | None = None) -> str:
-    """The stack as Docker understands it.
+def ensure_home(head: Machine, config: Config) -> None:
+    """Make the head's volume of the homes, as the compose files would.
 
     Raises:
-        ProcessError: Docker does not accept it.
+        MachineError: there is one already that is another folder's.
     """
-    arguments = ["docker", "stack", "config", *files(home)]
-    return process.check(arguments, timeout=_SECONDS, env=environment(port, home))
+    options = rendering.home_options(config)
+    known = head.try_docker("volume", "inspect", "--format={{json .Options}}", HOME_VOLUME)
+    if known.status == 0:
+        found = json.loads(known.stdout) or {}
+        if found != options:
+            raise NotHealthy(
+                f"The volume {HOME_VOLUME} on {head} is of another kind ({found or 'local'}) than"
+                f" cluster.toml says ({options or 'local'}): `down --purge` removes it."
+            )
+        return
+    head.docker(
+        "volume", "create", "--driver=local",
+        *(f"--opt={key}={value}" for key, value in options.items()), HOME_VOLUME,
+    )  # fmt: skip
 
 
-def deploy(port: int, home: NfsHome | None = None) -> None:
-    """Start the services, or bring running ones up to date.
+def deploy(head: Machine, config: Config) -> None:
+    """Start the services, or bring running ones up to date, one machine after another.
 
     Raises:
-        ProcessError: Docker refused.
+        MachineError: Docker refused.
     """
-    arguments = ["docker", "stack", "deploy", "--resolve-image=never", "--detach=true"]
-    process.check([*arguments, *files(home), NAME], timeout=_SECONDS, env=environment(port, home))
+    wanted = rendering.configuration(config)
+    known = head.docker("config", "ls", "--format={{.Name}}").split()
+    for file in wanted:
+        if file.name not in known:
+            head.docker("config", "create", file.name, "-", input=file.text.encode())
+    variables = environment(config, versioned(head, CLUSTER), versioned(head, USER))
+    arguments = ["stack", "deploy", "--resolve-image=never", "--detach=true"]
+    head.docker(*arguments, *files(config), NAME, env=variables)
 
 
-def services() -> list[Service]:
+def remove_old_configuration(head: Machine, config: Config) -> None:
+    """Remove the configurations that no service uses any more."""
+    keep = {file.name for file in rendering.configuration(config)}
+    for name in head.docker("config", "ls", "--format={{.Name}}").split():
+        if name.startswith(rendering.CONFIG_PREFIX) and name not in keep:
+            head.try_docker("config", "rm", name)  # refused while a service still uses it
+
+
+def services(head: Machine) -> list[Service]:
     """The services of the stack; none when it is not deployed.
 
     Raises:
-        ProcessError: Docker does not answer.
+        MachineError: Docker does not answer.
     """
-    arguments = ["docker", "service", "ls", f"--filter=label=com.docker.stack.namespace={NAME}"]
-    lines = process.check([*arguments, "--format={{json .}}"], timeout=_SECONDS).splitlines()
-    return sorted((parse_service(line) for line in lines), key=lambda service: service.name)
+    lines = head.docker("service", "ls", f"--filter={_NAMESPACE}", "--format={{json .}}")
+    found = (parse_service(line) for line in lines.splitlines())
+    return sorted(found, key=lambda service: service.name)
+
+
+def published_ports(head: Machine) -> set[int]:
+    """The ports that the stack publishes already."""
+    template = "{{range .Endpoint.Spec.Ports}}{{.PublishedPort}} {{end}}"
+    done = head.try_docker("service", "inspect", f"--format={template}", f"{NAME}_user")
+    return {int(word) for word in done.stdout.split()} if done.status == 0 else set()
 
 
 def parse_service(line: str) -> Service:
@@ -116,19 +144,19 @@ def parse_service(line: str) -> Service:
     return Service(fields["Name"].removeprefix(f"{NAME}_"), int(healthy), int(wanted))
 
 
-def wait_until_healthy(seconds: float, say: Callable[[str], None]) -> None:
+def wait_until_healthy(head: Machine, seconds: float, say: Callable[[str], None]) -> None:
     """Wait until every service is healthy and none is still being replaced.
 
     Raises:
         NotHealthy: a service is not, after so many seconds.
-        ProcessError: Docker does not answer.
+        MachineError: Docker does not answer.
     """
     give_up = time.monotonic() + seconds
     told: set[str] = set()
     while True:
-        found = services()
+        found = services(head)
         waiting = [service.name for service in found if not service.is_healthy]
-        waiting += [name for name in _being_updated(found) if name not in waiting]
+        waiting += [name for name in _being_updated(head, found) if name not in waiting]
         for service in found:
             if service.name not in waiting and service.name not in told:
                 told.add(service.name)
@@ -136,17 +164,16 @@ def wait_until_healthy(seconds: float, say: Callable[[str], None]) -> None:
         if found and not waiting:
             return
         if time.monotonic() > give_up:
-            raise NotHealthy(_why(waiting[0] if waiting else "the stack", seconds))
+            raise NotHealthy(_why(head, waiting[0] if waiting else "the stack", seconds))
         time.sleep(0.5)
 
 
-def _being_updated(found: list[Service]) -> list[str]:
+def _being_updated(head: Machine, found: list[Service]) -> list[str]:
     names = [f"{NAME}_{service.name}" for service in found]
     if not names:
         return []
     template = "{{.Spec.Name}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}"
-    arguments = ["docker", "service", "inspect", "--format", template, *names]
-    lines = process.check(arguments, timeout=_SECONDS).splitlines()
+    lines = head.docker("service", "inspect", f"--format={template}", *names).splitlines()
     return [
         name.removeprefix(f"{NAME}_")
         for name, _, state in (line.partition(" ") for line in lines)
@@ -154,89 +181,79 @@ def _being_updated(found: list[Service]) -> list[str]:
     ]
 
 
-def _why(name: str, seconds: float) -> str:
+def _why(head: Machine, name: str, seconds: float) -> str:
     service = f"{NAME}_{name}"
-    tasks = process.run(
-        ["docker", "service", "ps", "--no-trunc", "--format={{.CurrentState}} {{.Error}}", service],
-        timeout=_SECONDS,
-    )
-    logs = process.run(
-        ["docker", "service", "logs", "--raw", "--tail=10", service], timeout=_SECONDS
-    )
+    template = "{{.Node}}: {{.CurrentState}} {{.Error}}"
+    tasks = head.try_docker("service", "ps", "--no-trunc", f"--format={template}", service)
+    logs = head.try_docker("service", "logs", "--raw", "--tail=10", service)
     return (
         f"The service {name} is not healthy after {seconds:.0f} seconds.\n"
-        f"Its tasks: {' | '.join(tasks.stdout.split(chr(10))[:3])}\n"
+        f"Its tasks: {' | '.join(tasks.stdout.splitlines()[:3])}\n"
         f"Its last words:\n{(logs.stdout + logs.stderr).strip()}"
     )
 
 
-def container_of(service: str) -> str:
-    """The id of the healthy container of a service on this machine.
+def container_on(machine: Machine, service: str) -> str:
+    """The id of the healthy container of a service on a machine.
 
     Raises:
         NotHealthy: there is none.
     """
-    found = process.check(
-        [
-            "docker", "ps", "--quiet", "--filter=health=healthy",
-            f"--filter=label=com.docker.swarm.service.name={NAME}_{service}",
-        ],
-        timeout=_SECONDS,
-    ).split()  # fmt: skip
+    label = f"label=com.docker.swarm.service.name={NAME}_{service}"
+    found = machine.docker("ps", "--quiet", "--filter=health=healthy", f"--filter={label}").split()
     if not found:
-        raise NotHealthy(f"The service {service} has no healthy container on this machine.")
+        raise NotHealthy(f"The service {service} has no healthy container on {machine}.")
     return found[0]
 
 
-def remove(seconds: float = 120.0) -> None:
-    """Remove the services, their networks and what sandboxes are left, and wait until all is gone.
+def remove(head: Machine, seconds: float = 180.0) -> None:
+    """Remove the services, their networks and configurations, and wait until all is gone.
 
     Raises:
         NotHealthy: something does not go away.
-        ProcessError: Docker refused.
+        MachineError: Docker refused.
     """
-    if services():
-        process.check(["docker", "stack", "rm", NAME], timeout=_SECONDS)
-    give_up = time.monotonic() + seconds
-    while left := list(_left()):
-        if time.monotonic() > give_up:
-            raise NotHealthy(f"These do not go away: {', '.join(left)}")
-        time.sleep(0.5)
-    sandboxes = process.check(
-        ["docker", "ps", "--all", "--quiet", f"--filter=label={SANDBOX_LABEL}"], timeout=_SECONDS
-    ).split()
-    if sandboxes:
-        process.check(["docker", "rm", "--force", *sandboxes], timeout=_SECONDS)
+    if services(head):
+        head.docker("stack", "rm", NAME)
+    wait_until_gone(head, seconds)
+    for name in head.docker("config", "ls", "--format={{.Name}}").split():
+        if name.startswith(rendering.CONFIG_PREFIX):
+            head.docker("config", "rm", name)
 
 
-def _left() -> Iterator[str]:
-    label = f"--filter=label=com.docker.stack.namespace={NAME}"
-    for kind in (["ps", "--all"], ["network", "ls"]):
-        template = "{{.Names}}" if kind[0] == "ps" else "{{.Name}}"
-        yield from process.check(
-            ["docker", *kind, label, f"--format={template}"], timeout=_SECONDS
-        ).split()
-
-
-def remove_volumes() -> list[str]:
-    """Remove all data: homes, accounting, Slurm's state. Returns what was removed.
+def wait_until_gone(machine: Machine, seconds: float = 180.0) -> None:
+    """Wait until a machine has no container of the stack; remove the sandboxes that are left.
 
     Raises:
-        ProcessError: a volume is in use.
+        NotHealthy: something does not go away.
     """
-    arguments = ["docker", "volume", "ls", "--quiet"]
-    found = set(process.check(arguments, timeout=_SECONDS).split())
+    give_up = time.monotonic() + seconds
+    while left := list(_left(machine)):
+        if time.monotonic() > give_up:
+            raise NotHealthy(f"These do not go away on {machine}: {', '.join(left)}")
+        time.sleep(0.5)
+    sandboxes = machine.docker("ps", "--all", "--quiet", f"--filter=label={SANDBOX_LABEL}").split()
+    if sandboxes:
+        machine.docker("rm", "--force", *sandboxes)
+
+
+def _left(machine: Machine) -> Iterator[str]:
+    yield from machine.docker(
+        "ps", "--all", f"--filter={_NAMESPACE}", "--format={{.Names}}"
+    ).split()
+    yield from machine.docker(
+        "network", "ls", f"--filter={_NAMESPACE}", "--format={{.Name}}"
+    ).split()
+
+
+def remove_volumes(machine: Machine) -> list[str]:
+    """Remove a machine's data: homes, accounting, Slurm's state. Returns what was removed.
+
+    Raises:
+        MachineError: a volume is in use.
+    """
+    found = set(machine.docker("volume", "ls", "--quiet").split())
     gone = [name for name in VOLUMES if name in found]
     if gone:
-        process.check(["docker", "volume", "rm", *gone], timeout=_SECONDS)
+        machine.docker("volume", "rm", *gone)
     return gone
-
-
-def remove_old_tags() -> None:
-    """Remove the versioned tags of builds that no service uses any more."""
-    for image in IMAGES:
-        arguments = ["docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name]
-        for tag in process.check(arguments, timeout=_SECONDS).split():
-            if tag not in (image.tag, versioned(image)):
-                # Refused while a container still uses it: then it stays until the next time.
-                process.run(["docker", "image", "rm", tag], timeout=_SECONDS)

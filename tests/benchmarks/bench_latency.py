@@ -10,6 +10,7 @@ import sys
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import user_node
+from cfiddle_slurm.cluster.machines import Machine
 
 REPEATS = 9
 WAYS = ("plain CFiddle", "sbatch", "srun")
@@ -37,7 +38,9 @@ print(json.dumps({way: times[1:] for way, times in found.items()}))
 def main() -> int:
     """Measure and print medians, and their ratios to plain CFiddle's."""
     program = PROGRAM.replace("REPEATS", str(REPEATS))
-    command = user_node.exec_arguments("jovyan", ["python3", "-W", "ignore", "-c", program])
+    command = user_node.exec_arguments(
+        Machine(), "jovyan", ["python3", "-W", "ignore", "-c", program]
+    )
     times = json.loads(process.check(command, timeout=SECONDS).splitlines()[-1])
     reference = statistics.median(times[WAYS[0]])
     print(f"{'seconds':14} {'median':>8} {'least':>8} {'most':>8} {'ratio':>8}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from cfiddle_slurm import process
 from cfiddle_slurm.archive import Member
 from cfiddle_slurm.cluster import user_node
+from cfiddle_slurm.cluster.machines import Machine
 from tests.sandbox.harness import Experiments, Job, Sandboxd
 
 MIB = 1 << 20
@@ -48,7 +49,9 @@ print(json.dumps(int(status.split("VmHWM:")[1].split()[0]) * 1024))
 def peak_of_notebook(input_bytes: int) -> int:
     """The peak in bytes of a student's process whose run takes so much input along."""
     program = NOTEBOOK.replace("MEGABYTES", str(input_bytes // MIB))
-    command = user_node.exec_arguments("jovyan", ["python3", "-W", "ignore", "-c", program])
+    command = user_node.exec_arguments(
+        Machine(), "jovyan", ["python3", "-W", "ignore", "-c", program]
+    )
     return int(json.loads(process.check(command, timeout=300).splitlines()[-1]))
 
 

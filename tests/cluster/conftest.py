@@ -10,8 +10,11 @@ import pytest
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import stack, user_node
+from cfiddle_slurm.cluster.machines import Machine
 
 SECONDS = 120.0
+PORT = 8888
+HEAD = Machine()
 
 
 def docker(*arguments: str) -> str:
@@ -21,13 +24,13 @@ def docker(*arguments: str) -> str:
 
 def in_service(service: str, *command: str) -> str:
     """What a command prints, as root in a service's container."""
-    return docker("exec", stack.container_of(service), *command)
+    return docker("exec", stack.container_on(HEAD, service), *command)
 
 
 def start_python(user: str, program: str) -> "subprocess.Popen[bytes]":
     """Start a Python program on the user node."""
     return process.start(
-        user_node.exec_arguments(user, ["python3", "-c", textwrap.dedent(program)]),
+        user_node.exec_arguments(HEAD, user, ["python3", "-c", textwrap.dedent(program)]),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -49,15 +52,15 @@ def python_as() -> Callable[[str, str], Any]:
 @pytest.fixture(scope="session", autouse=True)
 def cluster() -> None:
     """The cluster is up and healthy: without it, nothing here means anything."""
-    stack.wait_until_healthy(SECONDS, lambda _: None)
+    stack.wait_until_healthy(HEAD, SECONDS, lambda _: None)
 
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Any:
     """After each test: no sandbox, no job, no registration."""
     yield
-    stack.wait_until_healthy(SECONDS, lambda _: None)
+    stack.wait_until_healthy(HEAD, SECONDS, lambda _: None)
     assert docker("ps", "--all", "--quiet", f"--filter=label={stack.SANDBOX_LABEL}") == ""
     assert in_service("controller", "squeue", "--noheader") == ""
     assert in_service("worker", "ls", "/run/cfiddle-slurm/jobs") == ""
-    assert "cfiddle-sandbox" not in docker("top", stack.container_of("worker"))
+    assert "cfiddle-sandbox" not in docker("top", stack.container_on(HEAD, "worker"))

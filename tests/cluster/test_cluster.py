@@ -9,7 +9,7 @@ import pytest
 
 from cfiddle_slurm.cluster import stack
 
-from .conftest import SECONDS, docker, in_service, python_result, start_python
+from .conftest import HEAD, SECONDS, docker, in_service, python_result, start_python
 
 PRELUDE = """
 import json, sys, time
@@ -118,7 +118,7 @@ def stopped(service: str) -> Iterator[None]:
     finally:
         docker("service", "update", "--detach", f"--constraint-rm={NOWHERE}", name)
         wait_for(lambda: docker("ps", "--quiet", label) != "")
-        stack.wait_until_healthy(SECONDS, lambda _: None)
+        stack.wait_until_healthy(HEAD, SECONDS, lambda _: None)
 
 
 def test_without_sandboxd_a_run_says_so(python_as: Callable[[str, str], Any]) -> None:

@@ -4,8 +4,12 @@ import io
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import user_node
+
+from .conftest import HEAD
 
 SUITE = Path(__file__).parents[1] / "behaviour"
 SUITE_SECONDS = 900.0
@@ -19,9 +23,9 @@ def archive_of(folder: Path) -> bytes:
     return data.getvalue()
 
 
-def test_the_behaviour_suite_on_the_cluster() -> None:
+def test_the_behaviour_suite_on_the_cluster(capsys: pytest.CaptureFixture[str]) -> None:
     unpack = user_node.exec_arguments(
-        "jovyan", ["sh", "-c", "rm -rf suite && mkdir suite && tar -C suite -x"]
+        HEAD, "jovyan", ["sh", "-c", "rm -rf suite && mkdir suite && tar -C suite -x"]
     )
     process.check(unpack, timeout=60, input=archive_of(SUITE))
     command = [
@@ -33,11 +37,12 @@ def test_the_behaviour_suite_on_the_cluster() -> None:
 
     def tell(line: str) -> None:
         lines.append(line)
-        print(line, flush=True)
+        with capsys.disabled():
+            print(f"    {line}", flush=True)
 
     status = process.stream(
-        user_node.exec_arguments("jovyan", command), tell, timeout=SUITE_SECONDS
+        user_node.exec_arguments(HEAD, "jovyan", command), tell, timeout=SUITE_SECONDS
     )
     assert status == 0, "\n".join(lines[-60:])
     assert not any("skipped" in line for line in lines[-3:]), lines[-3:]
-    process.check(user_node.exec_arguments("jovyan", ["rm", "-rf", "suite"]), timeout=60)
+    process.check(user_node.exec_arguments(HEAD, "jovyan", ["rm", "-rf", "suite"]), timeout=60)

@@ -1,164 +1,262 @@
-"""``python -m cfiddle_slurm.cluster``: what it says, and the status it ends with."""
+"""``python -m cfiddle_slurm.cluster``: the commands for the cluster as a whole."""
 
-from collections.abc import Callable
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from cfiddle_slurm.cluster import __main__ as command_line
-from cfiddle_slurm.cluster import accounts, credentials, images, machines, stack, user_node
-from cfiddle_slurm.cluster.stack import NotHealthy, Service
+from cfiddle_slurm.cluster import (
+    check,
+    config,
+    images,
+    lifecycle,
+    overview,
+    provision,
+    slurm,
+    swarm,
+    trial,
+    user_node,
+)
+from cfiddle_slurm.cluster.check import Finding, Level
+from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.machines import Machine, MachineError
+from cfiddle_slurm.cluster.slurm import Node
+from cfiddle_slurm.cluster.stack import NotHealthy
+from cfiddle_slurm.cluster.swarm import Member
+from cfiddle_slurm.cluster.trial import Trial
+from cfiddle_slurm.process import CommandTimeout
+from tests.unit.cluster.conftest import HEAD
+from tests.unit.cluster.recorder import Recorder
+from tests.unit.cluster.test_overview import GOOD
+
+FILE = Path("cluster.toml")
+WHOLE = Trial("w1", "jovyan", 654669057, 0.02, "ok")
 
 
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(command_line.main, arguments)
+def call(*arguments: str, answer: str = "") -> Result:
+    return CliRunner().invoke(command_line.main, arguments, input=answer)
 
 
 @pytest.fixture
-def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is done to the cluster, which is none; it is up."""
-    found: list[str] = []
-
-    def note(name: str, answer: object = None) -> Callable[..., object]:
-        def noted(*arguments: object) -> object:
-            found.append(name)
-            return answer
-
-        return noted
-
-    def replace(module: object, names: dict[str, object]) -> None:
-        short = str(module).split("'")[1].rpartition(".")[2]
-        for name, answer in names.items():
-            monkeypatch.setattr(module, name, note(f"{short}.{name}", answer))
-
-    replace(images, {"exists": True, "build_all": None})
-    replace(machines, {
-        "make_local_swarm": None, "swarm_state": "active", "leave_local_swarm": True,
-    })  # fmt: skip
-    replace(credentials, {"ensure": None, "remove": None})
-    replace(accounts, {"ensure": None})
-    replace(stack, {
-        "deploy": None, "wait_until_healthy": None, "remove_old_tags": None, "remove": None,
-        "remove_volumes": [], "services": [Service("user", 1, 1), Service("worker", 2, 2)],
-    })  # fmt: skip
-    replace(user_node, {"jupyter_url": "http://x/lab", "copy_to_home": None, "replace_by": None})
-    return found
+def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """A cluster on which nothing is done; it is up, and well."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    recorder.replace(lifecycle, up=None, down=None)
+    recorder.replace(check, run=[])
+    recorder.replace(provision, all_machines=None)
+    recorder.replace(images, build_all=None)
+    recorder.replace(overview, gather=GOOD)
+    recorder.replace(swarm, state="active",
+                     workers=[Member("id1", "w1", "w1", frozenset(), True)])  # fmt: skip
+    recorder.replace(slurm, nodes=[Node("w1", "idle", "", "")])
+    recorder.replace(trial, on_workers=[WHOLE], of_users_at_once=[WHOLE])
+    recorder.replace(user_node, jupyter_url="http://x/lab")
+    return recorder
 
 
-def test_up_makes_what_the_next_step_needs(done: list[str]) -> None:
-    result = call("up", "--local")
+def written(**values: object) -> Config:
+    FILE.write_text(config.example({"workers": ("w1",), **values}))
+    return config.load(FILE)
+
+
+@pytest.mark.usefixtures("steps")
+def test_init_writes_what_it_is_told() -> None:
+    result = call("init", "--head=h", "--worker=w1", "--worker=w2", "--ssh-user=admin")
     assert result.exit_code == 0, result.output
-    assert "The cluster is up" in result.output
-    assert [step for step in done if step != "images.exists"] == [
-        "machines.make_local_swarm", "credentials.ensure", "accounts.ensure", "stack.deploy",
-        "stack.wait_until_healthy", "stack.remove_old_tags",
-    ]  # fmt: skip
+    found = config.load(FILE)
+    assert (found.head, found.workers) == ("h", ("w1", "w2"))
+    assert (found.ssh_user, found.home) == ("admin", "nfs")
+    assert [path.name for path in Path().iterdir()] == ["cluster.toml"]
 
 
-def test_up_without_images_says_how_to_build_them(
-    done: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(images, "exists", lambda tag: tag != "cfiddle-user:latest")
-    result = call("up", "--local")
+@pytest.mark.usefixtures("steps")
+def test_init_never_writes_over_what_is_there() -> None:
+    FILE.write_text("# mine\n")
+    result = call("init", "--head=h")
+    assert (result.exit_code, FILE.read_text()) == (0, "# mine\n")
+    assert "stays as it is" in result.output
+    assert call("init", "--head=h", "--force").exit_code == 0
+    assert config.load(FILE).head == "h"
+
+
+@pytest.mark.usefixtures("steps")
+@pytest.mark.parametrize(
+    "arguments", [["--head=a b"], ["--worker=w1", "--worker=w1"], ["--worker=w1", "--home=volume"]]
+)
+def test_init_leaves_nothing_behind_that_is_wrong(arguments: list[str]) -> None:
+    FILE.write_text("# mine\n")
+    result = call("init", "--force", *arguments)
     assert result.exit_code == 1
-    assert "The image cfiddle-user is not built" in result.output
-    assert "images build" in result.output
-    assert done == []
+    assert result.output.startswith("Error: ")
+    assert [path.name for path in Path().iterdir()] == ["cluster.toml"]
+    assert FILE.read_text() == "# mine\n"
 
 
-def test_what_goes_wrong_is_one_message(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(seconds: float, say: object) -> None:
-        raise NotHealthy("The service worker is not healthy.")
-
-    monkeypatch.setattr(stack, "wait_until_healthy", fail)
-    result = call("up", "--local")
+def test_another_file_can_be_named(steps: Recorder) -> None:
+    written()
+    Path("other.toml").write_text(config.example({"head": "elsewhere"}))
+    assert call("--config=other.toml", "check").exit_code == 0
+    assert steps.arguments["check.run"] == (config.load(Path("other.toml")),)
+    result = call("--config=missing.toml", "check")
     assert result.exit_code == 1
-    assert result.output == "Error: The service worker is not healthy.\n"
-
-
-def test_down_keeps_the_data_unless_told_otherwise(done: list[str]) -> None:
-    result = call("down")
-    assert "its data are kept in cfiddle_database" in result.output
-    assert done == ["machines.swarm_state", "stack.remove", "machines.leave_local_swarm"]
-    result = call("down", "--volumes")
-    assert "its data are removed" in result.output
-    assert done[-1] == "stack.remove_volumes"
-
-
-def test_down_in_a_swarm_of_somebody_elses_takes_the_secrets_along(
-    done: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machines, "leave_local_swarm", lambda: False)
-    assert call("down").exit_code == 0
-    assert done[-1] == "credentials.remove"
-
-
-def test_down_twice_is_no_error(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines, "swarm_state", lambda: "inactive")
-    assert call("down").exit_code == 0
-    assert done == []
+    assert result.output.startswith("Error: There is no missing.toml")
 
 
 @pytest.mark.parametrize(
-    ("services", "status", "words"),
+    ("levels", "status", "words"),
     [
-        ([Service("user", 1, 1), Service("worker", 2, 2)], 0, "worker"),
-        ([Service("user", 1, 1), Service("worker", 1, 2)], 1, "worker"),
-        ([], 1, "The cluster is not up."),
+        ([], 0, "All is fine"),
+        ([Level.FINE], 0, "All is fine"),
+        ([Level.WARNING, Level.FINE], 1, "It can work"),
+        ([Level.FAILURE, Level.WARNING], 2, "It cannot work"),
     ],
 )
-def test_status_is_for_people_and_for_scripts(
-    done: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    services: list[Service],
-    status: int,
-    words: str,
+def test_check_is_for_people_and_for_scripts(
+    steps: Recorder, levels: list[Level], status: int, words: str
 ) -> None:
-    monkeypatch.setattr(stack, "services", lambda: services)
-    result = call("status")
+    found = [Finding("w1", "disk", level, f"found {level.name}", "mend it") for level in levels]
+    steps.replace(check, run=found)
+    result = call("check")
     assert result.exit_code == status
     assert words in result.output
+    assert all(row.found in result.output for row in found)
 
 
-def test_the_address_is_all_that_is_printed(done: list[str]) -> None:
+def test_up_needs_workers_or_says_how_to_do_without(steps: Recorder) -> None:
+    result = call("up")
+    assert result.exit_code == 1
+    assert "names no worker; `up --local`" in result.output
+    assert steps.calls == []
+
+
+def test_up_tries_every_worker_at_the_end(steps: Recorder) -> None:
+    wanted = written()
+    result = call("up", "--timeout=7")
+    assert result.exit_code == 0, result.output
+    assert steps.arguments["lifecycle.up"][:2] == (wanted, 7)
+    assert steps.arguments["trial.on_workers"] == (HEAD, ["w1"], "jovyan")
+    assert steps.calls[-1] == "user_node.jupyter_url"
+    assert "http://x/lab" in result.output
+    steps.calls.clear()
+    assert call("up", "--no-test").exit_code == 0
+    assert "trial.on_workers" not in steps.calls
+
+
+def test_up_local_takes_no_other_machine_whatever_the_file_says(steps: Recorder) -> None:
+    written(head="h")
+    assert call("--port=9999", "up", "--local").exit_code == 0
+    assert steps.arguments["lifecycle.up"][0] == Config(jupyter_port=9999)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"on_workers": [Trial("w1", "jovyan", error="crashed")]},
+        {"on_workers": [Trial("w1", "jovyan", 1, 0.02, "ok")]},
+        {"of_users_at_once": [Trial("", "test_user1", error="no")]},
+    ],
+)
+def test_a_worker_that_does_not_measure_is_an_error(
+    steps: Recorder, bad: dict[str, list[Trial]]
+) -> None:
+    steps.replace(trial, **bad)
+    result = call("test")
+    assert result.exit_code == 1
+    assert "Error: Not every worker measures." in result.output
+
+
+def test_a_worker_that_takes_no_jobs_is_named(steps: Recorder) -> None:
+    members = [Member(f"id{name}", name, name, frozenset(), True) for name in ("w1", "w2")]
+    steps.replace(swarm, workers=members)
+    result = call("test")
+    assert result.exit_code == 1
+    assert "w2 takes no jobs" in result.output
+    steps.replace(swarm, workers=members[:1])
+    assert call("test").exit_code == 0
+
+
+def test_another_time_is_shown_and_no_error(steps: Recorder) -> None:
+    slow = Trial("w1", "jovyan", 654669057, 0.04, "ok", deviation=0.5)
+    steps.replace(trial, on_workers=[slow])
+    result = call("test")
+    assert result.exit_code == 0
+    assert "+50.0 %  differs" in result.output
+
+
+def test_down_asks_for_the_name_before_data_are_removed(steps: Recorder) -> None:
+    written(name="lab")
+    for answer in ("", "y\n", "yes\n", "cfiddle\n"):
+        result = call("down", "--purge", answer=answer)
+        assert result.exit_code == 1
+    assert "That is not its name: nothing was done." in result.output
+    assert steps.calls == []
+    assert call("down", "--purge", answer="lab\n").exit_code == 0
+    assert steps.arguments["lifecycle.down"][1] is True
+    assert call("down", "--purge", "--yes").exit_code == 0
+
+
+def test_down_without_a_word_about_data_keeps_them_and_asks_nothing(steps: Recorder) -> None:
+    result = call("down")
+    assert result.exit_code == 0
+    assert "its data are kept" in result.output
+    assert steps.arguments["lifecycle.down"][1] is False
+
+
+def test_status_is_for_people_and_for_scripts(steps: Recorder) -> None:
+    result = call("status")
+    assert result.exit_code == 0
+    assert "idle" in result.output and "http://x/lab" in result.output
+    assert json.loads(call("status", "--json").output) == GOOD
+    steps.replace(overview, gather={**GOOD, "trouble": "no controller"})
+    assert call("status").exit_code == 1
+    assert call("status", "--json").exit_code == 1
+
+
+def test_update_builds_and_then_waits_for_running_jobs(steps: Recorder) -> None:
+    assert call("update", "--timeout=10").exit_code == 0
+    assert steps.calls[-2:] == ["images.build_all", "lifecycle.up"]
+    assert steps.arguments["lifecycle.up"][1] == 10 + Config().policy.wall_seconds + 120
+    steps.replace(swarm, state="inactive")
+    result = call("update")
+    assert result.exit_code == 1
+    assert "The cluster is not up: `up` starts it." in result.output
+
+
+def test_the_address_is_all_that_is_printed(steps: Recorder) -> None:
     assert call("url").output == "http://x/lab\n"
+    assert steps.arguments["user_node.jupyter_url"] == (HEAD, "127.0.0.1", 8888)
 
 
-def test_a_users_command_keeps_its_own_options(
-    done: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[object] = []
-    monkeypatch.setattr(user_node, "replace_by", lambda *arguments: seen.extend(arguments))
-    assert call("run", "ann", "squeue", "--me", "-h").exit_code == 0
-    assert seen == ["ann", ("squeue", "--me", "-h")]
+def test_the_address_is_another_machines_as_ssh_knows_it(steps: Recorder) -> None:
+    written(head="h.lan")
+    call("url")
+    assert steps.arguments["user_node.jupyter_url"] == (Machine("h.lan"), "h.lan", 8888)
 
 
-def test_a_file_is_copied_as_it_is(
-    done: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    seen: list[object] = []
-    monkeypatch.setattr(user_node, "copy_to_home", lambda *arguments: seen.extend(arguments))
-    (tmp_path / "a.py").write_bytes(b"\xff")
-    assert call("copy", "ann", str(tmp_path / "a.py"), "x/a.py").exit_code == 0
-    assert seen == ["ann", "x/a.py", b"\xff"]
-    assert call("copy", "ann", str(tmp_path / "none"), "x").exit_code == 2
+def test_provision_prepares_all_machines(steps: Recorder) -> None:
+    wanted = written()
+    assert call("provision").exit_code == 0
+    assert steps.arguments["provision.all_machines"][0] == wanted
 
 
-def test_images_are_built_with_what_is_asked_for_and_what_the_machine_uses(
-    done: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    seen: list[images.BuildSettings] = []
-    monkeypatch.setattr(images, "build_all", lambda settings, say: seen.append(settings))
-    machine = images.BuildSettings(ca_bundle=Path("/machine.pem"), pip_index="http://index")
-    monkeypatch.setattr(images.BuildSettings, "of_machine", lambda: machine)
-    bundle = tmp_path / "ca.pem"
-    bundle.touch()
-    assert call("images", "build").exit_code == 0
-    assert call(
-        "images", "build", "--base=debootstrap", f"--ca-bundle={bundle}", "--mirror=http://m"
-    ).exit_code == 0  # fmt: skip
-    assert seen == [
-        machine,
-        images.BuildSettings("debootstrap", bundle, "http://index", "http://m"),
-    ]
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotHealthy("The service worker is not healthy."),
+        MachineError("w1 cannot be reached."),
+        CommandTimeout("docker did not end."),
+    ],
+)
+def test_what_goes_wrong_is_one_message(steps: Recorder, error: Exception) -> None:
+    steps.replace(lifecycle, up=error)
+    result = call("up", "--local")
+    assert result.exit_code == 1
+    assert result.output == f"Error: {error}\n"
+
+
+def test_a_mistake_in_the_program_is_not_hidden(steps: Recorder) -> None:
+    steps.replace(lifecycle, up=KeyError("x"))
+    assert isinstance(call("up", "--local").exception, KeyError)

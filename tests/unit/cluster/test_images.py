@@ -5,12 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm import process
 from cfiddle_slurm.cluster import images, kit
-from cfiddle_slurm.cluster.images import BASE, BUILDER, DEBIAN, IMAGES, BuildSettings, Image
-from tests.unit.cluster.conftest import Docker
+from cfiddle_slurm.cluster.config import Config, Packages
+from cfiddle_slurm.cluster.images import (
+    BASE,
+    BUILDER,
+    CLUSTER,
+    DEBIAN,
+    IMAGES,
+    REGISTRY,
+    SANDBOX,
+    USER,
+    BuildSettings,
+    Image,
+)
+from cfiddle_slurm.cluster.machines import MachineError
+from tests.unit.cluster.conftest import AT_WORKER, HEAD, WORKER, Program
 
-ALL = (BASE, BUILDER, *IMAGES)
+ALL = (BASE, BUILDER, *IMAGES, REGISTRY)
 INSPECT = f"image inspect {DEBIAN}"
 
 
@@ -42,49 +54,86 @@ def test_pips_configuration_names_only_what_is_set() -> None:
 def test_this_machines_certificates_and_index_are_taken(
     environ: dict[str, str], bundle: str | None, index: str | None
 ) -> None:
-    found = BuildSettings.of_machine(environ)
+    found = BuildSettings.of(Config(), environ)
     assert found == BuildSettings(ca_bundle=Path(bundle) if bundle else None, pip_index=index)
 
 
-def test_an_unknown_way_to_debian_is_refused(docker: Docker) -> None:
-    with pytest.raises(ValueError, match="auto, registry, debootstrap, not 'cdrom'"):
-        images.ensure_debian(BuildSettings(base="cdrom"), print)
-    assert docker.calls == []
+def test_what_the_file_says_comes_first() -> None:
+    config = Config(
+        head="h", workers=("w1",), home="nfs", base="registry", ca_bundle="/mine.pem",
+        mirror="http://near", user_packages=Packages(("vim",)), sandbox_packages=Packages(("gdb",)),
+    )  # fmt: skip
+    assert BuildSettings.of(config, {"PIP_CERT": "/pip.pem"}) == BuildSettings(
+        "registry", Path("/mine.pem"), None, "http://near", Packages(("vim",)), Packages(("gdb",)),
+        registry=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("workers", "registry", "built"),
+    [(("w1",), True, True), (("w1",), False, False), ((), True, False)],
+)
+def test_a_registry_is_built_only_for_those_who_pull_from_it(
+    workers: tuple[str, ...], registry: bool, built: bool
+) -> None:
+    config = Config(head="h", workers=workers, registry=registry, home="nfs")
+    assert BuildSettings.of(config, {}).images == (ALL if built else ALL[:-1])
+
+
+def test_further_packages_go_into_their_own_image_only() -> None:
+    settings = BuildSettings(user=Packages(("vim", "gdb"), ("x>1",)), sandbox=Packages(("libfoo",)))
+
+    def extra(image: Image) -> tuple[str, str]:
+        found = images.build_arguments(image, settings)
+        return found["EXTRA_APT"], found["EXTRA_PIP"]
+
+    assert extra(USER) == ("vim gdb", "x>1")
+    assert extra(SANDBOX) == ("libfoo", "")
+    assert extra(CLUSTER) == ("", "")
+
+
+@pytest.mark.parametrize(("image", "names"), [(USER, "APT PIP"), (SANDBOX, "APT PIP")])
+def test_a_dockerfile_takes_the_further_packages(image: Image, names: str) -> None:
+    folder, _, name = image.dockerfile.partition("/")
+    text = (kit.folder(folder) / name).read_text()
+    for kind in names.split():
+        assert f"ARG EXTRA_{kind}=" in text
+        assert f"${{EXTRA_{kind}}}" in text
 
 
 @pytest.mark.parametrize("base", ["auto", "registry", "debootstrap"])
-def test_debians_image_is_made_once(docker: Docker, base: str) -> None:
+def test_debians_image_is_made_once(docker: Program, base: str) -> None:
     docker.answers(INSPECT)
-    images.ensure_debian(BuildSettings(base=base), print)
+    images.ensure_debian(HEAD, BuildSettings(base=base), print)
     assert docker.lines == [INSPECT]
 
 
-def test_debians_image_is_fetched_where_a_registry_is_in_reach(docker: Docker) -> None:
+def test_debians_image_is_fetched_where_a_registry_is_in_reach(docker: Program) -> None:
     docker.answers("pull *")
     said: list[str] = []
-    images.ensure_debian(BuildSettings(), said.append)
+    images.ensure_debian(HEAD, BuildSettings(), said.append)
     assert docker.lines[1:] == [f"pull --quiet {DEBIAN}"]
     assert said == [f"fetching {DEBIAN}"]
 
 
-def test_a_registry_out_of_reach_is_told_with_its_words(docker: Docker) -> None:
+def test_a_registry_out_of_reach_is_told_with_its_words(docker: Program) -> None:
     docker.answers("pull *", "echo 'no route to host' >&2; exit 1")
-    with pytest.raises(process.CommandFailed, match=f"{DEBIAN} cannot be fetched.*no route to"):
-        images.ensure_debian(BuildSettings(base="registry"), print)
+    with pytest.raises(MachineError, match=f"{DEBIAN} cannot be fetched.*no route to"):
+        images.ensure_debian(HEAD, BuildSettings(base="registry"), print)
 
 
 @pytest.mark.parametrize(("base", "pulls"), [("auto", 1), ("debootstrap", 0)])
 def test_without_a_registry_it_is_made_of_debians_packages(
-    docker: Docker, tmp_path: Path, base: str, pulls: int
+    docker: Program, programs: Path, tmp_path: Path, base: str, pulls: int
 ) -> None:
-    debootstrap = tmp_path / "docker program" / "debootstrap"
+    debootstrap = programs / "debootstrap"
     debootstrap.write_text(
         '#!/bin/sh\necho "$*" >arguments\n'
         'mkdir -p "$3/usr/share/man/x" "$3/etc"; touch "$3/etc/y"\n'
     )
     debootstrap.chmod(0o755)
-    docker.answers("import *", 'tar -tf "$4" >archive')
-    images.ensure_debian(BuildSettings(base=base, mirror="http://near.example/debian"), print)
+    docker.answers("import *", 'tar -tf "$n/input" >archive')
+    images.ensure_debian(HEAD, BuildSettings(base=base, mirror="http://near.example/debian"), print)
     assert [line.split()[0] for line in docker.lines] == ["image", *["pull"] * pulls, "import"]
     assert docker.calls[-1][-1] == DEBIAN
     arguments = (tmp_path / "arguments").read_text().split()
@@ -105,10 +154,11 @@ def context(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_image_is_built_by_the_classic_builder(docker: Docker, context: Path) -> None:
+def test_an_image_is_built_by_the_classic_builder(docker: Program, context: Path) -> None:
     docker.answers("build *", 'echo "$DOCKER_BUILDKIT" >builder')
-    images.build(Image("one", "with"), context)
-    images.build(Image("two", "without"), context)
+    settings = BuildSettings()
+    images.build(HEAD, Image("one", "with"), context, settings)
+    images.build(HEAD, Image("two", "without"), context, settings)
     one, two = docker.calls
     assert one[:3] == ["build", "--tag", "one:latest"]
     assert one[one.index("--file") + 1] == str(context / "with")
@@ -118,10 +168,10 @@ def test_an_image_is_built_by_the_classic_builder(docker: Docker, context: Path)
     assert Path("builder").read_text() == "0\n"
 
 
-def test_a_failed_build_is_told_by_its_last_lines(docker: Docker, context: Path) -> None:
+def test_a_failed_build_is_told_by_its_last_lines(docker: Program, context: Path) -> None:
     docker.answers("build *", "seq 100; echo 'E: no such package' >&2; exit 1")
-    with pytest.raises(process.CommandFailed, match="one could not be built") as caught:
-        images.build(Image("one", "without"), context)
+    with pytest.raises(MachineError, match="one could not be built") as caught:
+        images.build(HEAD, Image("one", "without"), context, BuildSettings())
     lines = str(caught.value).splitlines()
     assert (lines[-1], len(lines)) == ("E: no such package", 16)
 
@@ -171,11 +221,18 @@ def test_pip_gets_the_certificates_that_it_is_told_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_wheel")
-def test_everything_is_built_in_the_order_of_need(docker: Docker) -> None:
+def test_everything_is_built_in_the_order_of_need(docker: Program) -> None:
     docker.answers(INSPECT)
     docker.answers("build *")
     said: list[str] = []
-    images.build_all(BuildSettings(), said.append)
+    images.build_all(HEAD, BuildSettings(registry=True), said.append)
     names = [image.name for image in ALL]
     assert said == [f"building {name}" for name in names]
     assert [call[2] for call in docker.calls[1:]] == [f"{name}:latest" for name in names]
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_images_are_built_where_the_head_is(docker: Program) -> None:
+    docker.answers(f"{AT_WORKER} *")
+    images.build_all(WORKER, BuildSettings(), lambda text: None)
+    assert [call[1] for call in docker.calls] == ["image", *["build"] * len(ALL[:-1])]

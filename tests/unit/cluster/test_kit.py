@@ -11,7 +11,7 @@ import pytest
 
 from cfiddle_slurm._version import __version__
 from cfiddle_slurm.cluster import kit
-from cfiddle_slurm.cluster.images import BASE, BUILDER, IMAGES
+from cfiddle_slurm.cluster.images import BASE, BUILDER, IMAGES, REGISTRY
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the source tree, with what a run leaves in it."""
     copy = tmp_path_factory.mktemp("source") / "tree"
     shutil.copytree(kit.source_tree(), copy, ignore=shutil.ignore_patterns(".*", "*.egg-info"))
-    for folder in ("cfiddle_slurm", "cluster", "sandbox"):
+    for folder in ("cfiddle_slurm", "cluster", "sandbox", "examples"):
         cache = copy / folder / "__pycache__"
         cache.mkdir(exist_ok=True)
         (cache / "values.cpython-311.pyc").touch()
@@ -64,10 +64,17 @@ def test_the_wheel_holds_package_and_kit(wheel: Path, tree: Path) -> None:
     assert {"cfiddle_slurm/sandbox/guest.py", "cfiddle_slurm/py.typed"} <= found
     assert "cfiddle_slurm/cluster/kit/stack.yml" in found
     assert "cfiddle_slurm/cluster/sandbox_image/Dockerfile" in found
-    for folder, inside in (("cluster", "kit"), ("sandbox", "sandbox_image")):
+    kinds = {"cluster": "kit", "sandbox": "sandbox_image", "examples": "examples"}
+    for folder, inside in kinds.items():
         files = {path.name for path in (tree / folder).iterdir() if path.is_file()}
         place = f"cfiddle_slurm/cluster/{inside}/"
         assert {name.removeprefix(place) for name in found if name.startswith(place)} == files
+
+
+def test_the_wheel_holds_every_module(wheel: Path, tree: Path) -> None:
+    modules = {str(path.relative_to(tree)) for path in (tree / "cfiddle_slurm").rglob("*.py")}
+    assert "cfiddle_slurm/cluster/commands/common.py" in modules
+    assert modules - names(wheel) == set()
 
 
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
@@ -130,7 +137,7 @@ def test_a_package_without_a_list_of_its_files(
 def test_the_kit_is_found_in_the_wheel_and_in_the_source_tree(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for image in (BASE, BUILDER, *IMAGES):
+    for image in (BASE, BUILDER, *IMAGES, REGISTRY):
         folder, _, name = image.dockerfile.partition("/")
         assert (kit.folder(folder) / name).is_file()
     monkeypatch.setattr(kit, "__file__", str(installed / "cfiddle_slurm" / "cluster" / "kit.py"))

@@ -1,84 +1,179 @@
-"""The swarm, made and left."""
+"""How machines are reached, and what is said when one is not."""
+
+import os
+import threading
+from pathlib import Path
 
 import pytest
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import machines
-from tests.unit.cluster.conftest import Docker
+from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.machines import Machine, MachineError
+from tests.unit.cluster.conftest import AT_WORKER, BEHAVE_LIKE_SSH, HEAD, WORKER, Program
 
-STATE, ID = "info --format {{.Swarm.LocalNodeState}}", "info --format {{.Swarm.NodeID}}"
-ROLES = " ".join(f"--label-add=cfiddle.{role}=true" for role in machines.ROLES)
-
-
-@pytest.fixture
-def engine(docker: Docker) -> Docker:
-    """An engine that is in no swarm until it is told to make one."""
-    docker.answers(STATE, "test -e swarm && echo active || echo inactive")
-    docker.answers(ID, "test -e swarm && echo machine1")
-    docker.answers("swarm init *", "touch swarm")
-    docker.answers("swarm leave --force", "rm swarm")
-    docker.answers("node update *")
-    docker.answers("node inspect *", "echo '<no value>'")
-    return docker
+HOSTILE = ["", "two words", "$(echo run)", "`echo run`", "it's", '"; echo x; "', "a\nb", "*", "\\"]
+SHOW = 'for one; do printf "[%s]" "$one"; done'
 
 
-def test_the_engines_state_is_what_it_says(docker: Docker) -> None:
-    docker.answers(STATE, "echo locked")
-    assert machines.swarm_state() == "locked"
+def test_a_docker_command_names_the_machine_it_is_for() -> None:
+    assert HEAD.docker_arguments("info") == ["docker", "info"]
+    assert WORKER.docker_arguments("ps", "--all") == ["docker", AT_WORKER, "ps", "--all"]
+    found = Machine("10.0.0.2", "admin").docker_arguments("info")
+    assert found == ["docker", "--host=ssh://admin@10.0.0.2", "info"]
 
 
-def test_a_machine_in_no_swarm_becomes_one(engine: Docker) -> None:
-    machines.make_local_swarm()
-    assert machines.swarm_state() == "active"
-    init, made, roles = (
-        line for line in engine.lines if line.startswith(("swarm", "node"))
-    )  # fmt: skip
-    assert "--listen-addr=127.0.0.1" in init
-    assert "--advertise-addr=127.0.0.1" in init
-    assert made == "node update --label-add=cfiddle.swarm=made-here machine1"
-    assert roles == f"node update {ROLES} machine1"
+def test_only_this_machine_needs_no_url() -> None:
+    assert (HEAD.docker_url, HEAD.is_local) == ("", True)
+    assert (WORKER.docker_url, WORKER.is_local) == ("ssh://root@w1", False)
+    assert [str(HEAD), str(WORKER)] == ["this machine", "w1"]
 
 
-def test_a_swarm_that_was_there_is_only_labelled(engine: Docker) -> None:
-    machines.make_local_swarm()
-    before = len(engine.lines)
-    machines.make_local_swarm()
-    changes = [line for line in engine.lines[before:] if not line.startswith("info")]
-    assert changes == [f"node update {ROLES} machine1"]
+def test_the_head_comes_first() -> None:
+    config = Config(head="h", workers=("a", "b"), home="nfs", ssh_user="admin")
+    assert machines.head_of(config) == Machine("h", "admin")
+    assert [one.address for one in machines.all_of(config)] == ["h", "a", "b"]
 
 
-def test_a_swarm_that_was_made_here_is_left(engine: Docker) -> None:
-    machines.make_local_swarm()
-    engine.answers("node inspect *", "echo made-here")
-    assert machines.leave_local_swarm() is True
-    assert machines.swarm_state() == "inactive"
-    (asked,) = (call for call in engine.calls if call[:2] == ["node", "inspect"])
-    assert asked[-2:] == ['{{index .Spec.Labels "cfiddle.swarm"}}', "machine1"]
+def test_a_docker_commands_answer_comes_without_white_space(docker: Program) -> None:
+    docker.answers(f"{AT_WORKER} info", "echo ' one '; echo; echo words >&2")
+    assert WORKER.docker("info") == "one"
 
 
-def test_a_swarm_of_somebody_elses_is_not_left(engine: Docker) -> None:
-    machines.make_local_swarm()
-    assert machines.leave_local_swarm() is False
-    assert machines.swarm_state() == "active"
+def test_a_docker_command_that_fails_is_told_with_machine_and_words(docker: Program) -> None:
+    docker.answers("*", "echo 'no space left' >&2; exit 3")
+    with pytest.raises(MachineError, match=r"`docker pull x` failed on w1: no space left$"):
+        WORKER.docker("pull", "x", "--quiet")
+    docker.answers("*", "echo 'only to stdout'; exit 3")
+    with pytest.raises(MachineError, match=r"`docker pull x` failed on this machine: only to std"):
+        HEAD.docker("pull", "x")
+    assert HEAD.try_docker("pull").status == 3
 
 
-def test_what_is_in_no_swarm_has_none_to_leave(engine: Docker) -> None:
-    assert machines.leave_local_swarm() is False
-    assert engine.lines == [STATE]
+def test_a_docker_commands_input_and_environment(docker: Program) -> None:
+    docker.answers("load", 'echo "$WHO"')
+    assert HEAD.docker("load", input=b"a\0b", env={**os.environ, "WHO": "me"}) == "me"
+    assert docker.input_of("load") == b"a\0b"
 
 
-def test_labels_are_put_on_the_machine_that_is_named(docker: Docker) -> None:
-    docker.answers("node update *")
-    machines.label("machine 2", {"a": "1", "b": "two words"})
-    assert docker.calls == [
-        ["node", "update", "--label-add=a=1", "--label-add=b=two words", "machine 2"]
-    ]
-
-
-def test_no_engine(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
-    docker.answers("info *", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
-    with pytest.raises(process.CommandFailed, match="Cannot connect to the Docker daemon"):
-        machines.make_local_swarm()
+def test_no_docker_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(process.CommandMissing, match="'docker' cannot be started"):
-        machines.swarm_state()
+    with pytest.raises(process.CommandMissing, match=r"'docker' cannot be started"):
+        HEAD.try_docker("info")
+
+
+@pytest.mark.usefixtures("programs")
+def test_here_a_script_runs_without_ssh() -> None:
+    assert HEAD.shell(SHOW, *HOSTILE).stdout == "".join(f"[{one}]" for one in HOSTILE)
+    assert HEAD.shell("echo oops >&2; exit 4").status == 4
+
+
+def test_there_a_scripts_words_arrive_as_they_are(ssh: Program) -> None:
+    ssh.answers("*", BEHAVE_LIKE_SSH)
+    done = WORKER.shell(SHOW, *HOSTILE)
+    assert done.stdout == "".join(f"[{one}]" for one in HOSTILE)
+    (call,) = ssh.calls
+    assert call[-2] == "root@w1"
+    assert "BatchMode=yes" in call  # never a question in a terminal that nobody looks at
+
+
+def test_a_script_is_no_part_of_a_command_line(ssh: Program) -> None:
+    ssh.answers("*", BEHAVE_LIKE_SSH)
+    assert WORKER.check_shell("echo secret words") == "secret words"
+    assert "secret" not in " ".join(ssh.lines)
+
+
+def test_whoever_is_not_root_there_asks_sudo_without_a_question(
+    ssh: Program, programs: Path
+) -> None:
+    sudo = Program(programs, "sudo")
+    sudo.answers("*", 'shift; "$@" <"$n/input"')
+    ssh.answers("*", BEHAVE_LIKE_SSH)
+    assert Machine("w1", "admin").check_shell(SHOW, "it's") == "[it's]"
+    assert sudo.calls == [["--non-interactive", "sh", "-s", "--", "it's"]]
+    assert ssh.calls[0][-2] == "admin@w1"
+    WORKER.check_shell(SHOW)
+    assert len(sudo.calls) == 1
+
+
+def test_a_machine_out_of_reach_is_told_with_sshs_last_words(ssh: Program) -> None:
+    ssh.answers("*", "echo 'Warning: banner' >&2; echo 'w1: No route to host' >&2; exit 255")
+    with pytest.raises(
+        MachineError, match=r"^w1 cannot be reached by ssh as root: w1: No route to host$"
+    ):
+        WORKER.shell("true")
+    ssh.answers("*", "exit 255")
+    with pytest.raises(MachineError, match=r"as root: ssh gave no reason$"):
+        WORKER.shell("true")
+
+
+def test_a_scripts_failure_is_no_failure_of_ssh(ssh: Program) -> None:
+    ssh.answers("*", BEHAVE_LIKE_SSH)
+    assert WORKER.shell("exit 7").status == 7
+    with pytest.raises(MachineError, match=r"^w1: b c d$"):
+        WORKER.check_shell("printf 'a\\nb\\nc\\nd\\n' >&2; exit 7")
+    with pytest.raises(MachineError, match=r"^w1: a script ended with status 7$"):
+        WORKER.check_shell("exit 7")
+
+
+def test_what_is_done_on_each_machine_is_done_at_once() -> None:
+    some = [Machine(name) for name in ("a", "b", "c")]
+    together = threading.Barrier(len(some), timeout=60)  # one after the other would never pass
+
+    def name(machine: Machine) -> str:
+        together.wait()
+        return machine.address
+
+    assert machines.on_each(some, name) == {one: one.address for one in some}
+    assert machines.on_each([], name) == {}
+
+
+def test_all_machines_finish_before_one_of_them_fails() -> None:
+    done: list[str] = []
+
+    def act(machine: Machine) -> None:
+        if machine.address == "a":
+            raise MachineError("a is ill")
+        done.append(machine.address)
+
+    with pytest.raises(MachineError, match=r"a is ill"):
+        machines.on_each([Machine("a"), Machine("b"), Machine("c")], act)
+    assert sorted(done) == ["b", "c"]
+
+
+def test_each_machine_needs_ssh_and_an_engine(ssh: Program, docker: Program) -> None:
+    ssh.answers("*")
+    docker.answers("*version *", "echo 26.1.5")
+    machines.require([HEAD, WORKER])
+    assert len(ssh.calls) == 1
+    docker.answers(f"{AT_WORKER} version *", "echo 'Cannot connect to the daemon' >&2; exit 1")
+    with pytest.raises(MachineError, match=r"No Docker engine answers on w1: `provision` .*Cannot"):
+        machines.require([HEAD, WORKER])
+    ssh.answers("*", "echo 'Permission denied (publickey).' >&2; exit 255")
+    with pytest.raises(MachineError, match=r"w1 cannot be reached by ssh as root: Permission"):
+        machines.require([HEAD, WORKER])
+
+
+def test_a_tunnel_is_there_for_the_time_of_a_block(ssh: Program) -> None:
+    ssh.answers("*", "echo $$ >pid; echo ready; exec cat >/dev/null", reads=False)
+    with machines.tunnel(WORKER, 6000, 5017):
+        child = Path("/proc", Path("pid").read_text().strip())
+        assert child.exists()
+    assert not child.exists()
+    (call,) = ssh.calls
+    assert call[call.index("-L") + 1] == "127.0.0.1:6000:127.0.0.1:5017"
+    assert {"ExitOnForwardFailure=yes", "ControlPath=none"} <= set(call)
+
+
+def test_a_tunnel_that_cannot_be_made(ssh: Program) -> None:
+    ssh.answers("*", "exit 255", reads=False)
+    with (
+        pytest.raises(MachineError, match=r"w1 cannot be reached.*the tunnel could not be made"),
+        machines.tunnel(WORKER, 6000, 5017),
+    ):
+        raise AssertionError("there is no tunnel")
+    with (
+        pytest.raises(ValueError, match="leads to another machine"),
+        machines.tunnel(HEAD, 6000, 5017),
+    ):
+        raise AssertionError("there is no tunnel")

@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm import process
-from cfiddle_slurm.cluster import stack
-from cfiddle_slurm.cluster.images import CLUSTER, IMAGES
-from cfiddle_slurm.cluster.stack import NfsHome, NotHealthy, Service
-from tests.unit.cluster.conftest import Docker
+from cfiddle_slurm.cluster import credentials, rendering, stack
+from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.images import CLUSTER
+from cfiddle_slurm.cluster.machines import MachineError
+from cfiddle_slurm.cluster.stack import NotHealthy, Service
+from cfiddle_slurm.sandbox.policy import Policy
+from tests.unit.cluster.conftest import HEAD, Program
 
-HOME = NfsHome("nfs.example", "/export/home")
+CONFIGS = [
+    Config(home="volume"),
+    Config(home="bind", home_path="/shared"),
+    Config(head="h", workers=("w1",), home="nfs"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -43,68 +49,134 @@ def test_a_service_and_whether_it_is_healthy(
     assert found.is_healthy is healthy
 
 
-def places(options: list[str]) -> list[Path]:
+def places(config: Config) -> list[Path]:
+    options = stack.files(config)
     assert all(option.startswith("--compose-file=") for option in options)
     return [Path(option.removeprefix("--compose-file=")) for option in options]
 
 
-def test_the_compose_files_are_those_of_the_kit() -> None:
-    assert [path.name for path in places(stack.files())] == ["stack.yml"]
-    found = places(stack.files(HOME))
-    assert [path.name for path in found] == ["stack.yml", "nfs.yml"]  # the later is laid over
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_compose_files_are_those_of_the_kit(config: Config) -> None:
+    over = [] if config.home == "volume" else [f"{config.home}.yml"]
+    found = places(config)
+    assert [path.name for path in found] == ["stack.yml", *over]  # the later is laid over
     assert all(path.is_file() for path in found)
 
 
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_compose_files_variables_are_all_given(config: Config) -> None:
+    texts = [path.read_text() for path in places(config)]
+    wanted = {name for text in texts for name in re.findall(r"\$\{(CFIDDLE_\w+)", text)}
+    found = stack.environment(config, "image1", "image2")
+    assert len(wanted) >= 7
+    assert [name for name in wanted if not found.get(name)] == []
+    assert "PATH" in found  # docker itself needs what this process has
+
+
+def test_the_variables_are_what_the_file_says() -> None:
+    config = Config(
+        head="h", workers=("w1",), home="nfs", home_path="/export", nfs_server="nas",
+        jupyter_port=8000, policy=Policy(wall_seconds=100),
+    )  # fmt: skip
+    found = stack.environment(config, "image1", "image2")
+    assert found["CFIDDLE_CLUSTER_IMAGE"] == "image1"
+    assert found["CFIDDLE_USER_IMAGE"] == "image2"
+    assert found["CFIDDLE_JUPYTER_PORT"] == "8000"
+    assert found["CFIDDLE_HOME_PATH"] == "/export"
+    assert found["CFIDDLE_NFS_SERVER"] == "nas"
+    # The engine waits a little longer than a worker does for its run.
+    assert (found["CFIDDLE_RETIRE_SECONDS"], found["CFIDDLE_STOP_GRACE"]) == ("160", "190s")
+    exported = Config(head="h", workers=("w1",), home="nfs", advertise="10.0.0.1")
+    assert stack.environment(exported, "", "")["CFIDDLE_NFS_SERVER"] == "10.0.0.1"
+
+
+def test_names_in_the_stack_are_those_of_the_package() -> None:
+    text = places(Config())[0].read_text()
+    volumes = set(re.findall(r"name: (cfiddle_\w+)", text.partition("\nvolumes:\n")[2]))
+    # The registry is no service of the stack: it is there before the stack is.
+    assert volumes - set(credentials.ALL) == set(stack.VOLUMES) - {"cfiddle_registry"}
+    assert set(credentials.ALL) < volumes
+
+
 @pytest.fixture
-def engine(docker: Docker) -> Docker:
+def engine(docker: Program) -> Program:
     docker.answers("image inspect *", 'echo "sha256:0123456789abcdef-of-$5"')
     docker.answers("tag *")
-    docker.answers("stack *", 'env | grep "^CFIDDLE_" >environment; echo rendered')
+    docker.answers("config ls *")
+    docker.answers("config create *")
+    docker.answers("stack deploy *", 'env | grep "^CFIDDLE_" >environment')
     return docker
 
 
-def test_the_compose_files_variables_are_all_given(engine: Docker) -> None:
-    for home in (None, HOME):
-        texts = [path.read_text() for path in places(stack.files(home))]
-        wanted = {name for text in texts for name in re.findall(r"\$\{(CFIDDLE_\w+)", text)}
-        assert len(wanted) >= 3
-        assert wanted <= set(stack.environment(8888, home))
-
-
-def test_volumes_are_named_as_in_the_stack() -> None:
-    (text,) = (path.read_text() for path in places(stack.files()))
-    volumes = text.partition("\nvolumes:\n")[2].partition("\nsecrets:")[0]
-    assert set(re.findall(r"name: (\w+)", volumes)) == set(stack.VOLUMES)
-
-
-def test_an_image_gets_a_tag_of_its_content(engine: Docker) -> None:
-    assert stack.versioned(CLUSTER) == "cfiddle-cluster:0123456789ab"
+def test_an_image_gets_a_tag_of_its_content(engine: Program) -> None:
+    assert stack.versioned(HEAD, CLUSTER) == "cfiddle-cluster:0123456789ab"
     assert engine.lines[-1] == "tag cfiddle-cluster:latest cfiddle-cluster:0123456789ab"
 
 
-@pytest.mark.parametrize("home", [None, HOME])
-def test_the_stack_is_rendered_and_deployed_alike(engine: Docker, home: NfsHome | None) -> None:
-    assert stack.rendered(8000, home) == "rendered\n"
-    rendered = Path("environment").read_text()
-    stack.deploy(8000, home)
-    assert Path("environment").read_text() == rendered
-    assert "CFIDDLE_JUPYTER_PORT=8000\n" in rendered
-    assert "CFIDDLE_USER_IMAGE=cfiddle-user:0123456789ab\n" in rendered
-    assert ("CFIDDLE_NFS_SERVER=nfs.example\n" in rendered) is (home is not None)
-    config, deploy = (call for call in engine.calls if call[0] == "stack")
-    assert config == ["stack", "config", *stack.files(home)]
-    assert deploy == [
-        "stack", "deploy", "--resolve-image=never", "--detach=true", *stack.files(home), "cfiddle",
-    ]  # fmt: skip
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_stack_is_deployed_with_its_configuration(engine: Program, config: Config) -> None:
+    stack.deploy(HEAD, config)
+    for file in rendering.configuration(config):
+        assert engine.input_of("config", "create", file.name, "-") == file.text.encode()
+    assert engine.calls[-1][:3] == ["stack", "deploy", "--resolve-image=never"]
+    assert engine.calls[-1][-1] == "cfiddle"
+    assert set(stack.files(config)) < set(engine.calls[-1])
+    environment = Path("environment").read_text().splitlines()
+    assert "CFIDDLE_USER_IMAGE=cfiddle-user:0123456789ab" in environment
+    assert f"CFIDDLE_HOME_PATH={config.home_path}" in environment
 
 
-def test_an_image_that_is_not_built_cannot_be_deployed(docker: Docker) -> None:
-    docker.answers("image inspect *", "echo 'No such image' >&2; exit 1")
-    with pytest.raises(process.CommandFailed, match="No such image"):
-        stack.deploy(8888)
+def test_only_configuration_that_changed_is_made_anew(engine: Program) -> None:
+    slurm_conf, policy = rendering.configuration(Config())
+    engine.answers("config ls *", f"echo {policy.name}; echo cfiddle_config_slurm_conf_older")
+    stack.deploy(HEAD, Config())
+    assert engine.those("create") == [f"config create {slurm_conf.name} -"]
 
 
-def listed(docker: Docker, *services: str) -> None:
+def test_old_configuration_is_removed_where_nothing_uses_it(engine: Program) -> None:
+    kept = [file.name for file in rendering.configuration(Config())]
+    names = [*kept, "cfiddle_config_old1", "cfiddle_config_old2", "cfiddle_other", "another"]
+    engine.answers("config ls *", "\n".join(f"echo {name}" for name in names))
+    engine.answers("config rm *old1", "echo 'is in use' >&2; exit 1")
+    engine.answers("config rm *old2")
+    stack.remove_old_configuration(HEAD, Config())
+    assert engine.those("rm") == ["config rm cfiddle_config_old1", "config rm cfiddle_config_old2"]
+
+
+def test_an_image_that_is_not_built_cannot_be_deployed(engine: Program) -> None:
+    engine.answers("image inspect *", "echo 'No such image' >&2; exit 1")
+    with pytest.raises(MachineError, match="No such image"):
+        stack.deploy(HEAD, Config())
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        (CONFIGS[0], []),
+        (CONFIGS[1], ["--opt=type=none", "--opt=o=bind", "--opt=device=/shared"]),
+    ],
+)
+def test_the_homes_are_made_as_the_file_says(
+    docker: Program, config: Config, options: list[str]
+) -> None:
+    docker.answers("volume inspect *", "exit 1")
+    docker.answers("volume create *")
+    stack.ensure_home(HEAD, config)
+    assert docker.calls[-1] == ["volume", "create", "--driver=local", *options, "cfiddle_home"]
+
+
+def test_homes_that_are_there_stay(docker: Program) -> None:
+    docker.answers("volume inspect *", "echo null")
+    stack.ensure_home(HEAD, Config())
+    docker.answers("volume inspect *", """echo '{"device":"/shared","o":"bind","type":"none"}'""")
+    stack.ensure_home(HEAD, CONFIGS[1])
+    assert docker.those("create") == []
+    # Else the homes of one kind would seem to be lost after a change to the other.
+    with pytest.raises(NotHealthy, match="cfiddle_home on this machine is of another kind"):
+        stack.ensure_home(HEAD, Config())
+
+
+def listed(docker: Program, *services: str) -> None:
     """Have the engine list services ("worker 1/1"), one list after the other, the last for ever."""
     for number, found in enumerate(services):
         names = [one.split() for one in found.split(", ") if one]
@@ -115,52 +187,52 @@ def listed(docker: Docker, *services: str) -> None:
     docker.answers("service inspect *")
 
 
-def test_services_are_listed_by_name(docker: Docker) -> None:
+def test_services_are_listed_by_name(docker: Program) -> None:
     listed(docker, "worker 1/1, user 0/1")
-    assert stack.services() == [Service("user", 0, 1), Service("worker", 1, 1)]
+    assert stack.services(HEAD) == [Service("user", 0, 1), Service("worker", 1, 1)]
     listed(docker, "")
-    assert stack.services() == []
+    assert stack.services(HEAD) == []
 
 
-def test_each_service_is_told_of_when_it_becomes_healthy(docker: Docker) -> None:
+def test_each_service_is_told_of_when_it_becomes_healthy(docker: Program) -> None:
     listed(docker, "worker 0/1, user 1/1", "worker 1/1, user 1/1")
     said: list[str] = []
-    stack.wait_until_healthy(60, said.append)
+    stack.wait_until_healthy(HEAD, 60, said.append)
     assert said == ["user is healthy", "worker is healthy"]
 
 
-def test_a_service_that_is_being_replaced_is_not_up_yet(docker: Docker) -> None:
+def test_a_service_that_is_being_replaced_is_not_up_yet(docker: Program) -> None:
     listed(docker, "worker 1/1")
     docker.answers(
         "service inspect *",
         "test -e seen && echo 'cfiddle_worker completed' || echo 'cfiddle_worker updating'; >seen",
     )
-    stack.wait_until_healthy(60, lambda text: None)
+    stack.wait_until_healthy(HEAD, 60, lambda text: None)
     assert len([call for call in docker.calls if call[:2] == ["service", "inspect"]]) == 2
 
 
-def test_a_service_that_stays_ill_is_named_with_its_last_words(docker: Docker) -> None:
+def test_a_service_that_stays_ill_is_named_with_its_last_words(docker: Program) -> None:
     listed(docker, "user 1/1, worker 0/1")
     docker.answers("service ps *", "printf 'Failed 1\\nFailed 2\\nFailed 3\\nFailed 4\\n'")
     docker.answers("service logs *", "echo 'slurmd: no munge' >&2")
     with pytest.raises(NotHealthy) as caught:
-        stack.wait_until_healthy(0, lambda text: None)
+        stack.wait_until_healthy(HEAD, 0, lambda text: None)
     words = str(caught.value)
     assert "The service worker is not healthy after 0 seconds" in words
     assert "Failed 1 | Failed 2 | Failed 3\n" in words
     assert words.endswith("slurmd: no munge")
 
 
-def test_a_services_container_is_found_or_missed(docker: Docker) -> None:
+def test_a_services_container_is_found_or_missed(docker: Program) -> None:
     docker.answers("ps *", "echo 0123; echo 4567")
-    assert stack.container_of("user") == "0123"
+    assert stack.container_on(HEAD, "user") == "0123"
     assert docker.calls[0][-1] == "--filter=label=com.docker.swarm.service.name=cfiddle_user"
     docker.answers("ps *")
     with pytest.raises(NotHealthy, match="The service user has no healthy container"):
-        stack.container_of("user")
+        stack.container_on(HEAD, "user")
 
 
-def test_all_is_removed_and_waited_for(docker: Docker) -> None:
+def test_all_is_removed_and_waited_for(docker: Program) -> None:
     listed(docker, "worker 1/1")
     Path("left").write_text("x")
     docker.answers("stack rm cfiddle")
@@ -168,33 +240,25 @@ def test_all_is_removed_and_waited_for(docker: Docker) -> None:
     docker.answers("network ls *")
     docker.answers("ps --all --quiet *sandbox*", "echo 0123; echo 4567")
     docker.answers("rm --force *")
-    stack.remove()
+    docker.answers("config ls *", "echo cfiddle_config_x; echo another")
+    docker.answers("config rm cfiddle_config_x")
+    stack.remove(HEAD)
     assert docker.lines.index("stack rm cfiddle") < docker.lines.index("rm --force 0123 4567")
     assert len([call for call in docker.calls if call[:2] == ["network", "ls"]]) == 2
 
 
-def test_what_does_not_go_away_is_named(docker: Docker) -> None:
+def test_what_does_not_go_away_is_named(docker: Program) -> None:
     listed(docker, "")
     docker.answers("ps --all *")
     docker.answers("network ls *", "echo cfiddle_backbone")
-    with pytest.raises(NotHealthy, match="do not go away: cfiddle_backbone"):
-        stack.remove(seconds=0)
+    with pytest.raises(NotHealthy, match="do not go away on this machine: cfiddle_backbone"):
+        stack.remove(HEAD, seconds=0)
 
 
-def test_only_our_volumes_are_removed(docker: Docker) -> None:
+def test_only_our_volumes_are_removed(docker: Program) -> None:
     docker.answers("volume ls *", "echo cfiddle_home; echo other; echo cfiddle_state")
     docker.answers("volume rm *")
-    assert stack.remove_volumes() == ["cfiddle_state", "cfiddle_home"]
+    assert stack.remove_volumes(HEAD) == ["cfiddle_state", "cfiddle_home"]
     assert docker.lines[-1] == "volume rm cfiddle_state cfiddle_home"
     docker.answers("volume ls *")
-    assert stack.remove_volumes() == []
-
-
-def test_tags_of_older_builds_are_removed_where_nothing_uses_them(engine: Docker) -> None:
-    tags = "echo $4:latest; echo $4:0123456789ab; echo $4:old1; echo $4:old2"
-    engine.answers("image ls *", tags)
-    engine.answers("image rm *old1", "echo 'is being used' >&2; exit 1")
-    engine.answers("image rm *old2")
-    stack.remove_old_tags()
-    removed = [call[2] for call in engine.calls if call[:2] == ["image", "rm"]]
-    assert removed == [f"{image.name}:{tag}" for image in IMAGES for tag in ("old1", "old2")]
+    assert stack.remove_volumes(HEAD) == []

@@ -9,7 +9,7 @@ from cfiddle_slurm import process
 from cfiddle_slurm.cluster import user_node
 from cfiddle_slurm.cluster.accounts import AccountError
 from cfiddle_slurm.cluster.stack import NotHealthy
-from tests.unit.cluster.conftest import Docker
+from tests.unit.cluster.conftest import AT_WORKER, HEAD, WORKER, Program
 
 ENTRY = "ann:x:1001:1005::/home/ann:/bin/bash"
 AS_ANN = [
@@ -19,7 +19,7 @@ AS_ANN = [
 
 
 @pytest.fixture
-def node(docker: Docker) -> Docker:
+def node(docker: Program) -> Program:
     """A user node that knows the account ann."""
     docker.answers("ps *", "echo c0ffee")
     docker.answers("exec c0ffee getent passwd *", "exit 2")
@@ -30,46 +30,46 @@ def node(docker: Docker) -> Docker:
 @pytest.mark.usefixtures("node")
 def test_a_command_runs_as_its_user_in_the_users_home() -> None:
     command = ["sh", "-c", "echo $HOME; id"]
-    assert user_node.exec_arguments("ann", command) == [
+    assert user_node.exec_arguments(HEAD, "ann", command) == [
         "docker", "exec", "--interactive", *AS_ANN, *command,
     ]  # fmt: skip
-    found = user_node.exec_arguments("ann", command, terminal=True)
+    found = user_node.exec_arguments(HEAD, "ann", command, terminal=True)
     assert found[2:4] == ["--interactive", "--tty"]
 
 
-def test_an_unknown_account_is_refused(node: Docker) -> None:
+def test_an_unknown_account_is_refused(node: Program) -> None:
     with pytest.raises(AccountError, match="does not know the account 'bob'"):
-        user_node.exec_arguments("bob", ["id"])
+        user_node.exec_arguments(HEAD, "bob", ["id"])
     node.answers("exec c0ffee getent passwd ann", "echo strange")
     with pytest.raises(AccountError, match="does not know the account 'ann'"):
-        user_node.exec_arguments("ann", ["id"])
+        user_node.exec_arguments(HEAD, "ann", ["id"])
 
 
-def test_without_a_user_node_nothing_runs(docker: Docker) -> None:
+def test_without_a_user_node_nothing_runs(docker: Program) -> None:
     docker.answers("ps *")
     with pytest.raises(NotHealthy, match="The service user"):
-        user_node.exec_arguments("ann", ["id"])
+        user_node.exec_arguments(HEAD, "ann", ["id"])
 
 
-def test_a_files_name_is_no_part_of_a_shells_text(node: Docker) -> None:
+def test_a_files_name_is_no_part_of_a_shells_text(node: Program) -> None:
     node.answers("exec --interactive *")
     name, data = "my folder/$(id)'.txt", b"any\0bytes\xff"
-    user_node.copy_to_home("ann", name, data)
+    user_node.copy_to_home(HEAD, "ann", name, data)
     call = node.calls[-1]
     assert node.input_of(*call) == data
     assert call[-1] == name
     assert name not in " ".join(call[:-1])
 
 
-def test_a_file_that_cannot_be_written_is_told(node: Docker) -> None:
+def test_a_file_that_cannot_be_written_is_told(node: Program) -> None:
     node.answers("exec --interactive *", "echo 'Disk quota exceeded' >&2; exit 1")
     with pytest.raises(process.CommandFailed, match="Disk quota exceeded"):
-        user_node.copy_to_home("ann", "x", b"")
+        user_node.copy_to_home(HEAD, "ann", "x", b"")
 
 
-def test_jupyters_address_holds_its_token(node: Docker) -> None:
+def test_jupyters_address_holds_its_token(node: Program) -> None:
     node.answers("exec c0ffee cat /run/secrets/cfiddle_jupyter_token", "echo 5ec4e7")
-    assert user_node.jupyter_url(8000) == "http://127.0.0.1:8000/lab?token=5ec4e7"
+    assert user_node.jupyter_url(HEAD, "h.lan", 8000) == "http://h.lan:8000/lab?token=5ec4e7"
 
 
 @pytest.mark.usefixtures("node")
@@ -77,8 +77,21 @@ def test_a_command_takes_this_processs_place(monkeypatch: pytest.MonkeyPatch) ->
     replaced: list[tuple[str, list[str]]] = []
     monkeypatch.setattr("sys.stdin", io.StringIO())
     monkeypatch.setattr(os, "execvp", lambda name, arguments: replaced.append((name, arguments)))
-    user_node.replace_by("ann", ["id", "--user"])
+    user_node.replace_by(HEAD, "ann", ["id", "--user"])
     ((name, arguments),) = replaced
     assert name == arguments[0] == "docker"
     assert arguments[-3:] == ["c0ffee", "id", "--user"]
     assert "--tty" not in arguments  # this standard input is no terminal
+
+
+def test_another_machines_user_node_is_reached_through_its_engine(docker: Program) -> None:
+    docker.answers(f"{AT_WORKER} ps *", "echo c0ffee")
+    docker.answers(f"{AT_WORKER} exec c0ffee getent passwd ann", f"echo {ENTRY}")
+    found = user_node.exec_arguments(WORKER, "ann", ["id"])
+    assert found == ["docker", AT_WORKER, "exec", "--interactive", *AS_ANN, "id"]
+
+
+def test_examples_are_given_by_the_user_nodes_own_program(node: Program) -> None:
+    node.answers("exec c0ffee /usr/local/lib/cfiddle-slurm/give-examples")
+    user_node.give_examples(HEAD)
+    assert node.those("c0ffee") == ["exec c0ffee /usr/local/lib/cfiddle-slurm/give-examples"]

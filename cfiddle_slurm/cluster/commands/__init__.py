@@ -1,0 +1,1 @@
+"""The commands of ``python -m cfiddle_slurm.cluster``; what they do is in the modules beside."""

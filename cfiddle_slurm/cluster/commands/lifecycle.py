@@ -1,0 +1,202 @@
+"""Commands for the cluster as a whole."""
+
+import json
+import sys
+import time
+
+import click
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from cfiddle_slurm.cluster import (
+    accounts,
+    images,
+    lifecycle,
+    overview,
+    slurm,
+    swarm,
+    trial,
+    user_node,
+)
+from cfiddle_slurm.cluster import (
+    check as check_,
+)
+from cfiddle_slurm.cluster import (
+    config as config_,
+)
+from cfiddle_slurm.cluster import (
+    provision as provision_,
+)
+from cfiddle_slurm.cluster.commands.common import Cluster, console, pass_cluster, say
+
+_COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}
+_WATCH_SECONDS = 2.0
+_seconds = click.option("--timeout", default=180.0, show_default=True,
+                        help="Seconds for all services to become healthy.")  # fmt: skip
+
+
+@click.command()
+@click.option("--head", default=config_.LOCAL, show_default=True, help="ssh address of the head.")
+@click.option("--worker", "workers", multiple=True, help="ssh address of a worker; repeat it.")
+@click.option("--ssh-user", default="root", show_default=True, help="The account there.")
+@click.option("--home", type=click.Choice(config_.HOMES), default="nfs", show_default=True,
+              help="Where the shared home comes from.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@pass_cluster
+def init(
+    cluster: Cluster, head: str, workers: tuple[str, ...], ssh_user: str, home: str, force: bool
+) -> None:
+    """Write a commented cluster.toml."""
+    if cluster.file.exists() and not force:
+        console.print(f"{cluster.file} is there already, and stays as it is (--force replaces it).")
+        return
+    values = {"head": head, "workers": workers, "ssh_user": ssh_user, "home": home}
+    text = config_.example(values)
+    config_.parse(text, str(cluster.file))
+    config_.write(cluster.file, text)
+    console.print(f"{cluster.file} is written. Look it through; `check` is next.")
+
+
+@click.command()
+@pass_cluster
+def check(cluster: Cluster) -> None:
+    """Look whether all machines are fit; exit status 0 fine, 1 warnings, 2 cannot work."""
+    findings = check_.run(cluster.config)
+    table = Table("machine", "what", "found", "how to mend it")
+    for row in findings:
+        colour = _COLOURS[row.level]
+        found = f"[{colour}]{escape(row.found)}[/{colour}]"
+        table.add_row(row.machine, row.what, found, escape(row.mend))
+    console.print(table)
+    worst = check_.verdict(findings)
+    console.print({0: "All is fine.", 1: "It can work; see the warnings.",
+                   2: "It cannot work like this."}[int(worst)])  # fmt: skip
+    sys.exit(int(worst))
+
+
+@click.command()
+@pass_cluster
+def provision(cluster: Cluster) -> None:
+    """Install what machines lack: an engine, the account cfiddle, the exported home."""
+    provision_.all_machines(cluster.config, say)
+    console.print("All machines are prepared.")
+
+
+@click.command()
+@click.option(
+    "--local", is_flag=True, help="All parts on this one machine, whatever the file says."
+)
+@click.option("--no-test", is_flag=True, help="Leave out the experiments at the end.")
+@_seconds
+@pass_cluster
+def up(cluster: Cluster, local: bool, no_test: bool, timeout: float) -> None:
+    """Start the cluster, or bring a running one up to date; then try every worker."""
+    began = time.monotonic()
+    if local:
+        cluster.use_local()
+    elif not cluster.config.workers:
+        raise click.ClickException(
+            f"{cluster.file} names no worker; `up --local` makes a cluster of this machine."
+        )
+    lifecycle.up(cluster.config, timeout, say)
+    console.print(f"The cluster is up ({time.monotonic() - began:.0f} s).")
+    if not no_test and not _try(cluster):
+        raise click.ClickException("The cluster is up, but not every worker measures.")
+    console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
+
+
+def _jupyter(cluster: Cluster) -> str:
+    head = cluster.head
+    address = "127.0.0.1" if head.is_local else head.address
+    return user_node.jupyter_url(head, address, cluster.config.jupyter_port)
+
+
+@click.command()
+@click.option("--purge", is_flag=True, help="Also remove all data: homes, accounting, state.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_cluster
+def down(cluster: Cluster, purge: bool, yes: bool) -> None:
+    """Take the cluster down. Homes, accounting and Slurm's state are kept without --purge."""
+    name = cluster.config.name
+    if purge and not yes:
+        typed = click.prompt(
+            f"This removes all homes and results. Type the name {name!r}", type=str
+        )
+        if typed != name:
+            raise click.ClickException("That is not its name: nothing was done.")
+    lifecycle.down(cluster.config, purge=purge, say=say)
+    console.print("The cluster is down; its data are " + ("removed." if purge else "kept."))
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Show it again and again.")
+@click.option("--json", "as_json", is_flag=True, help="As data.")
+@pass_cluster
+def status(cluster: Cluster, watch: bool, as_json: bool) -> None:
+    """Show services, workers, queue and disks; exit status 1 when something is wrong."""
+    facts = overview.gather(cluster.head, cluster.config.ssh_user)
+    if as_json:
+        print(json.dumps(facts))
+    elif watch:
+        with Live(overview.shown(facts), console=console, screen=True) as live:
+            while True:
+                time.sleep(_WATCH_SECONDS)
+                live.update(overview.shown(overview.gather(cluster.head, cluster.config.ssh_user)))
+    else:
+        console.print(overview.shown(facts))
+        console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
+    sys.exit(0 if overview.healthy(facts) else 1)
+
+
+@click.command("test")
+@pass_cluster
+def try_all(cluster: Cluster) -> None:
+    """Run real experiments on every worker, and of two users at once."""
+    if not _try(cluster):
+        raise click.ClickException("Not every worker measures.")
+
+
+def _try(cluster: Cluster) -> bool:
+    """Show a table of experiments; whether all went right."""
+    head = cluster.head
+    usable = [node.name for node in slurm.nodes(head) if node.usable]
+    absent = {m.hostname for m in swarm.workers(head)} - set(usable)
+    user, *others = accounts.TEST_ACCOUNTS
+    trials = trial.on_workers(head, usable, user) + trial.of_users_at_once(head, others)
+    table = Table("worker", "user", "value", "seconds", "from the median", "perf events")
+    for one in trials:
+        if one.error:
+            table.add_row(one.worker, one.user, "", "", "", escape(one.error), style="red")
+            continue
+        off = f"{100 * one.deviation:+.1f} %" + ("" if one.alike else "  differs")
+        table.add_row(one.worker, one.user, str(one.value), f"{one.seconds:.4f}", off, one.perf,
+                      style=None if one.right and one.alike else "yellow")  # fmt: skip
+    console.print(table)
+    for name in sorted(absent):
+        console.print(f"[red]{name} takes no jobs[/red] (`status` says why).")
+    return all(one.right for one in trials) and not absent and bool(usable)
+
+
+@click.command()
+@_seconds
+@pass_cluster
+def update(cluster: Cluster, timeout: float) -> None:
+    """Bring new images and settings to a running cluster; running jobs finish first."""
+    config = cluster.config
+    if swarm.state(cluster.head) != "active":
+        raise click.ClickException("The cluster is not up: `up` starts it.")
+    images.build_all(cluster.head, images.BuildSettings.of(config), say)
+    longest = config.policy.wall_seconds + 120
+    lifecycle.up(config, timeout + longest, say)
+    console.print("The cluster is up to date.")
+
+
+@click.command("url")
+@pass_cluster
+def url(cluster: Cluster) -> None:
+    """Print JupyterLab's address, token included."""
+    print(_jupyter(cluster))
+
+
+COMMANDS = (init, check, provision, up, down, status, try_all, update, url)

@@ -1,0 +1,235 @@
+"""Commands for the parts of a cluster: images, workers, users, services."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from cfiddle_slurm.cluster import (
+    accounts,
+    distribution,
+    lifecycle,
+    machines,
+    slurm,
+    stack,
+    swarm,
+    user_node,
+)
+from cfiddle_slurm.cluster import (
+    images as images_,
+)
+from cfiddle_slurm.cluster.commands.common import Cluster, console, pass_cluster, say
+
+_existing = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def images() -> None:
+    """The images cfiddle-cluster, cfiddle-user and cfiddle-sandbox."""
+
+
+@images.command()
+@click.option("--base", type=click.Choice(["auto", "registry", "debootstrap"]),
+              help="Where Debian's image comes from.")  # fmt: skip
+@click.option("--ca-bundle", type=_existing,
+              help="Certificates for package registries behind a proxy.")  # fmt: skip
+@click.option("--mirror", help="Debian mirror for debootstrap.")
+@pass_cluster
+def build(cluster: Cluster, base: str | None, ca_bundle: Path | None, mirror: str | None) -> None:
+    """Build the images on the head; what has not changed is not built again."""
+    began = time.monotonic()
+    given = {"base": base, "ca_bundle": ca_bundle, "mirror": mirror}
+    settings = replace(
+        images_.BuildSettings.of(cluster.config),
+        **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
+    )
+    machines.require([cluster.head])
+    images_.build_all(cluster.head, settings, say)
+    console.print(f"The images are built ({time.monotonic() - began:.0f} s).")
+
+
+@images.command()
+@pass_cluster
+def push(cluster: Cluster) -> None:
+    """Bring the images to every machine, and check that all have the same."""
+    config = cluster.config
+    everywhere = machines.all_of(config)
+    machines.require(everywhere)
+    distribution.push(cluster.head, everywhere, say, registry=config.registry)
+    console.print("Every machine has the head's images.")
+
+
+@images.command("list")
+@pass_cluster
+def list_images(cluster: Cluster) -> None:
+    """Show which machine has which image."""
+    everywhere = machines.all_of(cluster.config)
+    found = machines.on_each(everywhere, distribution.digests)
+    right = found[cluster.head]
+    table = Table("machine", *(image.name for image in images_.IMAGES))
+    for machine, have in found.items():
+        cells = []
+        for image in images_.IMAGES:
+            identity = have.get(image.name, "").removeprefix("sha256:")[:12]
+            differs = bool(identity) and have[image.name] != right.get(image.name)
+            cells.append(f"[red]{identity} differs[/red]" if differs else identity or "-")
+        table.add_row(str(machine), *cells)
+    console.print(table)
+
+
+@click.group()
+def worker() -> None:
+    """The machines that measure."""
+
+
+@worker.command("add")
+@click.argument("host")
+@pass_cluster
+def add_worker(cluster: Cluster, host: str) -> None:
+    """Make HOST a worker; it takes jobs within a minute."""
+    name = lifecycle.add_worker(cluster.config, cluster.file, host, say)
+    console.print(f"{name} takes jobs.")
+
+
+@worker.command("remove")
+@click.argument("host")
+@click.option("--timeout", default=900.0, show_default=True, help="Seconds for its present job.")
+@pass_cluster
+def remove_worker(cluster: Cluster, host: str, timeout: float) -> None:
+    """Make HOST no worker any more, once its present job has ended."""
+    gone = lifecycle.remove_worker(cluster.config, cluster.file, host, timeout, say)
+    console.print(f"{host} is no worker{' any more' if gone else ''}.")
+
+
+@worker.command()
+@click.argument("host")
+@click.option("--reason", default="drained by the administrator", show_default=True)
+@pass_cluster
+def drain(cluster: Cluster, host: str, reason: str) -> None:
+    """Have HOST take no more jobs; its present one goes on."""
+    member = lifecycle.find_worker(cluster.head, host)
+    slurm.drain(cluster.head, member.hostname, reason)
+    console.print(f"{member.hostname} takes no more jobs.")
+
+
+@worker.command()
+@click.argument("host")
+@pass_cluster
+def resume(cluster: Cluster, host: str) -> None:
+    """Have HOST take jobs again."""
+    member = lifecycle.find_worker(cluster.head, host)
+    node = next((n for n in slurm.nodes(cluster.head) if n.name == member.hostname), None)
+    if node is None or not node.usable:
+        slurm.resume(cluster.head, member.hostname)
+    console.print(f"{member.hostname} takes jobs.")
+
+
+@click.group()
+def user() -> None:
+    """Accounts, with homes on the shared home and a share of the workers."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--uid", type=int, help="Else the next that is free.")
+@pass_cluster
+def add_user(cluster: Cluster, name: str, uid: int | None) -> None:
+    """Add the account NAME."""
+    _add(cluster, {name: uid})
+
+
+@user.command("import")
+@click.argument("file", type=_existing)
+@pass_cluster
+def import_users(cluster: Cluster, file: Path) -> None:
+    """Add the accounts in a CSV FILE with the columns name and, if you like, uid."""
+    _add(cluster, accounts.read_csv(file))
+
+
+def _add(cluster: Cluster, wanted: dict[str, int | None]) -> None:
+    new = accounts.add(cluster.head, wanted)
+    slurm.ensure_users(cluster.head, wanted, cluster.config.queued_jobs)
+    user_node.give_examples(cluster.head)
+    console.print(f"{len(new)} added, {len(wanted) - len(new)} were there already.")
+
+
+@user.command("remove")
+@click.argument("name")
+@click.option("--purge", is_flag=True, help="Also remove the home directory.")
+@pass_cluster
+def remove_user(cluster: Cluster, name: str, purge: bool) -> None:
+    """Remove the account NAME and end its jobs; its home is kept."""
+    accounts.remove(cluster.head, name, purge=purge)
+    console.print(f"{name} is removed{', with its home' if purge else ''}.")
+
+
+@user.command("list")
+@pass_cluster
+def list_users(cluster: Cluster) -> None:
+    """Show the accounts."""
+    table = Table("name", "uid", "home")
+    for account in accounts.listed(cluster.head):
+        table.add_row(account.name, str(account.uid), account.home)
+    console.print(table)
+
+
+@click.command()
+@click.argument("service")
+@click.option("--follow", "-f", is_flag=True)
+@click.option("--tail", default=100, show_default=True)
+@pass_cluster
+def logs(cluster: Cluster, service: str, follow: bool, tail: int) -> None:
+    """Show what SERVICE has written."""
+    _known_service(cluster, service)
+    options = ["--follow"] if follow else []
+    user_node.become(
+        cluster.head.docker_arguments(
+            "service", "logs", "--raw", f"--tail={tail}", *options, f"{stack.NAME}_{service}"
+        )
+    )
+
+
+@click.command()
+@click.argument("service")
+@click.argument("host", required=False)
+@pass_cluster
+def shell(cluster: Cluster, service: str, host: str | None) -> None:
+    """Open a shell as root in SERVICE's container on HOST (the head, if not given)."""
+    _known_service(cluster, service)
+    machine = cluster.head
+    if host is not None:
+        member = lifecycle.find_worker(cluster.head, host)
+        machine = swarm.machine_of(member, cluster.config.ssh_user)
+    container = stack.container_on(machine, service)
+    user_node.become(machine.docker_arguments("exec", "--interactive", "--tty", container, "bash"))
+
+
+def _known_service(cluster: Cluster, name: str) -> None:
+    names = [service.name for service in stack.services(cluster.head)]
+    if name not in names:
+        known = ", ".join(names) or "none: the cluster is not up"
+        raise stack.NotHealthy(f"There is no service {name!r}; there are {known}.")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("user")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@pass_cluster
+def run(cluster: Cluster, user: str, command: tuple[str, ...]) -> None:
+    """Run a command on the user node as USER, in USER's home."""
+    user_node.replace_by(cluster.head, user, command)
+
+
+@click.command()
+@click.argument("user")
+@click.argument("file", type=_existing)
+@click.argument("name")
+@pass_cluster
+def copy(cluster: Cluster, user: str, file: Path, name: str) -> None:
+    """Copy FILE to NAME below USER's home on the user node."""
+    user_node.copy_to_home(cluster.head, user, name, file.read_bytes())
+
+
+COMMANDS: tuple[click.Command, ...] = (images, worker, user, logs, shell, run, copy)

@@ -1,0 +1,79 @@
+"""What machines need before they can be a cluster: an engine, the account, the shared home."""
+
+from collections.abc import Callable
+
+from cfiddle_slurm.cluster import kit
+from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.machines import Machine, all_of, head_of, on_each
+
+_SECONDS = 900.0
+_ACCOUNT = """
+set -eu
+if entry=$(getent passwd 7000); then
+    [ "${entry%%:*}" = cfiddle ] || { echo "uid 7000 belongs to ${entry%%:*}" >&2; exit 1; }
+else
+    groupadd --gid 7000 cfiddle 2>/dev/null || true
+    useradd --uid 7000 --gid 7000 --no-create-home --home-dir /nonexistent \\
+        --shell /usr/sbin/nologin cfiddle
+    echo made
+fi
+"""
+_EXPORT = """
+set -eu
+folder=$1 line=$2
+mkdir -p "$folder"
+export DEBIAN_FRONTEND=noninteractive
+dpkg -s nfs-kernel-server >/dev/null 2>&1 \\
+    || { apt-get -qq update && apt-get -qq install --yes nfs-kernel-server >/dev/null; }
+mkdir -p /etc/exports.d
+file=/etc/exports.d/cfiddle.exports
+[ "$(cat "$file" 2>/dev/null)" = "$line" ] && exit 0
+printf '%s\\n' "$line" >"$file"
+exportfs -ra
+echo exported
+"""
+
+
+def all_machines(config: Config, say: Callable[[str], None]) -> None:
+    """Prepare each machine of a cluster, all at once.
+
+    Raises:
+        MachineError: one cannot be prepared.
+    """
+    on_each(all_of(config), lambda each: machine(each, config, say))
+
+
+def machine(each: Machine, config: Config, say: Callable[[str], None]) -> None:
+    """Prepare one machine; what it has already is left as it is.
+
+    Raises:
+        MachineError: it cannot be prepared.
+    """
+    engine = (kit.folder("cluster") / "engine.sh").read_text(encoding="utf-8")
+    said = each.check_shell(engine, "up", timeout=_SECONDS)
+    say(f"{each}: {said.splitlines()[-1]}")
+    if each != head_of(config):
+        made = each.check_shell(_ACCOUNT)
+        say(f"{each}: account cfiddle (7000) {made or 'is there'}")
+    if config.home == "nfs" and not config.nfs_server:
+        home(each, config, say)
+    elif config.home == "bind" and each == head_of(config):
+        each.check_shell('mkdir -p "$1"', config.home_path)
+
+
+def home(each: Machine, config: Config, say: Callable[[str], None]) -> None:
+    """Export the homes on the head to the workers.
+
+    Raises:
+        MachineError: the export cannot be made.
+    """
+    if each == head_of(config):
+        done = each.check_shell(_EXPORT, config.home_path, export_line(config), timeout=_SECONDS)
+        say(f"{each}: {config.home_path} {done or 'is exported'}")
+
+
+def export_line(config: Config) -> str:
+    """The line of exports(5) for the homes: for the workers, whose root is nobody there."""
+    options = "rw,sync,root_squash,no_subtree_check"
+    clients = " ".join(f"{worker}({options})" for worker in config.workers)
+    return f'"{config.home_path}" {clients}'

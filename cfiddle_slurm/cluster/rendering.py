@@ -1,0 +1,84 @@
+"""What of the services' configuration follows from ``cluster.toml``. Pure functions."""
+
+import hashlib
+import math
+import string
+from dataclasses import dataclass, fields
+
+from cfiddle_slurm.cluster import kit
+from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.sandbox.policy import Policy
+
+CONFIG_PREFIX = "cfiddle_config_"
+NFS_OPTIONS = "rw,hard,nfsvers=4.2"
+_SPARE_MINUTES = 5
+"""Slurm's limit is above the sandbox's: it is the sandbox that should end a run, and say why."""
+_SPARE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class ConfigurationFile:
+    """A file that services get from the swarm.
+
+    Attributes:
+        variable: by which the compose file names it.
+        name: in the swarm; it changes with the text, so that services follow a change.
+        text: its content.
+    """
+
+    variable: str
+    name: str
+    text: str
+
+    @classmethod
+    def of(cls, what: str, text: str) -> "ConfigurationFile":
+        """The file with a name of its own."""
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return cls(f"CFIDDLE_{what.upper()}", f"{CONFIG_PREFIX}{what}_{digest}", text)
+
+
+def configuration(config: Config) -> list[ConfigurationFile]:
+    """The files that the services of a cluster need."""
+    return [
+        ConfigurationFile.of("slurm_conf", slurm_conf(config)),
+        ConfigurationFile.of("sandbox_policy", policy_toml(config.policy)),
+    ]
+
+
+def slurm_conf(config: Config) -> str:
+    """The text of slurm.conf."""
+    template = (kit.folder("cluster") / "slurm.conf").read_text(encoding="utf-8")
+    minutes = math.ceil(config.policy.wall_seconds / 60) + _SPARE_MINUTES
+    return string.Template(template).substitute(cluster_name=config.name, default_minutes=minutes)
+
+
+def policy_toml(policy: Policy) -> str:
+    """A policy in the form of its file."""
+    return "".join(
+        f"{field.name} = {_toml(getattr(policy, field.name))}\n" for field in fields(Policy)
+    )
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    # Names and lists of numbers, all checked: no character of them has to be escaped.
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def retire_seconds(config: Config) -> int:
+    """How long a worker that is to be replaced may take to finish its present run."""
+    return math.ceil(config.policy.wall_seconds) + _SPARE_SECONDS
+
+
+def home_options(config: Config) -> dict[str, str]:
+    """The options of the head's volume with the homes.
+
+    What the head itself exports it uses directly: through NFS its root would be nobody, too.
+    """
+    if config.home == "nfs" and config.nfs_server:
+        address = f"addr={config.nfs_server},{NFS_OPTIONS}"
+        return {"type": "nfs", "o": address, "device": f":{config.home_path}"}
+    if config.home in ("bind", "nfs"):
+        return {"type": "none", "o": "bind", "device": config.home_path}
+    return {}

@@ -1,0 +1,30 @@
+"""Docker accepts every form of the compose files, for clusters of any size."""
+
+import pytest
+
+from cfiddle_slurm.cluster import stack
+from cfiddle_slurm.cluster.config import Config
+
+from .conftest import HEAD
+
+TWELVE = tuple(f"w{number}" for number in range(12))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (Config(), ("name: cfiddle_home",)),
+        (Config(head="h", workers=("w1",), home="bind", home_path="/srv/x"), ("device: /srv/x",)),
+        (Config(head="h", workers=TWELVE, home="bind"), ("o: bind",)),
+        (Config(head="h", workers=("w1",), home="nfs"), ("addr=h", "type: nfs")),
+        (Config(head="h", workers=TWELVE, home="nfs", nfs_server="nas"), ("addr=nas",)),
+    ],
+    ids=str,
+)
+def test_docker_accepts_the_compose_files(config: Config, words: tuple[str, ...]) -> None:
+    variables = stack.environment(config, "cfiddle-cluster:1", "cfiddle-user:1")
+    rendered = HEAD.docker("stack", "config", *stack.files(config), env=variables)
+    assert "${" not in rendered
+    for word in words:
+        assert word in rendered
+    assert "cfiddle_config_slurm_conf_" in rendered

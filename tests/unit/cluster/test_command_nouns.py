@@ -1,0 +1,179 @@
+"""``python -m cfiddle_slurm.cluster``: the commands for images, workers, users and services."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cfiddle_slurm.cluster import __main__ as command_line
+from cfiddle_slurm.cluster import (
+    accounts,
+    config,
+    distribution,
+    images,
+    lifecycle,
+    machines,
+    slurm,
+    stack,
+    user_node,
+)
+from cfiddle_slurm.cluster.accounts import Account
+from cfiddle_slurm.cluster.machines import Machine
+from cfiddle_slurm.cluster.slurm import Node
+from cfiddle_slurm.cluster.stack import Service
+from cfiddle_slurm.cluster.swarm import Member
+from tests.unit.cluster.recorder import Recorder
+
+FILE = Path("cluster.toml")
+HEAD = Machine("local", "admin")
+W1 = Member("id1", "one", "w1.lan", frozenset({"worker"}), True)
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(command_line.main, arguments)
+
+
+@pytest.fixture
+def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """A cluster on which nothing is done; it is up."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    FILE.write_text(config.example({"workers": ("w1.lan",), "ssh_user": "admin"}))
+    recorder.replace(images, build_all=None)
+    recorder.replace(machines, require=None)
+    recorder.replace(distribution, push=None)
+    recorder.replace(lifecycle, add_worker="two", remove_worker=True, find_worker=W1)
+    recorder.replace(slurm, drain=None, resume=None, nodes=[Node("one", "idle", "", "")],
+                     ensure_users=None)  # fmt: skip
+    recorder.replace(accounts, add={"cyd": 1100}, remove=None,
+                     listed=[Account("ann", 1234, "/home/ann")])  # fmt: skip
+    recorder.replace(stack, services=[Service("worker", 1, 1)], container_on="c0ffee")
+    recorder.replace(user_node, become=None, replace_by=None, copy_to_home=None,
+                     give_examples=None)  # fmt: skip
+    return recorder
+
+
+def test_images_are_built_with_what_is_asked_for_and_what_the_file_says(
+    steps: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PIP_CERT", "/machine.pem")
+    bundle = tmp_path / "ca.pem"
+    bundle.touch()
+    assert call("images", "build").exit_code == 0
+    _, plain, _ = steps.arguments["images.build_all"]
+    assert plain == images.BuildSettings.of(config.load(FILE))
+    assert call(
+        "images", "build", "--base=debootstrap", f"--ca-bundle={bundle}", "--mirror=http://m"
+    ).exit_code == 0  # fmt: skip
+    _, found, _ = steps.arguments["images.build_all"]
+    assert isinstance(found, images.BuildSettings)
+    assert (found.base, found.ca_bundle, found.mirror) == ("debootstrap", bundle, "http://m")
+    assert call("images", "build", "--base=cdrom").exit_code == 2
+
+
+@pytest.mark.parametrize("registry", [True, False])
+def test_images_go_the_way_that_the_file_says(steps: Recorder, registry: bool) -> None:
+    config.set_workers(FILE, ("w2",))
+    FILE.write_text(FILE.read_text().replace("registry = true", f"registry = {registry}".lower()))
+    assert call("images", "push").exit_code == 0
+    head, everywhere, _, found = steps.arguments["distribution.push"]
+    assert (head, everywhere, found) == (HEAD, [HEAD, Machine("w2", "admin")], registry)
+
+
+def test_images_that_differ_are_shown(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = {
+        "local": {"cfiddle-cluster": "sha256:aaaa", "cfiddle-sandbox": "sha256:bbbb"},
+        "w1.lan": {"cfiddle-cluster": "sha256:aaaa", "cfiddle-sandbox": "sha256:cccc"},
+    }
+    monkeypatch.setattr(distribution, "digests", lambda machine: digests[machine.address])
+    result = call("images", "list")
+    assert result.exit_code == 0
+    assert "cccc differs" in result.output
+    assert "aaaa differs" not in result.output
+
+
+def test_workers_come_and_go(steps: Recorder) -> None:
+    result = call("worker", "add", "w2")
+    assert (result.exit_code, result.output) == (0, "two takes jobs.\n")
+    assert steps.arguments["lifecycle.add_worker"][:3] == (config.load(FILE), FILE, "w2")
+    assert call("worker", "remove", "w2", "--timeout=7").exit_code == 0
+    assert steps.arguments["lifecycle.remove_worker"][2:4] == ("w2", 7)
+
+
+def test_a_worker_is_drained_under_its_name_in_slurm(steps: Recorder) -> None:
+    assert call("worker", "drain", "w1.lan", "--reason=bad fan").exit_code == 0
+    assert steps.arguments["slurm.drain"] == (HEAD, "one", "bad fan")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "resumes"),
+    [([Node("one", "idle", "", "")], 0), ([Node("one", "idle+drain", "", "x")], 1), ([], 1)],
+)
+def test_only_what_takes_no_jobs_is_resumed(
+    steps: Recorder, nodes: list[Node], resumes: int
+) -> None:
+    # Slurm refuses to resume a node that needs it not.
+    steps.replace(slurm, nodes=nodes)
+    assert call("worker", "resume", "w1.lan").exit_code == 0
+    assert steps.calls.count("slurm.resume") == resumes
+
+
+def test_users_are_added_with_their_share(steps: Recorder) -> None:
+    result = call("user", "add", "cyd", "--uid=1500")
+    assert (result.exit_code, result.output) == (0, "1 added, 0 were there already.\n")
+    assert steps.arguments["accounts.add"] == (HEAD, {"cyd": 1500})
+    assert steps.arguments["slurm.ensure_users"] == (HEAD, {"cyd": 1500}, 50)
+
+
+def test_users_are_taken_from_a_file(steps: Recorder) -> None:
+    Path("class.csv").write_text("name\nann\ncyd\n")
+    assert call("user", "import", "class.csv").output == "1 added, 1 were there already.\n"
+    assert steps.arguments["accounts.add"] == (HEAD, {"ann": None, "cyd": None})
+    Path("class.csv").write_text("Ann\n")
+    result = call("user", "import", "class.csv")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: class.csv, line 1: 'Ann' is not the name")
+
+
+@pytest.mark.parametrize("purge", [False, True])
+def test_a_users_home_stays_unless_told_otherwise(steps: Recorder, purge: bool) -> None:
+    assert call("user", "remove", "ann", *(["--purge"] if purge else [])).exit_code == 0
+    assert steps.arguments["accounts.remove"] == (HEAD, "ann", purge)
+
+
+@pytest.mark.usefixtures("steps")
+def test_users_are_listed() -> None:
+    output = call("user", "list").output
+    assert all(word in output for word in ("ann", "1234", "/home/ann"))
+
+
+def test_a_service_is_looked_into_where_it_runs(steps: Recorder) -> None:
+    assert call("logs", "worker", "--tail=5", "--follow").exit_code == 0
+    assert steps.arguments["user_node.become"] == (
+        ["docker", "service", "logs", "--raw", "--tail=5", "--follow", "cfiddle_worker"],
+    )
+    assert call("shell", "worker", "w1.lan").exit_code == 0
+    assert steps.arguments["user_node.become"] == (
+        ["docker", "--host=ssh://admin@w1.lan", "exec", "--interactive", "--tty", "c0ffee", "bash"],
+    )
+
+
+@pytest.mark.parametrize("command", ["logs", "shell"])
+def test_a_service_that_is_none_is_told_with_those_that_are(steps: Recorder, command: str) -> None:
+    result = call(command, "wrker")
+    assert result.exit_code == 1
+    assert result.output == "Error: There is no service 'wrker'; there are worker.\n"
+    steps.replace(stack, services=[])
+    assert "the cluster is not up" in call(command, "worker").output
+
+
+def test_a_users_command_keeps_its_own_options(steps: Recorder) -> None:
+    assert call("run", "ann", "squeue", "--me", "-h").exit_code == 0
+    assert steps.arguments["user_node.replace_by"][1:] == ("ann", ("squeue", "--me", "-h"))
+
+
+def test_a_file_is_copied_as_it_is(steps: Recorder) -> None:
+    Path("a.py").write_bytes(b"\xff")
+    assert call("copy", "ann", "a.py", "x/a.py").exit_code == 0
+    assert steps.arguments["user_node.copy_to_home"][1:] == ("ann", "x/a.py", b"\xff")
+    assert call("copy", "ann", "none", "x").exit_code == 2

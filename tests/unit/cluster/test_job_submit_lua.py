@@ -1,0 +1,83 @@
+"""The same file as the controller runs it; only where there is a Lua (see conftest.py)."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cfiddle_slurm.cluster import kit
+from cfiddle_slurm.schedulers import job_script
+from tests.unit.cluster.conftest import LUA
+from tests.unit.cluster.test_job_submit import FOLDERS, lua_text
+
+NAME = "cfiddle-0123456789abcdef"
+HARNESS = """
+slurm = {SUCCESS = 0, ERROR = -1, jobs = {
+    {user_id = 1000, job_state = 0}, {user_id = 1000, job_state = 1},
+    {user_id = 1000, job_state = 3}, {user_id = 1001, job_state = 1},
+}}
+local said = ""
+function slurm.log_user(form, text) said = string.format(form, text) end
+dofile(arg[1])
+local job = {name = arg[2], script = io.read("*a")}
+local answer = slurm_job_submit(job, {}, tonumber(arg[3]))
+local why = said
+local change = slurm_job_modify(job, {}, {}, tonumber(arg[3]))
+print(answer, change, job.nice and job.nice - 0x80000000, why)
+"""
+
+
+def submitted(folder: Path, script: str, name: str = NAME, uid: int = 1000) -> list[str]:
+    """What the controller answers to a job, to a change of it, the job's place, and its words."""
+    harness = folder / "harness.lua"
+    harness.write_text(HARNESS)
+    place = str(kit.folder("cluster") / "job_submit.lua")
+    done = subprocess.run(
+        [str(LUA), str(harness), place, name, str(uid)], input=script.encode(), capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip().split("\t")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_our_jobs_pass(folder: str, tmp_path: Path) -> None:
+    script = job_script.script_text(Path(folder))
+    assert submitted(tmp_path, script)[0] == "0"
+
+
+@pytest.mark.parametrize(
+    ("tail", "name"),
+    [
+        ("/x; id\n", NAME),
+        ("/x\nid\n", NAME),
+        ("/x", NAME),
+        ("$(id)\n", NAME),
+        ("'/x' '/y'\n", NAME),
+        ("'/x'; id '\n", NAME),
+        ("\n", NAME),
+        ("~\n", NAME),
+        ("/x\n", "mine"),
+        ("/x\n", f"{NAME}0"),
+        ("/x\n", "cfiddle-0123456789abcdeg"),
+        ("/x\n", ""),
+    ],
+)
+def test_other_jobs_are_refused_with_a_reason(tail: str, name: str, tmp_path: Path) -> None:
+    answer, _, _, said = submitted(tmp_path, f"{lua_text()}{tail}", name)
+    assert answer == "-1"
+    assert "cfiddle_slurm" in said
+    # Root is the administrator, who may submit anything and change it.
+    assert submitted(tmp_path, f"{lua_text()}{tail}", name, uid=0)[:2] == ["0", "0"]
+
+
+def test_another_script_is_refused_and_nobody_changes_a_job(tmp_path: Path) -> None:
+    ours = job_script.script_text(Path("/x"))
+    assert submitted(tmp_path, "#!/bin/sh\nid\n")[0] == "-1"
+    assert submitted(tmp_path, f"id\n{ours}")[0] == "-1"
+    assert submitted(tmp_path, ours)[:2] == ["0", "-1"]
+
+
+@pytest.mark.parametrize(("uid", "place"), [(1000, 20000), (1001, 10000), (1002, 0)])
+def test_users_take_turns(uid: int, place: int, tmp_path: Path) -> None:
+    script = job_script.script_text(Path("/x"))
+    assert float(submitted(tmp_path, script, uid=uid)[2]) == place
