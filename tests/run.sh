@@ -7,6 +7,17 @@ export COVERAGE_FILE="$PWD/.coverage"
 
 step() { printf '\n== %s\n' "$*"; }
 
+# A browser and ssh: what the tests need beside what the project needs.
+missing=""
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="chromium"
+command -v ssh >/dev/null || missing="$missing openssh-client"
+if [ -n "$missing" ]; then
+    step "installing $missing"
+    apt-get -qq update
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $missing >/dev/null
+fi
+
 step "ruff and mypy"
 $bin/ruff check .
 $bin/ruff format --check .
@@ -37,8 +48,11 @@ make --no-print-directory up
 step "the sandbox, against the engine"
 $bin/pytest tests/sandbox --cov=cfiddle_slurm --cov-append --cov-report= -q
 
-step "behaviour, scheduler=slurm, and the cluster itself"
+step "behaviour, scheduler=slurm, the cluster itself, and Jupyter in a browser"
 $bin/pytest tests/cluster --cov=cfiddle_slurm --cov-append --cov-report= -q
+
+step "a cluster of three machines"
+$bin/pytest tests/machines --cov=cfiddle_slurm --cov-append --cov-report= -v --no-header
 
 step "coverage of what ran in these processes (not inside containers)"
 $bin/coverage report --skip-covered
