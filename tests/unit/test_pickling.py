@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,7 +137,6 @@ def test_what_cannot_be_pickled_is_told(make: Callable[[], object]) -> None:
     ("kind", "value"), [("int64", 2**40), ("float32", 0.5), ("bool_", True), ("str_", "text")]
 )
 def test_a_number_of_numpy_travels_as_pythons_own(kind: str, value: Any) -> None:
-    numpy: Any = pytest.importorskip("numpy")
     found = dump({"n": getattr(numpy, kind)(value)})
     arrived = pickle.loads(found.data)["n"]
     assert arrived == value and type(arrived) is type(value)
@@ -145,7 +145,6 @@ def test_a_number_of_numpy_travels_as_pythons_own(kind: str, value: Any) -> None
 
 @pytest.mark.parametrize("length", [0, 1, 3])
 def test_an_array_of_numpy_travels_as_an_array(length: int) -> None:
-    numpy: Any = pytest.importorskip("numpy")
     found = dump(numpy.arange(length))
     arrived = pickle.loads(found.data)
     assert type(arrived) is numpy.ndarray and arrived.tolist() == list(range(length))
