@@ -17,6 +17,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
 )  # fmt: skip
+TOKEN = "#password_input"
 PATIENCE = 60_000
 """Milliseconds, as Playwright counts: a cold JupyterLab on a busy machine takes its time."""
 
@@ -28,6 +29,7 @@ def browser() -> Iterator[Browser]:
     # The system's browser answers to this machine only: it needs no proxy.
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         started = playwright.chromium.launch(
             executable_path=chromium, args=list(FLAGS), env=dict(environment)
         )
@@ -52,10 +54,10 @@ def picture(page: Page, name: str) -> None:
 def test_a_wrong_token_is_refused(page: Page) -> None:
     answer = page.goto(f"http://127.0.0.1:{PORT}/lab?token=wrong")
     assert answer is not None
-    expect(page.locator("input[type=password]")).to_be_visible()
+    expect(page.locator(TOKEN)).to_be_visible()
     assert "/login" in page.url
-    page.fill("input[type=password]", "wrong again")
-    page.press("input[type=password]", "Enter")
+    page.fill(TOKEN, "wrong again")
+    page.press(TOKEN, "Enter")
     expect(page.get_by_text("Invalid credentials")).to_be_visible()
     picture(page, "wrong-token")
 
@@ -69,9 +71,9 @@ def test_the_example_notebook_runs_to_its_end(page: Page) -> None:
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     table = page.locator(".jp-OutputArea-output table").first
-    expect(table).to_contain_text("PERF_COUNT_SW_PAGE_FAULTS", timeout=PATIENCE)
+    expect(table).to_contain_text("PERF_COUNT_SW_PAGE_FAULTS")
     report = page.locator(".jp-OutputArea-output table").last
-    expect(report).to_contain_text("(slurm)", timeout=PATIENCE)
+    expect(report).to_contain_text("(slurm)")
     expect(page.locator(".jp-RenderedText[data-mime-type*=stderr]")).to_have_count(0)
     assert page.locator("text=Traceback").count() == 0
     report.scroll_into_view_if_needed()
