@@ -22,6 +22,8 @@ RUN apt-get update \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local
 COPY cluster/config.toml /etc/cfiddle-slurm/config.toml
+# No question about news from the Internet, which a class has no use for.
+COPY cluster/page_config.json /etc/jupyter/labconfig/page_config.json
 COPY cluster/user-node cluster/give-examples cluster/healthy /usr/local/lib/cfiddle-slurm/
 COPY examples /usr/local/share/cfiddle-slurm/examples
 # CFiddle's as_df() uses what pandas has announced to drop; students can do nothing about it.

@@ -17,7 +17,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
 )  # fmt: skip
-TOKEN = "#password_input"
+LOGIN = "#password_input"
 PATIENCE = 60_000
 """Milliseconds, as Playwright counts: a cold JupyterLab on a busy machine takes its time."""
 
@@ -54,10 +54,10 @@ def picture(page: Page, name: str) -> None:
 def test_a_wrong_token_is_refused(page: Page) -> None:
     answer = page.goto(f"http://127.0.0.1:{PORT}/lab?token=wrong")
     assert answer is not None
-    expect(page.locator(TOKEN)).to_be_visible()
+    expect(page.locator(LOGIN)).to_be_visible()
     assert "/login" in page.url
-    page.fill(TOKEN, "wrong again")
-    page.press(TOKEN, "Enter")
+    page.fill(LOGIN, "wrong again")
+    page.press(LOGIN, "Enter")
     expect(page.get_by_text("Invalid credentials")).to_be_visible()
     picture(page, "wrong-token")
 
