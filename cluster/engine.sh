@@ -72,7 +72,8 @@ start_engine() {
         return
     fi
     mkdir -p "$STATE"
-    rm -f /var/run/docker.pid
+    # Of an engine that was killed; its number may be another process's by now.
+    rm -f /var/run/docker.pid "$STATE/dockerd.pid"
     # With its own session the engine outlives this script and the terminal.
     setsid dockerd --pidfile "$STATE/dockerd.pid" >>"$LOG" 2>&1 </dev/null &
 }
