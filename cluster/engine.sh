@@ -28,9 +28,14 @@ new_enough() {
 # Debian 12's own engine is 20.10, which does not know CAP_PERFMON. Debian 13's runs on Debian 12
 # without touching anything else of it; the pin keeps all other packages where they are.
 add_trixie() {
-    cat >/etc/apt/sources.list.d/cfiddle-slurm-trixie.sources <<'END'
+    # From wherever this machine's own packages come.
+    # shellcheck disable=SC2016
+    mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+        sed -n 's/^bookworm //p' | head -n 1)
+    [ -n "$mirror" ] || fail "apt knows no mirror of Debian 12: see sources.list(5)."
+    cat >/etc/apt/sources.list.d/cfiddle-slurm-trixie.sources <<END
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: $mirror
 Suites: trixie
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg

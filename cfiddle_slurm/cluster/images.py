@@ -16,7 +16,6 @@ from cfiddle_slurm.cluster.machines import Machine, MachineError
 
 DEBIAN = "debian:trixie-slim"
 SUITE = "trixie"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 BUILD_SECONDS = 1800.0
 _BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _USELESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale",
@@ -57,7 +56,7 @@ class BuildSettings:
             Debian's packages, ``auto`` tries one after the other.
         ca_bundle: certificates for package registries behind a proxy; None for Debian's own.
         pip_index: index of Python packages; None for pip's default.
-        mirror: Debian mirror for debootstrap.
+        mirror: Debian mirror for debootstrap; empty for its own choice.
         user, sandbox: what is installed in these images in addition.
         registry: whether the registry's image is built, too.
     """
@@ -65,7 +64,7 @@ class BuildSettings:
     base: str = "auto"
     ca_bundle: Path | None = None
     pip_index: str | None = None
-    mirror: str = DEFAULT_MIRROR
+    mirror: str = ""
     user: Packages = NO_PACKAGES
     sandbox: Packages = NO_PACKAGES
     registry: bool = False
@@ -79,7 +78,7 @@ class BuildSettings:
             base=config.base,
             ca_bundle=Path(bundle) if bundle else None,
             pip_index=environ.get("PIP_INDEX_URL"),
-            mirror=config.mirror or DEFAULT_MIRROR,
+            mirror=config.mirror,
             user=config.user_packages,
             sandbox=config.sandbox_packages,
             registry=config.registry and bool(config.workers),
@@ -139,7 +138,7 @@ def _debootstrap(head: Machine, mirror: str) -> None:
         process.check(install, timeout=300, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
     with tempfile.TemporaryDirectory(prefix="cfiddle-base-") as folder:
         root = Path(folder, "root")
-        arguments = ["debootstrap", "--variant=minbase", SUITE, str(root), mirror]
+        arguments = ["debootstrap", "--variant=minbase", SUITE, str(root), *filter(None, [mirror])]
         process.check(arguments, timeout=BUILD_SECONDS)
         for useless in _USELESS:
             shutil.rmtree(root / useless, ignore_errors=True)
