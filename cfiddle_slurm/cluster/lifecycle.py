@@ -108,12 +108,12 @@ def tidy(head: Machine, config: Config) -> None:
     """Remove what earlier versions of images and configuration left."""
     stack.remove_old_configuration(head, config)
     for machine in all_of(config):
+        current = distribution.digests(machine)
         for image in IMAGES:
-            for tag in machine.docker(
-                "image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name
-            ).split():
-                current = distribution.digests(machine).get(image.name, "")
-                if tag not in (image.tag, image.tag_of(current)):
+            keep = (image.tag, image.tag_of(current.get(image.name, "")))
+            listing = ("image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name)
+            for tag in machine.docker(*listing).split():
+                if tag not in keep:
                     # Refused while a container still uses it: then it stays until the next time.
                     machine.try_docker("image", "rm", tag)
 
