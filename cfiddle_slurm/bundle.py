@@ -93,6 +93,17 @@ def unpack_bundle(stream: BinaryIO, directory: Path, *, max_bytes: int) -> Manif
     return manifest
 
 
+def is_variable(name: object, value: object) -> bool:
+    """Whether a process can have this in its environment (environ(7))."""
+    return (
+        isinstance(name, str)
+        and isinstance(value, str)
+        and bool(name)
+        and "=" not in name
+        and "\0" not in name + value
+    )
+
+
 def environment_to_travel(environment: Mapping[str, str]) -> dict[str, str]:
     """The notebook's variables that an experiment may depend on, and none of its secrets."""
     return {

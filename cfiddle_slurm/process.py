@@ -70,16 +70,12 @@ def run(
     """
     # Files instead of pipes: a program that prints without end cannot fill this process's memory.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        data = input if isinstance(input, bytes) else None
-        stdin: int | IO[bytes] = subprocess.DEVNULL
-        if data is not None:
-            stdin = subprocess.PIPE
-        elif input is not None and not isinstance(input, bytes):
-            stdin = input
+        data, source = (input, None) if isinstance(input, bytes) else (None, input)
+        stdin = subprocess.PIPE if data is not None else source or subprocess.DEVNULL
         child = start(arguments, stdin=stdin, stdout=out, stderr=err, env=env, cwd=cwd)
         try:
-            if input is not None and not isinstance(input, bytes):
-                input.close()
+            if source is not None:
+                source.close()
             child.communicate(data, timeout)
         except subprocess.TimeoutExpired as error:
             raise CommandTimeout(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.archive import Member
+from cfiddle_slurm.bundle import is_variable
 from cfiddle_slurm.checks import check_invocations
 from cfiddle_slurm.errors import InputError
 from cfiddle_slurm.inputs import check_patterns, input_members
@@ -139,9 +140,9 @@ def _libraries(invocations: Sequence[Any]) -> dict[str, dict[str, str]]:
 
 
 def _check_environment(options: dict[str, str]) -> None:
-    """Refuse what no process can have in its environment (environ(7))."""
+    """Refuse what no process can have in its environment."""
     for name, value in options.items():
-        if not name or "=" in name or "\0" in name + value:
+        if not is_variable(name, value):
             raise InputError(
                 f"The run option {name!r} cannot be a variable of the environment.",
                 hint="Its name must not be empty or hold '=', and nothing may hold a zero byte.",

@@ -42,15 +42,23 @@ _CALL_ALLOWED = {
 _CONTAINERS = (list, dict, set, deque, bytearray)
 
 
-class _AllowList:
-    """Decides which classes a pickle may name; mixed into an unpickler."""
+_Unpickler: Any = pickle._Unpickler  # the one written in Python, whose steps can be watched
+
+
+class _DataUnpickler(_Unpickler):  # type: ignore[misc]
+    """For the records of a CFiddle run, whose classes do nothing but hold data.
+
+    It decides which classes may be named, and refuses the steps that would change something which
+    was here before.
+    """
 
     allowed = _ALLOWED
+    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
     def __init__(
         self, stream: BinaryIO, invocations: Sequence[Any], extra: Collection[tuple[str, str]]
     ) -> None:
-        super().__init__(stream)  # type: ignore[call-arg]
+        super().__init__(stream)
         self._invocations = invocations
         self._known = frozenset(map(id, invocations))
         self._extra = extra
@@ -81,15 +89,6 @@ class _AllowList:
         if not isinstance(number, int) or not 0 <= number < len(self._invocations):
             raise ResultRejected(f"The results refer to object {number!r:.40}, which was not sent.")
         return self._invocations[number]
-
-
-_Unpickler: Any = pickle._Unpickler  # the one written in Python, whose steps can be watched
-
-
-class _Watched(_AllowList, _Unpickler):  # type: ignore[misc]
-    """Refuses the steps that would change something which was here before."""
-
-    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
     def _refuse_change(self, target: Any) -> None:
         if isinstance(target, type) or id(target) in self._known:
@@ -137,11 +136,7 @@ class _Watched(_AllowList, _Unpickler):  # type: ignore[misc]
     dispatch[pickle.ADDITEMS[0]] = _load_additems
 
 
-class _DataUnpickler(_Watched):
-    """For the records of a CFiddle run: its classes do nothing but hold data."""
-
-
-class _CallUnpickler(_Watched):
+class _CallUnpickler(_DataUnpickler):
     """For the records of a method call, which may hold objects of the caller's own classes.
 
     Such a class may do anything in its constructor, so no constructor is called with arguments
@@ -149,7 +144,7 @@ class _CallUnpickler(_Watched):
     """
 
     allowed = _CALL_ALLOWED
-    dispatch: ClassVar[dict[int, Any]] = dict(_Watched.dispatch)
+    dispatch: ClassVar[dict[int, Any]] = dict(_DataUnpickler.dispatch)
 
     def _find_exception(self, module: str, name: str) -> type | None:
         """Also what is loaded here of the standard library and of the packages that were sent."""

@@ -253,11 +253,6 @@ def parse(text: str, where: str) -> Config:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def known_keys() -> frozenset[str]:
-    """The keys that a file may have at its top level."""
-    return frozenset(_KEYS)
-
-
 def example(values: Mapping[str, Any]) -> str:
     """A commented ``cluster.toml`` with some values filled in; all others at their defaults.
 

@@ -192,22 +192,22 @@ def add_worker(config: Config, file: Path, address: str, say: Say) -> str:
 def remove_worker(config: Config, file: Path, address: str, seconds: float, say: Say) -> bool:
     """Make a worker none, once its present job has ended; no other job is disturbed.
 
-    Returns:
-        Whether it was one before.
-
     Args:
         address: its ssh address or its name.
         seconds: how long its job may take.
+
+    Returns:
+        Whether it was one before.
 
     Raises:
         MachineError: its job does not end.
     """
     head = head_of(config)
-    if not is_worker(head, address):
+    member = _named(swarm.workers(head), address)
+    if member is None:
         if address in config.workers:  # it never came so far as to join
             config_.set_workers(file, tuple(one for one in config.workers if one != address))
         return address in config.workers
-    member = find_worker(head, address)
     known = {node.name for node in slurm.nodes(head)}
     if member.hostname in known:
         slurm.drain(head, member.hostname, "removed by the administrator")
@@ -223,9 +223,8 @@ def remove_worker(config: Config, file: Path, address: str, seconds: float, say:
     return True
 
 
-def is_worker(head: Machine, name: str) -> bool:
-    """Whether a machine, by its address or its name, is one that measures."""
-    return any(name in (member.address, member.hostname) for member in swarm.workers(head))
+def _named(members: list[swarm.Member], name: str) -> swarm.Member | None:
+    return next((one for one in members if name in (one.address, one.hostname)), None)
 
 
 def find_worker(head: Machine, name: str) -> swarm.Member:
@@ -235,8 +234,8 @@ def find_worker(head: Machine, name: str) -> swarm.Member:
         MachineError: there is none.
     """
     workers = swarm.workers(head)
-    for member in workers:
-        if name in (member.address, member.hostname):
-            return member
-    known = ", ".join(member.hostname for member in workers) or "none"
-    raise MachineError(f"There is no worker {name!r}; there are {known}.")
+    member = _named(workers, name)
+    if member is None:
+        known = ", ".join(one.hostname for one in workers) or "none"
+        raise MachineError(f"There is no worker {name!r}; there are {known}.")
+    return member

@@ -55,21 +55,11 @@ def machine(each: Machine, config: Config, say: Callable[[str], None]) -> None:
     if each != head_of(config):
         made = each.check_shell(_ACCOUNT)
         say(f"{each}: account cfiddle (7000) {made or 'is there'}")
-    if config.home == "nfs" and not config.nfs_server:
-        home(each, config, say)
-    elif config.home == "bind" and each == head_of(config):
-        each.check_shell('mkdir -p "$1"', config.home_path)
-
-
-def home(each: Machine, config: Config, say: Callable[[str], None]) -> None:
-    """Export the homes on the head to the workers.
-
-    Raises:
-        MachineError: the export cannot be made.
-    """
-    if each == head_of(config):
+    elif config.home == "nfs" and not config.nfs_server:
         done = each.check_shell(_EXPORT, config.home_path, export_line(config), timeout=_SECONDS)
         say(f"{each}: {config.home_path} {done or 'is exported'}")
+    elif config.home == "bind":
+        each.check_shell('mkdir -p "$1"', config.home_path)
 
 
 def export_line(config: Config) -> str:

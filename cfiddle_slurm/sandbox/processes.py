@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.archive import BundleError
-from cfiddle_slurm.bundle import Manifest
+from cfiddle_slurm.bundle import Manifest, is_variable
 from cfiddle_slurm.layout import DONE, MODULES, RESULTS
 from cfiddle_slurm.sandbox.lean import multiarch
 from cfiddle_slurm.sandbox.protocol import OutcomeKind
@@ -76,11 +76,9 @@ def groups_of(manifest: Manifest) -> list[dict[str, Any]]:
 def _is_group(group: object) -> bool:
     match group:
         case {"environment": dict() as environment, "invocations": list() as numbers}:
-            return all(
-                isinstance(name, str) and isinstance(value, str)
-                and name and "=" not in name and "\0" not in name + value
-                for name, value in environment.items()
-            ) and all(isinstance(number, int) for number in numbers)  # fmt: skip
+            return all(is_variable(*item) for item in environment.items()) and all(
+                isinstance(number, int) for number in numbers
+            )
     return False
 
 
