@@ -22,7 +22,11 @@ class RunReport:
         run_seconds: the experiment's processes.
         return_seconds: from the end on the worker to the results in the notebook.
         total_seconds: all of it.
-        cpu_seconds, memory_peak_bytes: what the sandbox used.
+        cpu_seconds: the experiment's, as its own process and those it waited for used it.
+        memory_peak_bytes: of the sandbox.
+        wall_seconds, container_cpu_seconds: measured from outside, where no experiment can forge
+            them: from the arrival of its inputs to its first result, and the CPU time of everything
+            that ran in the container, its start included.
         exit_reason: ``"ok"``, or how it ended.
         perf_status: ``"works"``, ``"no_pmu"`` (software counters only) or ``"refused"``.
         perf_detail: why.
@@ -44,6 +48,8 @@ class RunReport:
     return_seconds: float | None
     total_seconds: float | None
     cpu_seconds: float | None
+    wall_seconds: float | None
+    container_cpu_seconds: float | None
     memory_peak_bytes: int | None
     exit_reason: str
     perf_status: str | None
@@ -87,6 +93,8 @@ class RunReport:
             return_seconds=max(0.0, collected - finished),
             total_seconds=max(0.0, collected - submitted),
             cpu_seconds=_first(_number(measured, "cpu_seconds"), _number(guest, "cpu_seconds")),
+            wall_seconds=_number(measured, "wall_seconds"),
+            container_cpu_seconds=_number(measured, "container_cpu_seconds"),
             memory_peak_bytes=_whole(
                 _first(_number(measured, "memory_peak_bytes"), _number(guest, "max_rss_bytes"))
             ),
@@ -110,7 +118,8 @@ class RunReport:
         times = ("queue", "startup", "run", "return", "total")
         stages = ", ".join(f"{name} {_seconds(getattr(self, f'{name}_seconds'))}" for name in times)
         perf = self.perf_status or "unknown"
-        return [
+        outside = f"container's CPU time {_seconds(self.container_cpu_seconds)}"
+        rows = [
             ("run", _or_unknown(self.run_id)),
             ("job", f"{_or_unknown(self.job_id)} ({self.scheduler})"),
             ("node", _or_unknown(self.node)),
@@ -118,6 +127,7 @@ class RunReport:
             ("ended", self.exit_reason),
             ("seconds", stages),
             ("CPU time", _seconds(self.cpu_seconds, " s")),
+            ("seen from outside", f"wall {_seconds(self.wall_seconds)}, {outside}"),
             ("peak memory", _megabytes(self.memory_peak_bytes)),
             ("CPU", _or_unknown(self.cpu_model)),
             ("cores", self.cores or "not restricted"),
@@ -126,6 +136,7 @@ class RunReport:
             ("governor", _or_unknown(self.governor)),
             ("versions", ", ".join(f"{k} {v}" for k, v in sorted(self.versions.items()))),
         ]
+        return [(name, _printable(value)) for name, value in rows]
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -192,6 +203,11 @@ def _first(one: float | None, other: float | None) -> float | None:
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
+
+
+def _printable(text: str) -> str:
+    """A text that gives a terminal no commands."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
 def _or_unknown(value: str | None) -> str:

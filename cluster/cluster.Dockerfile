@@ -17,8 +17,11 @@ RUN apt-get update \
         libnss-extrausers mariadb-server munge slurm-client slurmctld slurmd slurmdbd \
     && rm -rf /var/lib/apt/lists/* /etc/munge/munge.key /var/lib/mysql/* \
     && rm -rf /var/lib/extrausers && ln -s /home/.accounts /var/lib/extrausers \
+    && chmod 0755 /var/tmp /run/lock \
+    && find / -xdev -perm /6000 -type f -exec chmod ug-s {} + \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local
+COPY sandbox/seccomp.json /usr/local/share/cfiddle-slurm/
 COPY cluster/slurm.conf cluster/cgroup.conf cluster/job_submit.lua cluster/slurmdbd.conf.in /usr/local/share/cfiddle-slurm/
 COPY cluster/prolog cluster/epilog cluster/daemon cluster/healthy cluster/accounts /usr/local/lib/cfiddle-slurm/
 LABEL cfiddle-slurm.role=cluster

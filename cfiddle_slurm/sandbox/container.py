@@ -1,10 +1,12 @@
 """The single-use container, as the engine is told about it. Pure.
 
-Everything an experiment may use is decided in :func:`create_arguments`. The engine's own default
-seccomp profile stays in force: it lets perf_event_open(2) pass for CAP_PERFMON (Docker 23 and
-newer).
+Everything an experiment may use is decided in :func:`create_arguments`. The seccomp profile is the
+project's own (``sandbox/seccomp.json``): of the engine's default profile what an experiment needs.
 """
 
+import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.sandbox.policy import Limits, Policy
@@ -13,6 +15,7 @@ from cfiddle_slurm.sandbox.verdict import Usage
 LABEL = "cfiddle-slurm.sandbox"
 JOB_LABEL, RUN_LABEL = "cfiddle-slurm.job", "cfiddle-slurm.run"
 USER_ID = 7000
+_LOCKED_BYTES = 64 << 10
 _ENTRY_CAPABILITIES = ("PERFMON", "SETGID", "SETPCAP", "SETUID")
 # Given here and not left to the image: an image that an administrator allows cannot, by an entry
 # point of its own, keep root. Docker puts a capability of a non-root user into the bounding set
@@ -34,13 +37,41 @@ ENTRY_POINT = (
 )
 
 
+@dataclass(frozen=True)
+class Place:
+    """What all sandboxes of a node have in common.
+
+    Attributes:
+        cores: a list in the kernel's format.
+        seccomp: the profile, as JSON text.
+    """
+
+    cores: str
+    seccomp: str
+
+
+def read_seccomp_profile(path: Path) -> str:
+    """The profile in a file, as the engine's interface takes it.
+
+    Raises:
+        ValueError: the file cannot be read, or holds no profile that refuses what it does not name.
+    """
+    try:
+        profile = json.loads(path.read_bytes())
+        refuses = profile["defaultAction"] == "SCMP_ACT_ERRNO"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"The seccomp profile {path} cannot be used: {error!r}.") from error
+    if not refuses:
+        raise ValueError(f"The seccomp profile {path} must refuse what it does not name.")
+    return json.dumps(profile, separators=(",", ":"))
+
+
 def create_arguments(
-    policy: Policy, limits: Limits, cores: str, run_id: str, job_id: str, instance: str = "1"
+    policy: Policy, limits: Limits, place: Place, run_id: str, job_id: str, instance: str = "1"
 ) -> dict[str, Any]:
     """The engine's body of a create request (Docker Engine API, "Create a container").
 
     Args:
-        cores: a list in the kernel's format.
         instance: whose container it is, should several sandboxd use one engine.
     """
     return {
@@ -61,15 +92,15 @@ def create_arguments(
         "AttachStderr": True,
         "NetworkDisabled": True,
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _host_config(policy, limits, cores),
+        "HostConfig": _host_config(policy, limits, place),
     }
 
 
-def _host_config(policy: Policy, limits: Limits, cores: str) -> dict[str, Any]:
+def _host_config(policy: Policy, limits: Limits, place: Place) -> dict[str, Any]:
     config: dict[str, Any] = {
         "CapDrop": ["ALL"],
         "CapAdd": list(_ENTRY_CAPABILITIES),
-        "SecurityOpt": ["no-new-privileges"],
+        "SecurityOpt": ["no-new-privileges", f"seccomp={place.seccomp}"],
         "ReadonlyRootfs": True,
         "Tmpfs": _tmpfs(policy, limits),
         "Memory": limits.memory,
@@ -78,14 +109,17 @@ def _host_config(policy: Policy, limits: Limits, cores: str) -> dict[str, Any]:
         # experiment's process (1000) before the guest.
         "OomScoreAdj": 500,
         "PidsLimit": policy.processes,
-        "CpusetCpus": cores,
+        "CpusetCpus": place.cores,
         "NetworkMode": "none",
         "IpcMode": "none",
         "CgroupnsMode": "private",
         "LogConfig": {"Type": "none", "Config": {}},
         "Ulimits": [
             {"Name": "nofile", "Soft": policy.open_files, "Hard": policy.open_files},
-            {"Name": "core", "Soft": 0, "Hard": 0},
+            # 1, not 0: that also keeps the kernel from piping core files to a program (core(5)).
+            {"Name": "core", "Soft": 1, "Hard": 1},
+            # The pages of perf buffers count against no memory limit but this one.
+            {"Name": "memlock", "Soft": _LOCKED_BYTES, "Hard": _LOCKED_BYTES},
         ],
         "Init": False,
         "Privileged": False,
@@ -121,4 +155,10 @@ def parse_usage(stats: dict[str, Any]) -> Usage:
     memory = stats.get("memory_stats") or {}
     peak = memory.get("max_usage")
     events = None if peak else memory.get("failcnt")
-    return Usage(peak, events, (stats.get("pids_stats") or {}).get("current"))
+    cpu = ((stats.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
+    return Usage(
+        peak,
+        events,
+        (stats.get("pids_stats") or {}).get("current"),
+        cpu / 1e9 if isinstance(cpu, int) else None,
+    )

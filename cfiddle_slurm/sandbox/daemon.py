@@ -18,6 +18,7 @@ from pathlib import Path
 from select import POLLIN, poll
 
 from cfiddle_slurm._version import __version__
+from cfiddle_slurm.sandbox.container import Place, read_seccomp_profile
 from cfiddle_slurm.sandbox.engine import ENGINE_URL, EngineAddress
 from cfiddle_slurm.sandbox.node import Node, log
 from cfiddle_slurm.sandbox.policy import POLICY_PATH, Policy, PolicyError, load_policy
@@ -33,6 +34,7 @@ from cfiddle_slurm.sandbox.talk import give_answer, peer_uid
 from cfiddle_slurm.sandbox.topology import TopologyError, choose_cores, read_topology
 from cfiddle_slurm.sandbox.verdict import outcome
 
+SECCOMP_PATH = Path("/usr/local/share/cfiddle-slurm/seccomp.json")
 STOP_SECONDS = 8.0
 """Below the 10 s that container engines and service managers allow by default."""
 _BACKLOG = 64
@@ -138,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     node.sweep_if_possible()
     tidied = threading.Event()
     threading.Thread(target=node.tidy, args=(tidied,), daemon=True).start()
-    log(f"{__version__} ready: socket {options.socket}, cores {node.cores}")
+    log(f"{__version__} ready: socket {options.socket}, cores {node.place.cores}")
     server.serve()
     listener.close()
     options.socket.unlink(missing_ok=True)
@@ -162,6 +164,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="where Slurm's Prolog registers jobs",
     )
     parser.add_argument("--policy", type=Path, default=POLICY_PATH, help="the policy file")
+    parser.add_argument(
+        "--seccomp", type=Path, default=SECCOMP_PATH, help="the experiments' seccomp profile"
+    )
     parser.add_argument("--engine", default=ENGINE_URL, help="URL of the container engine")
     parser.add_argument(
         "--owner", type=int, default=0, help="uid that registers and releases jobs (default: root)"
@@ -186,12 +191,17 @@ def make_node(options: argparse.Namespace) -> Node:
 
     Raises:
         PolicyError, TopologyError: the policy file is wrong for this machine.
+        StartError: the seccomp profile cannot be used.
     """
     policy = load_policy(options.policy)
+    try:
+        seccomp = read_seccomp_profile(options.seccomp)
+    except ValueError as error:
+        raise StartError(str(error)) from error
     cores = choose_cores(read_topology(), frozenset(os.sched_getaffinity(0)), policy.cores)
     registry = Registry(options.jobs, options.owner)
     address = EngineAddress(options.engine, options.instance)
-    return Node(policy, registry, address, cores, options.owner)
+    return Node(policy, registry, address, Place(cores, seccomp), options.owner)
 
 
 def listen(path: Path) -> socket.socket:

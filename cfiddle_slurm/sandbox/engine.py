@@ -214,7 +214,10 @@ class Container:
             # engine cannot remove a container whose output it is still waiting to hand over.
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
-        for end in (self._socket, self._response):
+        # The HTTP response behind the SDK's file object, too: left to itself it would find the
+        # file closed when it is collected, and complain.
+        behind = getattr(self._response, "_response", None)
+        for end in (self._socket, behind, self._response):
             if end is not None:
                 end.close()
         self._socket = self._response = None

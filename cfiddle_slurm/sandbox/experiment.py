@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _UNBUFFERED_BY_LINE = 1  # _IOLBF of stdio.h
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
+_NO_CORE = 1  # byte: neither a core file nor a program that it is piped to (core(5))
 
 
 def main(plan_file: str) -> None:
@@ -54,7 +55,7 @@ def _prepare_process(cpu_seconds: float | None) -> None:
         # At the soft limit the process gets SIGXCPU, which names the cause; the hard limit ends
         # a process that ignores it (setrlimit(2)).
         resource.setrlimit(resource.RLIMIT_CPU, (soft, soft + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (_NO_CORE, _NO_CORE))
     try:
         # When memory runs out, the kernel should end the experiment, not the guest (proc(5)).
         with open("/proc/self/oom_score_adj", "w") as stream:

@@ -117,8 +117,8 @@ def serve(
         How the experiment ended, and the seconds it took.
 
     Raises:
-        BundleError, ProtocolError, OSError: the bundle could not be unpacked or the results not
-            be packed.
+        BundleError, ProtocolError: the bundle could not be unpacked.
+        OSError: the bundle could not be unpacked, or the results not be packed.
     """
     manifest = unpack_bundle(
         io.BufferedReader(BundleStream(incoming), MAX_FRAME), work, max_bytes=MAX_BUNDLE_BYTES
@@ -132,7 +132,11 @@ def serve(
     started = time.monotonic()
     ending = execute(manifest, work, cpu_seconds)
     run_seconds = time.monotonic() - started
-    send_results(outgoing, manifest, work, before)
+    try:
+        send_results(outgoing, manifest, work, before)
+    except BundleError as error:
+        if ending.kind is OutcomeKind.OK:
+            ending = Ending(OutcomeKind.RESULT_SIZE, str(error))
     return ending, run_seconds
 
 
@@ -142,7 +146,11 @@ def _harden() -> None:
     # and its descriptors cannot be opened through /proc (prctl(2), proc(5)).
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if os.getpid() != 1:
+    if os.getpid() == 1:
+        # Python's own handler would take this one from the experiment; the kernel keeps signals
+        # without a handler from process 1 (pid_namespaces(7)).
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    else:
         # No container ends with us: we end what we started, on request and when nobody is left
         # to make one.
         signal.signal(signal.SIGTERM, _stop)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cfiddle_slurm.sandbox.container import Place
 from cfiddle_slurm.sandbox.engine import Engine, EngineAddress, EngineError
 from cfiddle_slurm.sandbox.plumbing import Stopper
 from cfiddle_slurm.sandbox.policy import Policy
@@ -46,7 +47,7 @@ class Node:
     """The state that all conversations share.
 
     Args:
-        cores: the experiments' core set.
+        place: what all sandboxes here have in common.
         administrator: the uid that may release jobs, and whose registrations count.
     """
 
@@ -55,14 +56,14 @@ class Node:
         policy: Policy,
         registry: Registry,
         address: EngineAddress,
-        cores: str,
+        place: Place,
         administrator: int = 0,
         make_engine: EngineMaker = Engine,
     ) -> None:
         self.policy = policy
         self.registry = registry
         self.address = address
-        self.cores = cores
+        self.place = place
         self.administrator = administrator
         self._make_engine = make_engine
         self._slot = threading.Lock()

@@ -150,7 +150,7 @@ class Conversation:
         arguments = create_arguments(
             node.policy,
             request.limits,
-            node.cores,
+            node.place,
             request.run_id,
             request.job_id,
             node.address.instance,
@@ -184,7 +184,7 @@ class Conversation:
         accepted = {
             "container": container.short_id,
             "image": request.limits.image,
-            "cores": self._node.cores,
+            "cores": self._node.place.cores,
         }
         try:
             self._connection.settimeout(FIRST_FRAME_SECONDS)
@@ -226,6 +226,9 @@ class Conversation:
             watch.at_limit,
             detail,
         )
+        if pump.counts.guest is None:
+            # Ended from outside: what it had used until then is of interest all the same.
+            self._facts.usage = container.usage()
         return judge(evidence, node.policy, request.limits)
 
     def _say(self, said: dict[str, Any]) -> None:
@@ -249,7 +252,7 @@ class Conversation:
             "container": facts.container,
             "image": request.limits.image if request is not None else None,
             "image_id": facts.image_id,
-            "cores": self._node.cores if facts.container is not None else None,
+            "cores": self._node.place.cores if facts.container is not None else None,
             "measured": _measured(facts, guest or {}),
             "guest": guest,
             "versions": {
@@ -281,6 +284,7 @@ def _measured(facts: Facts, guest: dict[str, Any]) -> dict[str, Any]:
         "wall_seconds": counts.run_seconds,
         "startup_seconds": facts.startup_seconds,
         "cpu_seconds": _number(guest.get("cpu_seconds")),
+        "container_cpu_seconds": facts.usage.cpu_seconds,
         # cgroup v2 as seen through the engine has no peak; the largest process is the next best.
         "memory_peak_bytes": facts.usage.memory_peak or _number(guest.get("max_rss_bytes")),
         "pids_peak": facts.processes_peak,

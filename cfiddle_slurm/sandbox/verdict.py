@@ -4,6 +4,7 @@ The guest's word counts for what only it can see: signals, exit statuses, its ow
 sandboxd itself saw (clocks, floods, the kernel's out-of-memory killer) takes precedence.
 """
 
+import json
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -19,6 +20,8 @@ from cfiddle_slurm.sandbox.protocol import (
 MAX_GUEST_STATUS = MAX_JSON // 4
 """The guest's status becomes a part of sandboxd's, which must fit into one JSON
 frame, also when every character of it has to be escaped."""
+_MAX_ESCAPED = 3 * MAX_GUEST_STATUS
+_LONGEST_SIGNAL = 40
 _NEAR_LIMIT_BYTES = 1 << 20
 _LONGEST_MESSAGE = 2000
 _GUEST_KINDS = frozenset(
@@ -28,6 +31,7 @@ _GUEST_KINDS = frozenset(
         OutcomeKind.EXITED,
         OutcomeKind.CPU_TIME,
         OutcomeKind.SCRATCH,
+        OutcomeKind.RESULT_SIZE,
         OutcomeKind.VERSION_MISMATCH,
         OutcomeKind.GUEST_ERROR,
     )
@@ -57,6 +61,7 @@ class End(Enum):
 class Usage:
     """What the engine says about a running container. Sizes in bytes; None is not known.
 
+    ``cpu_seconds``: of all its processes, those that nobody waited for included.
     ``memory_events``: how often the kernel found no memory to give (cgroup v2 only: v1 counts
     harmless reclaim in the same place).
     """
@@ -64,6 +69,7 @@ class Usage:
     memory_peak: int | None = None
     memory_events: int | None = None
     processes: int | None = None
+    cpu_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ def parse_guest_status(payload: bytes) -> dict[str, Any]:
     if len(payload) > MAX_GUEST_STATUS:
         raise ProtocolError("The guest's status is too long.")
     status = parse_json(payload)
+    _check_length(status)
     outcome = status.get("outcome")
     # Compared, not looked up: the value may be of a type that cannot be hashed.
     if not isinstance(outcome, dict) or not any(
@@ -109,7 +116,20 @@ def parse_guest_status(payload: bytes) -> dict[str, Any]:
     for key, kinds in (("message", str), ("signal", str), ("code", int)):
         if not isinstance(outcome.get(key), (kinds, type(None))):
             raise ProtocolError(f"The guest's status has a wrong {key}.")
+    # What stands in sandboxd's own part of its status, too, is short.
+    if len(outcome.get("signal") or "") > _LONGEST_SIGNAL or abs(outcome.get("code") or 0) >> 31:
+        raise ProtocolError("The guest's status has a signal or a code that is none.")
     return status
+
+
+def _check_length(status: dict[str, Any]) -> None:
+    """Refuse what would not fit as it is passed on, where one byte may become six."""
+    try:
+        length = len(json.dumps(status))
+    except RecursionError:
+        raise ProtocolError("The guest's status is nested too deeply.") from None
+    if length > _MAX_ESCAPED:
+        raise ProtocolError("The guest's status is too long.")
 
 
 def judge(evidence: Evidence, policy: Policy, limits: Limits) -> dict[str, Any]:

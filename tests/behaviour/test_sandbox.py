@@ -54,7 +54,6 @@ extern "C" int flood(int megabytes) {
 PROBE = """
 import ctypes
 import os
-import socket
 
 
 class Probe:
@@ -63,7 +62,7 @@ class Probe:
         self.capabilities = {k: int(status[k], 16) for k in ("CapEff", "CapPrm", "CapBnd")}
         self.no_new_privileges = status["NoNewPrivs"].strip()
         self.ids = os.getresuid(), os.getresgid(), os.getgroups()
-        self.interfaces = [name for _, name in socket.if_nameindex()]
+        self.interfaces = os.listdir("/sys/class/net")
         self.homes = os.listdir("/home")
         self.processes = [p for p in os.listdir("/proc") if p.isdigit()]
         self.refused = {}

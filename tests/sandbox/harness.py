@@ -22,6 +22,7 @@ from cfiddle_slurm.sandbox.engine import Engine, EngineAddress
 from cfiddle_slurm.sandbox.protocol import SOCKET_VARIABLE
 
 HERE = Path(__file__).parent
+SECCOMP = HERE.parents[1] / "sandbox" / "seccomp.json"
 IMAGE = "cfiddle-sandbox:latest"
 SANDBOX_VERSIONS = {"python": "3.13", "cfiddle": "0.6.1", "cfiddle_slurm": __version__}
 POLICY = """
@@ -99,7 +100,7 @@ class Sandboxd:
         arguments = [sys.executable, "-m", "cfiddle_slurm.sandbox.daemon"]
         arguments += ["--socket", str(self.socket), "--jobs", str(self.jobs)]
         arguments += ["--policy", str(self._policy), "--owner", str(os.geteuid())]
-        arguments += ["--instance", self.instance]
+        arguments += ["--instance", self.instance, "--seccomp", str(SECCOMP)]
         if self._engine:
             arguments += ["--engine", self._engine]
         before = self.log.stat().st_size if self.log.exists() else 0

@@ -68,7 +68,7 @@ def _errno_of(action: object) -> int:
 def _network() -> None:
     with socket.socket() as tried:
         tried.settimeout(2)
-        tried.connect(("1.1.1.1", 53))
+        tried.connect(("192.0.2.1", 53))
 
 
 _FORBIDDEN = {

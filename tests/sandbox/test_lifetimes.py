@@ -24,7 +24,7 @@ from cfiddle_slurm.sandbox.protocol import (
     parse_json,
     read_frame,
 )
-from tests.sandbox.harness import POLICY, Experiments, Job, Sandboxd, wait_until
+from tests.sandbox.harness import POLICY, SECCOMP, Experiments, Job, Sandboxd, wait_until
 
 pytestmark = pytest.mark.docker
 
@@ -291,6 +291,7 @@ def test_a_second_daemon_at_the_same_socket(own_sandboxd: Sandboxd) -> None:
     own_sandboxd.start()
     command = [sys.executable, "-m", "cfiddle_slurm.sandbox.daemon"]
     command += ["--socket", str(own_sandboxd.socket), "--instance", own_sandboxd.instance]
+    command += ["--seccomp", str(SECCOMP)]
     second = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert second.returncode == 1
     assert "Another sandboxd answers" in second.stderr

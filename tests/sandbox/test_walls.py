@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from cfiddle_slurm.sandbox.container import create_arguments
+from cfiddle_slurm.sandbox.container import Place, create_arguments, read_seccomp_profile
 from cfiddle_slurm.sandbox.demux import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.engine import Engine, EngineAddress
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 from cfiddle_slurm.sandbox.protocol import RESULT, STATUS, parse_json
 from cfiddle_slurm.sandbox.topology import parse_cpu_list
-from tests.sandbox.harness import IMAGE, Sandboxd, probe_bundle
+from tests.sandbox.harness import IMAGE, SECCOMP, Sandboxd, probe_bundle
 
 pytestmark = pytest.mark.docker
 CAP_PERFMON = 1 << 38  # linux/capability.h
@@ -100,7 +100,9 @@ def test_counters_need_the_capability(sandboxd: Sandboxd, with_perfmon: bool) ->
     """The negative control: the same container without CAP_PERFMON is refused its counters."""
     limits = Limits(IMAGE, 256 << 20, 10, 10)
     run_id = ("a" if with_perfmon else "b") * 16
-    arguments = create_arguments(Policy(), limits, "0", run_id, "1", sandboxd.instance)
+    arguments = create_arguments(
+        Policy(), limits, Place("0", read_seccomp_profile(SECCOMP)), run_id, "1", sandboxd.instance
+    )
     if not with_perfmon:
         arguments["HostConfig"]["CapAdd"].remove("PERFMON")
         arguments["Entrypoint"] = [

@@ -18,7 +18,13 @@ STATUS: dict[str, Any] = {
     "cores": "2-3",
     "outcome": {"kind": "ok"},
     "versions": {"engine": "26.1.5", "python": "9.9"},
-    "measured": {"startup_seconds": 0.25, "cpu_seconds": 1.5, "memory_peak_bytes": 3 << 20},
+    "measured": {
+        "startup_seconds": 0.25,
+        "cpu_seconds": 1.5,
+        "memory_peak_bytes": 3 << 20,
+        "wall_seconds": 2.25,
+        "container_cpu_seconds": 1.75,
+    },
     "guest": {
         "cpu_model": "A CPU",
         "run_seconds": 2,
@@ -53,7 +59,8 @@ def test_a_whole_report() -> None:
         "container": "c0ffee", "image": "cfiddle-sandbox:latest", "cpu_model": "A CPU",
         "cores": "2-3", "queue_seconds": 2.5, "startup_seconds": 0.25, "run_seconds": 2.0,
         "return_seconds": 0.5, "total_seconds": 10.5, "cpu_seconds": 1.5,
-        "memory_peak_bytes": 3 << 20, "exit_reason": "ok", "perf_status": "no_pmu",
+        "memory_peak_bytes": 3 << 20, "wall_seconds": 2.25, "container_cpu_seconds": 1.75,
+        "exit_reason": "ok", "perf_status": "no_pmu",
         "perf_detail": "no hardware counters", "kernel": "6.18", "governor": "performance",
         "versions": {"engine": "26.1.5", "python": "3.11"},
     }  # fmt: skip
@@ -135,6 +142,15 @@ def test_how_a_run_ended_in_a_word_or_two(outcome: dict[str, Any], words: str) -
 def test_a_text_is_shown_as_it_is(said: str) -> None:
     lines = str(report_of({"guest": {"kernel": said}})).splitlines()
     assert [line.split()[1] for line in lines if line.startswith("kernel")] == [said]
+
+
+@pytest.mark.parametrize("command", ["\x1b[2J", "\x9b2J", "\r", "\n", "\x07", "\u202e", "\u2028"])
+def test_a_report_gives_a_terminal_no_commands(command: str) -> None:
+    report = report_of({"node": f"a{command}b", "versions": {command: command}})
+    shown = str(report) + report._repr_html_()
+    assert all(one.isprintable() or one == "\n" for one in shown)
+    assert "a\ufffd" in str(report)
+    assert report.node == f"a{command}b"
 
 
 def test_a_report_is_shown_in_lines_of_a_terminal() -> None:

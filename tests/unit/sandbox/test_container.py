@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfiddle_slurm.sandbox.container import ENTRY_POINT, create_arguments, parse_usage
+from cfiddle_slurm.sandbox.container import ENTRY_POINT, Place, create_arguments, parse_usage
 from cfiddle_slurm.sandbox.policy import GIB, MIB, Limits, Policy
 from cfiddle_slurm.sandbox.verdict import Usage
 
@@ -10,7 +10,7 @@ LIMITS = Limits("cfiddle-sandbox:latest", GIB, 60.0, 12.5)
 
 
 def arguments(policy: Policy | None = None, limits: Limits = LIMITS) -> dict[str, object]:
-    return create_arguments(policy or Policy(), limits, "1-3", "ab" * 8, "77", "mine")
+    return create_arguments(policy or Policy(), limits, Place("1-3", "{}"), "ab" * 8, "77", "mine")
 
 
 def host(policy: Policy | None = None, limits: Limits = LIMITS) -> dict[str, object]:
@@ -22,7 +22,7 @@ def host(policy: Policy | None = None, limits: Limits = LIMITS) -> dict[str, obj
 def test_capabilities_are_only_what_the_entry_point_needs_to_drop_the_rest() -> None:
     assert host()["CapDrop"] == ["ALL"]
     assert host()["CapAdd"] == ["PERFMON", "SETGID", "SETPCAP", "SETUID"]
-    assert host()["SecurityOpt"] == ["no-new-privileges"]
+    assert host()["SecurityOpt"] == ["no-new-privileges", "seccomp={}"]
     assert host()["Privileged"] is False
 
 
@@ -62,7 +62,8 @@ def test_limits() -> None:
     assert config["CpusetCpus"] == "1-3"
     assert not {"NanoCpus", "CpuQuota", "CpuPeriod"} & set(config), "quotas spoil timing"
     assert {"Name": "nofile", "Soft": 77, "Hard": 77} in config["Ulimits"]  # type: ignore[operator]
-    assert {"Name": "core", "Soft": 0, "Hard": 0} in config["Ulimits"]  # type: ignore[operator]
+    assert {"Name": "core", "Soft": 1, "Hard": 1} in config["Ulimits"]  # type: ignore[operator]
+    assert {"Name": "memlock", "Soft": 65536, "Hard": 65536} in config["Ulimits"]  # type: ignore[operator]
 
 
 def test_scratch_belongs_to_the_experiment_and_may_be_executed_from_work_only() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm.sandbox import daemon as daemon_module
+from cfiddle_slurm.sandbox.container import Place as NodePlace
 from cfiddle_slurm.sandbox.daemon import Doorman, Server, StartError, listen, make_node
 from cfiddle_slurm.sandbox.engine import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.node import Node
@@ -41,6 +42,7 @@ from cfiddle_slurm.sandbox.verdict import (
 from tests.unit.sandbox.test_pump import GOOD_STATUS, frame, piece
 
 ME = os.geteuid()
+SECCOMP = Path(__file__).parents[3] / "sandbox" / "seccomp.json"
 
 
 class FakeContainer:
@@ -125,7 +127,7 @@ class Place:
         self.jobs.mkdir(mode=0o755)
         policy = Policy(busy_wait_seconds=0.3, progress_seconds=2, bundle_bytes=1000)
         self.node = Node(
-            policy, Registry(self.jobs, ME), EngineAddress(), "0", ME, self.engine  # type: ignore[arg-type]
+            policy, Registry(self.jobs, ME), EngineAddress(), NodePlace("0", "{}"), ME, self.engine  # type: ignore[arg-type]
         )  # fmt: skip
         self.path = folder / "d.sock"
         folder.chmod(0o755)
@@ -324,11 +326,19 @@ def test_a_start_that_fails_says_why(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "'memry'" in capsys.readouterr().err
 
 
+def test_without_a_seccomp_profile_it_does_not_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--seccomp", str(tmp_path / "none"), "--socket", str(tmp_path / "s")]
+    assert daemon_module.main(arguments) == 1
+    assert "seccomp profile" in capsys.readouterr().err
+
+
 def test_the_cores_of_the_policy_are_checked_at_the_start(tmp_path: Path) -> None:
     policy = tmp_path / "sandbox.toml"
     policy.write_text('cores = "60000"')
     options = argparse.Namespace(
-        policy=policy, jobs=tmp_path, owner=0, engine="unix:///none", instance="1"
+        policy=policy, seccomp=SECCOMP, jobs=tmp_path, owner=0, engine="unix:///none", instance="1"
     )
     with pytest.raises(ValueError, match="offline or not allowed"):
         make_node(options)

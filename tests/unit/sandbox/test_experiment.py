@@ -219,7 +219,7 @@ def test_a_call_ends_with_the_changes_it_made_and_its_value(probe: Any, tmp_path
     assert state == ("state", {"changed": 1, "added": "the caller's own"}, ["removed"])
     assert value[1]["cwd"] == str(tmp_path / FILES)
     assert value[1]["cpu"] == (5, 6)
-    assert value[1]["core"] == (0, 0)
+    assert value[1]["core"] == (1, 1)
     assert value[1]["stdin"] == ""
     assert (tmp_path / RESULTS / f"0.{DONE}").exists()
 
