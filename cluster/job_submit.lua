@@ -30,14 +30,37 @@ local function is_one_word(text)
     return inside ~= nil and not inside:gsub("'\"'\"'", ""):find("'", 1, true)
 end
 
+-- srun and salloc bring no script. What a user runs in such an allocation is the user's own, under the
+-- user's own account, and ends with the allocation: see docs/security.md.
 local function is_ours(job)
     if job.script == nil or job.script == "" then
-        return true -- srun: the allocation's name was looked at, what runs there is the user's own
+        return true
     end
     if job.script:sub(1, #SCRIPT) ~= SCRIPT or job.script:sub(-1) ~= "\n" then
         return false
     end
     return is_one_word(job.script:sub(#SCRIPT + 1, -2))
+end
+
+-- A run is one job on one worker, for no longer than the sandbox policy can take.
+local NOT_GIVEN = 0xfffffffe -- NO_VAL of slurm.h; what is above stands for "unlimited"
+
+local function minutes_allowed(job, partitions)
+    for name, partition in pairs(partitions) do
+        if job.partition == nil or job.partition == name then
+            return partition.default_time
+        end
+    end
+    return nil
+end
+
+local function keep_small(job, partitions)
+    local most = minutes_allowed(job, partitions)
+    if most ~= nil and most < NOT_GIVEN and (job.time_limit == nil or job.time_limit > most) then
+        job.time_limit = most
+    end
+    job.min_nodes, job.max_nodes, job.num_tasks = 1, 1, 1
+    job.mail_type = 0
 end
 
 -- Users take turns: a user's first job comes before everybody's second. Slurm's list of jobs is brought
@@ -70,6 +93,13 @@ function slurm_job_submit(job, partitions, uid)
     if not is_ours(job) then
         return refuse("The job script is not cfiddle_slurm's: install the cluster's version of it.")
     end
+    if job.array_inx ~= nil and job.array_inx ~= "" then
+        return refuse("A run of cfiddle_slurm is one job: job arrays are not accepted here.")
+    end
+    if job.het_job_offset ~= nil and job.het_job_offset < NOT_GIVEN then
+        return refuse("A run of cfiddle_slurm is one job: heterogeneous jobs are not accepted here.")
+    end
+    keep_small(job, partitions)
     job.nice = NICE_OFFSET + math.min(NICE_STEP * jobs_of(uid), NICE_MOST)
     return slurm.SUCCESS
 end

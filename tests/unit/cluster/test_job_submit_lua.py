@@ -19,21 +19,32 @@ slurm = {SUCCESS = 0, ERROR = -1, jobs = {
 local said = ""
 function slurm.log_user(form, text) said = string.format(form, text) end
 dofile(arg[1])
-local job = {name = arg[2], script = io.read("*a")}
-local answer = slurm_job_submit(job, {}, tonumber(arg[3]))
+local job = {name = arg[2], script = io.read("*a"), time_limit = 0xfffffffe}
+for field, value in string.gmatch(arg[4] or "", "([%w_]+)=(%w+)") do
+    job[field] = tonumber(value) or value
+end
+local partitions = {cfiddle = {default_time = 12}}
+local answer = slurm_job_submit(job, partitions, tonumber(arg[3]))
 local why = said
 local change = slurm_job_modify(job, {}, {}, tonumber(arg[3]))
-print(answer, change, job.nice and job.nice - 0x80000000, why)
+print(answer, change, job.nice and job.nice - 0x80000000, why, job.time_limit, job.max_nodes)
 """
 
 
-def submitted(folder: Path, script: str, name: str = NAME, uid: int = 1000) -> list[str]:
-    """What the controller answers to a job, to a change of it, the job's place, and its words."""
+def submitted(
+    folder: Path, script: str, name: str = NAME, uid: int = 1000, asks: str = ""
+) -> list[str]:
+    """The answer to a job and to a change of it, then: the job's place, words, minutes, nodes.
+
+    ``asks``: further fields of the job, as ``"time_limit=30 array_inx=0"``.
+    """
     harness = folder / "harness.lua"
     harness.write_text(HARNESS)
     place = str(kit.folder("cluster") / "job_submit.lua")
     done = subprocess.run(
-        [str(LUA), str(harness), place, name, str(uid)], input=script.encode(), capture_output=True
+        [str(LUA), str(harness), place, name, str(uid), asks],
+        input=script.encode(),
+        capture_output=True,
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip().split("\t")
@@ -63,7 +74,7 @@ def test_our_jobs_pass(folder: str, tmp_path: Path) -> None:
     ],
 )
 def test_other_jobs_are_refused_with_a_reason(tail: str, name: str, tmp_path: Path) -> None:
-    answer, _, _, said = submitted(tmp_path, f"{lua_text()}{tail}", name)
+    answer, _, _, said, *_ = submitted(tmp_path, f"{lua_text()}{tail}", name)
     assert answer == "-1"
     assert "cfiddle_slurm" in said
     # Root is the administrator, who may submit anything and change it.
@@ -81,3 +92,23 @@ def test_another_script_is_refused_and_nobody_changes_a_job(tmp_path: Path) -> N
 def test_users_take_turns(uid: int, place: int, tmp_path: Path) -> None:
     script = job_script.script_text(Path("/x"))
     assert float(submitted(tmp_path, script, uid=uid)[2]) == place
+
+
+@pytest.mark.parametrize(
+    ("asks", "minutes"),
+    [("", "12"), ("time_limit=5", "5"), ("time_limit=100000", "12"),
+     ("time_limit=4294967295", "12"), ("max_nodes=12 min_nodes=4 num_tasks=400", "12")],
+)  # fmt: skip
+def test_a_job_is_small_whatever_it_asks_for(asks: str, minutes: str, tmp_path: Path) -> None:
+    script = job_script.script_text(Path("/x"))
+    answer, *_, found, nodes = submitted(tmp_path, script, asks=asks)
+    assert (answer, found, nodes) == ("0", minutes, "1")
+
+
+@pytest.mark.parametrize("asks", ["array_inx=7", "het_job_offset=0", "het_job_offset=1"])
+def test_many_jobs_in_one_are_refused(asks: str, tmp_path: Path) -> None:
+    script = job_script.script_text(Path("/x"))
+    answer, _, _, said, *_ = submitted(tmp_path, script, asks=asks)
+    assert answer == "-1"
+    assert "one job" in said
+    assert submitted(tmp_path, script, asks="het_job_offset=4294967294")[0] == "0"
