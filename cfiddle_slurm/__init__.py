@@ -28,10 +28,10 @@ _HOMES = {
     "backend": ("configure", "configured", "job_script"),
     "delegate": ("SlurmSandboxDelegate",),
     "errors": (
-        "CFiddleSlurmError", "SettingsError", "InputError", "SubmissionError",
+        "CFiddleSlurmError", "SettingsError", "InputError", "HomeUnwritable", "SubmissionError",
         "SchedulerUnavailable", "QueueTimeout", "WallTimeLimit", "CpuTimeLimit", "OutOfMemory",
         "TooManyProcesses", "ScratchFull", "Crashed", "Exited", "OutputLimit", "ResultLimit",
-        "NodeFailed", "Cancelled", "SandboxRefused", "SandboxUnavailable", "SandboxBusy",
+        "NodeFailed", "JobLost", "Cancelled", "SandboxRefused", "SandboxUnavailable", "SandboxBusy",
         "ResultMissing", "ResultRejected", "VersionMismatch", "RemoteError",
     ),
     "remote_run": ("last_report",),

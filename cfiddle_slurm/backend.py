@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.job_directory import home_trouble
 from cfiddle_slurm.remote_run import Outcome, execute
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.schedulers import scheduler_for
@@ -61,8 +62,14 @@ class Backend:
             error.partial_results = results
             raise error
         # CFiddle loads these bytes next: they are written here, not in the sandbox.
-        with Path(command[command.index("--results") + 1]).open("wb") as stream:
-            pickle.dump(results, stream)
+        try:
+            with Path(command[command.index("--results") + 1]).open("wb") as stream:
+                pickle.dump(results, stream)
+        except OSError as failure:
+            trouble = home_trouble(failure)
+            if trouble is None:
+                raise
+            raise trouble from failure
 
 
 def _results_of(runner: Any, invocations: Sequence[Any], outcome: Outcome) -> Any:

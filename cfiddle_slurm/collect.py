@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cfiddle_slurm.archive import BundleError, matches, read_tar, write_below
-from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.errors import CFiddleSlurmError, ResultRejected
+from cfiddle_slurm.job_directory import home_trouble
 from cfiddle_slurm.layout import OUTPUTS, RESULTS
 from cfiddle_slurm.results import Records, read_records
 
@@ -33,6 +34,7 @@ def collect(
     Raises:
         ResultRejected: the stream is broken, or holds anything but what a run may send;
             then nothing is written.
+        HomeUnwritable: there is no room for the output files.
     """
     try:
         opened = archive.open("rb")
@@ -51,7 +53,10 @@ def collect(
     except BundleError as error:
         raise ResultRejected(f"The results were not accepted: {error}", cause=error) from error
     except OSError as error:
-        raise ResultRejected(f"The results could not be stored: {error}.", cause=error) from error
+        trouble: CFiddleSlurmError | None = home_trouble(error)
+        raise trouble or ResultRejected(
+            f"The results could not be stored: {error}.", cause=error
+        ) from error
     return records
 
 

@@ -80,6 +80,10 @@ class InputError(CFiddleSlurmError):
     """A part of the experiment cannot travel: a file, a class, a glob."""
 
 
+class HomeUnwritable(CFiddleSlurmError):
+    """Nothing can be written to the shared home: it is full, or read-only."""
+
+
 class SubmissionError(CFiddleSlurmError):
     """Slurm refused the job; the message has its own words."""
 
@@ -138,6 +142,12 @@ class ResultLimit(CFiddleSlurmError):
 
 class NodeFailed(CFiddleSlurmError):
     """The worker failed while it had the job."""
+
+    transient = True
+
+
+class JobLost(CFiddleSlurmError):
+    """Slurm has forgotten the job: its controller was killed before it had written it down."""
 
     transient = True
 

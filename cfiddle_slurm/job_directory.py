@@ -1,16 +1,19 @@
 """A run's directory on the shared home: what lies in it, and who removes it when."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.archive import Member, write_tar
-from cfiddle_slurm.errors import InputError, SettingsError
+from cfiddle_slurm.errors import CFiddleSlurmError, HomeUnwritable, InputError, SettingsError
 from cfiddle_slurm.sandbox.protocol import ProtocolError, parse_json
 
 BUNDLE = "bundle.tar"
@@ -22,7 +25,27 @@ REPORT = "report.json"
 FAILED = "failed.txt"
 """Why the run failed; its presence says that nobody works in the directory any more."""
 
+OWNER = "owner"
+"""Locked by the notebook's process as long as it lives; holds its process number and host."""
+
 _MAX_REPORT = 1 << 20
+_UNWRITABLE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+_PROBE_BYTES = 64 << 10
+_FOREIGN_SECONDS = 86400.0
+"""Another host's locks are believed to be seen here, but not at once: not every NFS shows them."""
+
+
+def home_trouble(error: OSError) -> HomeUnwritable | None:
+    """The error that says so when the shared home is what is wrong."""
+    if error.errno not in _UNWRITABLE:
+        return None
+    what = "read-only" if error.errno == errno.EROFS else "full"
+    return HomeUnwritable(
+        f"The shared home is {what}: {os.strerror(error.errno)}.",
+        hint="Remove files that you do not need; if that does not help, tell whoever runs the "
+        "cluster.",
+        cause=error,
+    )
 
 
 def new_run_id() -> str:
@@ -39,6 +62,7 @@ class JobDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._owner: int | None = None
 
     @classmethod
     def create(cls, jobs_directory: Path, run_id: str) -> "JobDirectory":
@@ -46,24 +70,62 @@ class JobDirectory:
 
         Raises:
             SettingsError: the jobs directory cannot be written.
+            HomeUnwritable: nothing can.
         """
         directory = cls(jobs_directory / run_id)
         try:
             jobs_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.path.mkdir(mode=0o700)
+            directory._own()
         except OSError as error:
-            raise SettingsError(
+            raise home_trouble(error) or SettingsError(
                 f"The jobs directory {str(jobs_directory)!r} cannot be used: {error.strerror}.",
                 hint="Set jobs_directory to a folder of yours on the shared home.",
                 cause=error,
             ) from error
         return directory
 
+    def _own(self) -> None:
+        """Let others know for how long somebody waits for the run: the kernel ends the lock.
+
+        Network file systems have such locks, too (flock(2), "NFS details"). Without them nobody
+        can know, and the directory is left alone.
+        """
+        self._owner = os.open(self.path / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._owner, fcntl.LOCK_EX)
+            # Written last: whoever finds it empty and unlocked has come too early.
+            os.write(self._owner, f"{os.getpid()} {os.uname().nodename}\n".encode())
+
+    def _disown(self) -> None:
+        # Before the directory is removed: NFS keeps open files under another name.
+        if self._owner is not None:
+            os.close(self._owner)
+            self._owner = None
+
+    def is_abandoned(self) -> bool:
+        """Whether the process that made it has ended without a word."""
+        if self._modified(FAILED) is not None:
+            return False
+        try:
+            with (self.path / OWNER).open("r+b") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _, _, host = stream.readline(1024).decode(errors="replace").partition(" ")
+                age = time.time() - os.fstat(stream.fileno()).st_mtime
+        except OSError:
+            return False
+        return host.rstrip() == os.uname().nodename or (host != "" and age > _FOREIGN_SECONDS)
+
+    def is_over(self) -> bool:
+        """Whether the worker has said its last word."""
+        return self._modified(REPORT) is not None
+
     def stage(self, members: Iterable[Member], request: Mapping[str, Any]) -> None:
         """Write the bundle, then the request.
 
         Raises:
-            InputError: an input file cannot be read, or there is no room for the bundle.
+            InputError: an input file cannot be read.
+            HomeUnwritable: there is no room for the bundle.
             BundleError: an input changed while it was read.
         """
         try:
@@ -71,11 +133,54 @@ class JobDirectory:
                 write_tar(stream, members)
             (self.path / REQUEST).write_text(json.dumps(request))
         except OSError as error:
-            raise InputError(f"The run could not be prepared: {error}.", cause=error) from error
+            trouble: CFiddleSlurmError | None = home_trouble(error)
+            raise trouble or InputError(
+                f"The run could not be prepared: {error}.", cause=error
+            ) from error
 
     def has_started(self) -> bool:
         """Whether the worker has taken the run."""
         return self._modified(STARTED) is not None
+
+    def started_job(self) -> str | None:
+        """The id of the job that has taken the run, as it says itself."""
+        try:
+            job_id = json.loads((self.path / STARTED).read_bytes())["job_id"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return job_id if isinstance(job_id, str) and job_id.isdecimal() else None
+
+    def take_back(self) -> bool:
+        """See to it that no job can start the run any more; whether none has.
+
+        A job's first act is to make this file, if it does not exist; so only one of the two can.
+        """
+        try:
+            with (self.path / STARTED).open("x") as stream:
+                json.dump({"job_id": "", "node": "", "time": time.time()}, stream)
+        except FileExistsError:
+            return self.started_job() is None
+        except OSError:
+            return False
+        return True
+
+    def trouble(self) -> HomeUnwritable | None:
+        """What keeps files from being written here, or None."""
+        probe = self.path / ".probe"
+        try:
+            with probe.open("wb") as stream:
+                stream.write(bytes(_PROBE_BYTES))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            return home_trouble(error) or HomeUnwritable(
+                f"The run's directory on the shared home cannot be written: {error.strerror}.",
+                cause=error,
+            )
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink()
+        return None
 
     def report(self) -> dict[str, Any] | None:
         """The final report, or None while there is none.
@@ -118,6 +223,7 @@ class JobDirectory:
 
     def remove(self) -> None:
         """Remove the directory and all in it."""
+        self._disown()
         # A job that was cancelled may still close a file while this works.
         shutil.rmtree(self.path, ignore_errors=True)
         if self.path.exists():
@@ -127,6 +233,7 @@ class JobDirectory:
         """Keep the directory for a look at it, and remove older ones beyond the newest few."""
         with contextlib.suppress(OSError):
             (self.path / FAILED).write_text(f"{reason}\n")
+        self._disown()
         kept = sorted(
             ((modified, path) for path in self.path.parent.iterdir()
              if (modified := JobDirectory(path)._modified(FAILED)) is not None),

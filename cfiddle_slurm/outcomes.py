@@ -25,6 +25,10 @@ _BY_KIND: dict[OutcomeKind, tuple[type[CFiddleSlurmError], str]] = {
     _K.BUSY: (errors.SandboxBusy, "Try again in a moment."),
     _K.UNAVAILABLE: (errors.SandboxUnavailable, "Try again, and tell whoever runs the cluster."),
     _K.VERSION_MISMATCH: (errors.VersionMismatch, "Install the same versions on both sides."),
+    _K.HOME: (
+        errors.HomeUnwritable,
+        "Is the home full? Remove what you do not need, or tell whoever runs the cluster.",
+    ),
     _K.GUEST_ERROR: (
         errors.SandboxUnavailable,
         "If it happens again, tell whoever runs the cluster.",

@@ -17,6 +17,7 @@ from cfiddle_slurm.collect import collect
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
     InputError,
+    JobLost,
     NodeFailed,
     SandboxUnavailable,
     SchedulerUnavailable,
@@ -31,13 +32,14 @@ from cfiddle_slurm.schedulers import scheduler_for, watcher_for
 from cfiddle_slurm.schedulers.base import Scheduler
 from cfiddle_slurm.schedulers.watch import StateWatch
 from cfiddle_slurm.settings import Settings
+from cfiddle_slurm.sweeping import sweep
 from cfiddle_slurm.waiting import Wait
 
 _CANCEL_SECONDS = 20.0
 """Longest wait for Slurm's word that a cancelled job is gone (its own KillWait is 30 s at most)."""
 
 _RETRY_PAUSE = 2.0
-_MACHINES_FAULT = (NodeFailed, SandboxUnavailable)
+_MACHINES_FAULT = (JobLost, NodeFailed, SandboxUnavailable)
 """After these nothing of the run is alive, and the same run may succeed on another worker."""
 
 
@@ -95,6 +97,7 @@ def execute(task: Task, settings: Settings) -> Outcome:
         KeyboardInterrupt: after the job was cancelled and is confirmed gone.
     """
     _check_places(settings)
+    sweep(settings.jobs_directory, scheduler_for(settings))
     for left in range(settings.retries, 0, -1):
         try:
             outcome = _run_once(task, settings)
@@ -190,13 +193,18 @@ def _submit_and_wait(
     with watcher_for(scheduler, settings).watching(job_id) as watch:
         try:
             return job_id, Wait(directory, settings, scheduler, watch, job_id).for_report()
+        except JobLost:
+            raise  # there is none, and its id may be another's by now
         except BaseException:
-            _cancel(scheduler, watch, job_id)
+            _cancel(scheduler, watch, job_id, run_id)
             raise
 
 
-def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str) -> None:
+def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -> None:
     """Cancel a job and wait until it is gone; never hides why it is cancelled."""
+    known = watch.latest()
+    if known is not None and not known.is_of(run_id):
+        return
     give_up = time.monotonic() + _CANCEL_SECONDS
     with suppress(KeyboardInterrupt):  # a second one: the user does not want to wait for it
         try:

@@ -5,7 +5,13 @@ import sys
 import time
 from typing import Any
 
-from cfiddle_slurm.errors import CFiddleSlurmError, QueueTimeout, ResultMissing, ResultRejected
+from cfiddle_slurm.errors import (
+    CFiddleSlurmError,
+    JobLost,
+    QueueTimeout,
+    ResultMissing,
+    ResultRejected,
+)
 from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.outcomes import error_of_state
 from cfiddle_slurm.sandbox.protocol import ProtocolError
@@ -17,6 +23,8 @@ _POLL_SHARE = 0.05
 """Polling slows down so far that it may lengthen a run by this share of its time."""
 _GRACE_AFTER_DEATH = 5.0
 """Seconds for the report of a job that did not end by itself: it hardly ever has one."""
+_LOST_ANSWERS = 3
+"""So many answers in a row must know nothing of a job before it is given up."""
 _TELL_WAIT_AFTER = 3.0
 _OUTPUT_CHUNK = 1 << 20
 
@@ -41,6 +49,7 @@ class Wait:
         job_id: str,
     ) -> None:
         self._directory = directory
+        self._run_id = directory.path.name
         self._settings = settings
         self._scheduler = scheduler
         self._watch = watch
@@ -70,6 +79,7 @@ class Wait:
                 self._started = now
             self._check_queue(now)
             self._check_state(now)
+            self._check_lost()
             time.sleep(self._pause(now))
 
     def _report(self) -> dict[str, Any] | None:
@@ -113,7 +123,7 @@ class Wait:
 
     def _check_state(self, now: float) -> None:
         state = self._watch.latest()
-        if state is None or not state.status.final:
+        if state is None or not state.status.final or not state.is_of(self._run_id):
             self._dead_since = None
             return
         if self._dead_since is None:
@@ -122,12 +132,31 @@ class Wait:
         if now - self._dead_since > self._grace(state) and self._report() is None:
             raise self._ended_without_report(state)
 
+    def _check_lost(self) -> None:
+        state = self._watch.latest()
+        # A controller that was killed may have forgotten its latest jobs, and give their ids again.
+        given_again = state is not None and not state.is_of(self._run_id)
+        if not given_again and self._watch.missed() < _LOST_ANSWERS:
+            return
+        self._directory.refresh()
+        if self._report() is None:
+            # Should it turn up again, it finds its run taken.
+            self._directory.take_back()
+            raise JobLost(
+                "Slurm has lost the job: its controller was restarted after a failure.",
+                job_id=self._job_id,
+            )
+
     def _grace(self, state: JobState) -> float:
         if state.status is JobStatus.COMPLETED:
             return self._settings.result_grace
         return min(_GRACE_AFTER_DEATH, self._settings.result_grace)
 
     def _ended_without_report(self, state: JobState) -> CFiddleSlurmError:
+        trouble = self._directory.trouble()
+        if trouble is not None:
+            trouble.job_id, trouble.node = self._job_id, state.node
+            return trouble
         if state.status is JobStatus.COMPLETED:
             return ResultMissing(
                 "The job ended, but its report did not arrive within "

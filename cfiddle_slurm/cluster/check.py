@@ -14,7 +14,7 @@ OLDEST_DOCKER = 23
 _KNOWN_SYSTEMS = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
 _PORTS = ("2377/tcp", "7946/tcp", "7946/udp", "4789/udp")
 _LEAST_DISK_MB, _SCANT_DISK_MB = 3_000, 10_000
-_MOST_SKEW_SECONDS = 30.0
+MOST_SKEW_SECONDS = 30.0
 """munge takes credentials of at most 300 s of age; the half of that half leaves room to drift."""
 _SCRIPT = r"""
 say() { printf '%s=%s\n' "$1" "$2"; }
@@ -165,7 +165,7 @@ def _ports(facts: Mapping[str, str]) -> _Row:
 
 def _clock(facts: Mapping[str, str]) -> _Row:
     seconds = float(facts.get("skew", "0"))
-    if seconds <= _MOST_SKEW_SECONDS:
+    if seconds <= MOST_SKEW_SECONDS:
         return "clock", Level.FINE, f"{seconds:.0f} s off at most", ""
     return ("clock", Level.FAILURE, f"{seconds:.0f} s off",
             "Install chrony or systemd-timesyncd: munge refuses wrong clocks.")  # fmt: skip

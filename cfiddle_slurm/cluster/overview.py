@@ -1,5 +1,6 @@
 """What `status` shows: services, workers, the queue, sandboxes and disks, on one screen."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -9,11 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from cfiddle_slurm.cluster import slurm, stack, swarm
+from cfiddle_slurm.cluster.check import MOST_SKEW_SECONDS, skew
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.process import ProcessError
 from cfiddle_slurm.slurm_states import reason_in_english
 
-_DISK = "df --output=pcent,avail -BM / | tail -n 1"
+_FACTS = "date +%s.%N; df --output=pcent,avail -BM / | tail -n 1"
 _MANY = 20
 
 
@@ -52,12 +54,15 @@ def _machine(member: swarm.Member, user: str) -> dict[str, Any]:
         "ready": member.ready,
         "sandboxes": None,
         "disk": None,
+        "clock_off": 0.0,
     }
     try:
         machine = swarm.machine_of(member, user)
         label = f"--filter=label={stack.SANDBOX_LABEL}"
         facts["sandboxes"] = len(machine.docker("ps", "--quiet", label).split())
-        facts["disk"] = machine.check_shell(_DISK)
+        before = time.time()
+        clock, _, facts["disk"] = machine.check_shell(_FACTS).partition("\n")
+        facts["clock_off"] = round(skew(clock, before, time.time()), 1)
     except (MachineError, ProcessError) as error:
         facts["trouble"] = str(error)
     return facts
@@ -68,9 +73,13 @@ def healthy(facts: dict[str, Any]) -> bool:
     return (
         facts["trouble"] is None
         and all(service["ok"] for service in facts["services"])
-        and all(machine["ready"] for machine in facts["machines"])
+        and all(machine["ready"] and _is_timely(machine) for machine in facts["machines"])
         and all(worker["usable"] for worker in facts["workers"])
     )
+
+
+def _is_timely(machine: dict[str, Any]) -> bool:
+    return float(machine["clock_off"]) <= MOST_SKEW_SECONDS
 
 
 def shown(facts: dict[str, Any]) -> RenderableType:
@@ -100,7 +109,9 @@ def _machines(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         sandboxes = "?" if row["sandboxes"] is None else str(row["sandboxes"])
         disk = " ".join((row["disk"] or row.get("trouble") or "?").split())
-        style = None if row["ready"] else "red"
+        if not _is_timely(row):
+            disk += f"; its clock is {row['clock_off']:.0f} s off"
+        style = None if row["ready"] and _is_timely(row) else "red"
         table.add_row(row["name"], ", ".join(row["roles"]), sandboxes, escape(disk), style=style)
     return table
 

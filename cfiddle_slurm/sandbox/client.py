@@ -59,6 +59,14 @@ _USAGE = "usage: cfiddle-sandbox run JOBDIR | release JOBID | ping"
 class Unavailable(Exception):
     """The sandbox could not be used; the text is the sentence for the user."""
 
+    kind = OutcomeKind.UNAVAILABLE
+
+
+class Unwritable(Unavailable):
+    """The job directory takes nothing more: there is no use in another try."""
+
+    kind = OutcomeKind.HOME
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Console script. Returns the exit status."""
@@ -88,13 +96,16 @@ def run(folder: str) -> int:
     try:
         report = _converse()
     except Unavailable as error:
-        report = _own_report(OutcomeKind.UNAVAILABLE, str(error))
+        report = _own_report(error.kind, str(error))
     report["job_id"] = _job_id()
     report["node"] = _node()
     report["client_seconds"] = time.monotonic() - began
     import json
 
     try:
+        if report["outcome"]["kind"] == OutcomeKind.HOME.value:
+            # The report says what is wrong; what is half there may have to make room for it.
+            _remove("result.tar.part")
         _write_atomically("report.json", json.dumps(report).encode())
     except OSError as error:
         print(f"cfiddle-sandbox: report.json cannot be written: {error}", file=sys.stderr)
@@ -265,7 +276,17 @@ def _create(name: str) -> BinaryIO:
     try:
         return open(name, "wb", buffering=0)
     except OSError as error:
-        raise Unavailable(f"The job directory cannot be written: {error}.") from error
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> Unavailable:
+    import errno
+
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    reason = error.strerror or str(error)
+    return (Unwritable if full else Unavailable)(
+        f"The job directory on the shared home cannot be written: {reason}."
+    )
 
 
 def _append(stream: BinaryIO, payload: bytes) -> None:
@@ -274,7 +295,14 @@ def _append(stream: BinaryIO, payload: bytes) -> None:
         while rest:
             rest = rest[stream.write(rest) :]
     except OSError as error:
-        raise Unavailable(f"The job directory cannot be written: {error}.") from error
+        raise _unwritable(error) from error
+
+
+def _remove(name: str) -> None:
+    try:
+        os.unlink(name)
+    except OSError:
+        pass  # as above: the report matters, not this
 
 
 def _own_report(kind: OutcomeKind, message: str) -> dict[str, Any]:

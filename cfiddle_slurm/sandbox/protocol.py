@@ -69,6 +69,8 @@ class OutcomeKind(str, Enum):
     UNAVAILABLE = "unavailable"
     VERSION_MISMATCH = "version_mismatch"
     GUEST_ERROR = "guest_error"
+    HOME = "home"
+    """Of the client alone: what came back could not be written to the job directory."""
 
 
 def header(kind: bytes, length: int) -> bytes:
@@ -169,7 +171,9 @@ def parse_json(payload: bytes) -> dict[str, Any]:
     import json
 
     try:
-        value = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(
+            payload.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
+        )
     # int() refuses thousands of digits with ValueError; deep nesting is RecursionError.
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"A payload is not valid JSON: {error}.") from None
@@ -180,3 +184,11 @@ def parse_json(payload: bytes) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    """A number; one beyond all floats would be an infinity, which cannot be passed on as JSON."""
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number

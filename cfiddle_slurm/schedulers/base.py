@@ -20,6 +20,7 @@ class JobState:
         reason: its own word for why the job waits, or empty.
         node: where it runs or ran, if that is known.
         exit_code: as the scheduler writes it, if known.
+        run_id: of which run the job is, if that is known: a job id may be given twice.
     """
 
     job_id: str
@@ -28,14 +29,20 @@ class JobState:
     reason: str = ""
     node: str | None = None
     exit_code: str | None = None
+    run_id: str | None = None
+
+    def is_of(self, run_id: str) -> bool:
+        """Whether it is the job of a run, as far as that is known."""
+        return self.run_id in (None, run_id)
 
 
 def advance(old: JobState | None, new: JobState) -> JobState:
     """The later of two states: news that arrives late never takes a job back.
 
-    A final state is the last word; an unknown one says nothing at all.
+    A final state is the last word; an unknown one says nothing at all. A job of another run is
+    another job.
     """
-    if old is None:
+    if old is None or old.run_id != new.run_id:
         return new
     if old.status.final or new.status is JobStatus.UNKNOWN:
         return old

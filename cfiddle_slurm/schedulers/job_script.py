@@ -1,6 +1,7 @@
 """The batch script and the options it is submitted with. Pure functions."""
 
 import math
+import re
 import shlex
 from pathlib import Path
 
@@ -17,6 +18,7 @@ PATH=/usr/local/bin:/usr/bin:/bin
 export PATH
 exec cfiddle-sandbox run {folder}
 """
+_NAME = re.compile(r"cfiddle-([0-9a-f]{16})")
 _SPARE_MINUTES = 1
 """Start-up and return happen within Slurm's limit, too: it is the sandbox that should end a run."""
 
@@ -24,6 +26,12 @@ _SPARE_MINUTES = 1
 def job_name(run_id: str) -> str:
     """A run's ``--job-name``, by which its job is found when sbatch's reply was lost."""
     return f"cfiddle-{run_id}"
+
+
+def run_id_of(name: str) -> str | None:
+    """The run that a job of this name executes, or None when it is none of ours."""
+    match = _NAME.fullmatch(name)
+    return match[1] if match else None
 
 
 def script_text(folder: Path) -> str:

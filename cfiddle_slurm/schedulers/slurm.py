@@ -33,6 +33,9 @@ class SlurmScheduler:
     def states(self, job_ids: Sequence[str]) -> dict[str, JobState]:
         """The states of jobs, from one squeue; those it has forgotten, from one sacct.
 
+        What sacct says of a job that has not ended is no news: accounting hears nothing more of a
+        job that slurmctld has lost.
+
         Raises:
             SchedulerUnavailable: slurmctld does not answer. An absent accounting is no error.
         """
@@ -56,7 +59,8 @@ class SlurmScheduler:
             )  # fmt: skip
         except SchedulerUnavailable:
             return {}  # many sites have no accounting
-        return parse_sacct(answer.stdout) if answer.status == 0 else {}
+        found = parse_sacct(answer.stdout) if answer.status == 0 else {}
+        return {job_id: state for job_id, state in found.items() if state.status.final}
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job, which may have ended already.

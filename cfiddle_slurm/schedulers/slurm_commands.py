@@ -11,6 +11,8 @@ from cfiddle_slurm.process import CommandMissing, CommandTimeout, Completed
 COMMAND_SECONDS = 10.0
 """Slurm's own MessageTimeout is 10 s; a command that takes longer is repeating itself."""
 _STEERING = ("SBATCH_", "SACCT_", "SALLOC_", "SCANCEL_", "SLURM_", "SQUEUE_", "SRUN_")
+_DISTRUST = ("authentication", "credential")
+"""munge refuses messages of another time, and Slurm those that munge refuses."""
 _KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
 
 
@@ -66,8 +68,9 @@ def missing(command: str, cause: BaseException) -> SchedulerUnavailable:
 
 def unavailable(words: str, cause: BaseException | str | None = None) -> SchedulerUnavailable:
     """The error for a Slurm that does not answer; ``words`` are its last ones."""
+    hint = "Try again in a minute; if that does not help, tell whoever runs the cluster."
+    if any(sign in words.lower() for sign in _DISTRUST):
+        hint = "Tell whoever runs the cluster that this machine's clock may be wrong."
     return SchedulerUnavailable(
-        f"Slurm does not answer: {words.rstrip('.')}.",
-        hint="Try again in a minute; if that does not help, tell whoever runs the cluster.",
-        cause=cause,
+        f"Slurm does not answer: {words.rstrip('.')}.", hint=hint, cause=cause
     )

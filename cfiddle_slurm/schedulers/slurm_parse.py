@@ -4,10 +4,11 @@ import enum
 import re
 
 from cfiddle_slurm.schedulers.base import JobState
+from cfiddle_slurm.schedulers.job_script import run_id_of
 from cfiddle_slurm.slurm_states import status_of
 
-SQUEUE_FORMAT = "%i|%T|%r|%N"
-SACCT_FORMAT = "JobIDRaw,State,NodeList,ExitCode"
+SQUEUE_FORMAT = "%i|%T|%r|%N|%j"
+SACCT_FORMAT = "JobIDRaw,State,NodeList,ExitCode,JobName"
 
 _PARSABLE = re.compile(r"(\d+)(?:;[^\s;]*)?")
 _QUEUED = re.compile(r"^srun: job (\d+) (?:queued|has been allocated)", re.MULTILINE)
@@ -87,10 +88,12 @@ def parse_squeue(output: str) -> dict[str, JobState]:
     """Job states by job id, from squeue's lines in :data:`SQUEUE_FORMAT`."""
     found = {}
     for line in output.splitlines():
-        fields = line.strip().split("|")
-        if len(fields) == 4 and fields[0]:
-            job_id, raw, reason, node = fields
-            found[job_id] = JobState(job_id, status_of(raw), raw, reason, _node(node))
+        fields = line.strip().split("|", 4)
+        if len(fields) == 5 and fields[0]:
+            job_id, raw, reason, node, name = fields
+            found[job_id] = JobState(
+                job_id, status_of(raw), raw, reason, _node(node), None, run_id_of(name)
+            )
     return found
 
 
@@ -98,11 +101,11 @@ def parse_sacct(output: str) -> dict[str, JobState]:
     """Job states by job id, from sacct's lines in :data:`SACCT_FORMAT`."""
     found = {}
     for line in output.splitlines():
-        fields = line.strip().split("|")
-        if len(fields) == 4 and fields[0]:
-            job_id, raw, node, exit_code = fields
+        fields = line.strip().split("|", 4)
+        if len(fields) == 5 and fields[0]:
+            job_id, raw, node, exit_code, name = fields
             found[job_id] = JobState(
-                job_id, status_of(raw), raw, "", _node(node), exit_code or None
+                job_id, status_of(raw), raw, "", _node(node), exit_code or None, run_id_of(name)
             )
     return found
 

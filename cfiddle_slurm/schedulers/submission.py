@@ -1,6 +1,5 @@
 """One run's submission to Slurm, which happens once whatever becomes of Slurm's reply."""
 
-import json
 import os
 import subprocess
 import threading
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from cfiddle_slurm import process
 from cfiddle_slurm.errors import CFiddleSlurmError, SchedulerUnavailable, SubmissionError
-from cfiddle_slurm.job_directory import STARTED
+from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.process import CommandMissing, CommandTimeout
 from cfiddle_slurm.schedulers import slurm_commands
 from cfiddle_slurm.schedulers.job_script import (
@@ -59,6 +58,7 @@ class Submission:
 
     def __init__(self, run_id: str, folder: Path, settings: Settings) -> None:
         self._run_id, self._folder, self._settings = run_id, folder, settings
+        self._directory = JobDirectory(folder)
 
     def submit(self) -> str:
         """Submit it. Returns the job id.
@@ -120,7 +120,7 @@ class Submission:
         while True:
             ended = child.poll() is not None
             words = log.read_text(errors="replace")
-            job_id = self._started_job() or parse_srun_log(words)
+            job_id = self._directory.started_job() or parse_srun_log(words)
             if job_id is None and not ended and time.monotonic() > ask_at:
                 ask_at = time.monotonic() + _SRUN_ASKS_AFTER
                 job_id = next(iter(self._jobs_of_the_name()), None)
@@ -157,17 +157,13 @@ class Submission:
     def _take_back(self, words: str) -> str:
         """See to it that the run cannot start any more; the job's id if it has started already.
 
-        The job's first act is to make this file, if it does not exist; so only one of the two can:
-        a job that Slurm still starts finds its run taken, and ends.
+        A job that Slurm still starts finds its run taken, and ends.
 
         Raises:
             SchedulerUnavailable: it has not started.
         """
-        try:
-            with (self._folder / STARTED).open("x") as stream:
-                json.dump({"job_id": "", "node": "", "time": time.time()}, stream)
-        except FileExistsError:
-            job_id = self._started_job()
+        if not self._directory.take_back():
+            job_id = self._directory.started_job()
             if job_id is not None:
                 return job_id
         raise slurm_commands.unavailable(words)
@@ -193,14 +189,6 @@ class Submission:
                 if answer.status == 0 and found:
                     return found
         return []
-
-    def _started_job(self) -> str | None:
-        """The id of the job that has taken the run, as it says itself."""
-        try:
-            job_id = json.loads((self._folder / STARTED).read_bytes())["job_id"]
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-        return job_id if isinstance(job_id, str) and job_id.isdecimal() else None
 
     def _cancel_by_name(self) -> None:
         with suppress(SchedulerUnavailable):

@@ -32,6 +32,7 @@ class StateWatcher:
         self._asking = threading.Lock()
         self._waiting: Counter[str] = Counter()
         self._states: dict[str, JobState] = {}
+        self._missed: Counter[str] = Counter()
         self._asked = 0.0
 
     @contextmanager
@@ -49,6 +50,7 @@ class StateWatcher:
                 if not self._waiting[job_id]:
                     del self._waiting[job_id]
                     self._states.pop(job_id, None)
+                    del self._missed[job_id]
 
     def latest(self, job_id: str) -> JobState | None:
         """What is known of a job; starts a question when that is too old."""
@@ -60,6 +62,10 @@ class StateWatcher:
             except RuntimeError:  # no more threads to be had: the next look asks again
                 self._asking.release()
         return self._states.get(job_id)
+
+    def missed(self, job_id: str) -> int:
+        """How many answers in a row have known nothing of a job."""
+        return self._missed[job_id]
 
     def refresh(self, job_id: str, timeout: float) -> JobState | None:
         """Ask now. Returns the job's state, or None when the scheduler does not know the job.
@@ -92,6 +98,8 @@ class StateWatcher:
         with self._lock:
             for job_id in set(found) & set(self._waiting):
                 self._states[job_id] = advance(self._states.get(job_id), found[job_id])
+                del self._missed[job_id]
+            self._missed.update(set(wanted) & set(self._waiting) - set(found))
         self.trouble = None
         return found
 
@@ -111,6 +119,10 @@ class StateWatch:
     def latest(self) -> JobState | None:
         """The job's latest known state; None while nothing is known."""
         return self._watcher.latest(self._job_id)
+
+    def missed(self) -> int:
+        """How many answers in a row have known nothing of the job."""
+        return self._watcher.missed(self._job_id)
 
     def refresh(self, timeout: float) -> JobState | None:
         """As :meth:`StateWatcher.refresh`."""

@@ -1,5 +1,6 @@
 """Machines for tests: containers, each with an engine and an ssh server of its own."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -15,6 +16,7 @@ IMAGE = "cfiddle-test-machine"
 LABEL = "cfiddle-slurm.test-machine"
 BASE = "debian:trixie-slim"
 SECONDS = 600.0
+HOME_SIZE = "1g"
 _CAPABILITIES = Path("/proc/self/status")
 _UNCONFINED = ("seccomp", "apparmor", "systempaths")
 _SSH_CONFIG = """\
@@ -48,6 +50,14 @@ def capabilities() -> list[str]:
     return [f"--cap-add={name}" for bit, name in enumerate(names) if bounding >> bit & 1]
 
 
+def remove_cgroups(name: str) -> None:
+    """What a machine's engine has left in the tree of cgroups that it shared with this machine."""
+    for top in Path("/sys/fs/cgroup").glob(f"*/{name}"):
+        for folder, _, _ in os.walk(top, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+
+
 class Machines:
     """Machines on one network, with one shared folder as their /srv/home.
 
@@ -60,7 +70,7 @@ class Machines:
         self.name = f"cfiddle-test-{os.getpid()}"
         self.file = folder / "cluster.toml"
         self._names: list[str] = []
-        self._environment = dict(os.environ)
+        self.environment = dict(os.environ)
 
     def prepare(self) -> None:
         """Make the image, the network, and a way for ssh."""
@@ -70,6 +80,11 @@ class Machines:
             env={**os.environ, "DOCKER_BUILDKIT": "0"},
         )  # fmt: skip
         docker("network", "create", f"--label={LABEL}", self.name)
+        # A file system of its own, so that it can be full, and be made read-only.
+        docker(
+            "volume", "create", "--driver=local", "--opt=type=tmpfs", "--opt=device=tmpfs",
+            f"--opt=o=size={HOME_SIZE},mode=755", f"--label={LABEL}", f"{self.name}-home",
+        )  # fmt: skip
         key = self.folder / "key"
         process.check(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], timeout=60)
         config = self.folder / "ssh_config"
@@ -79,8 +94,8 @@ class Machines:
         ssh.parent.mkdir()
         ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F "{config}" "$@"\n')
         ssh.chmod(ssh.stat().st_mode | stat.S_IXUSR)
-        self._environment["PATH"] = f"{ssh.parent}:{os.environ['PATH']}"
-        self._environment["PYTHONWARNINGS"] = "ignore"
+        self.environment["PATH"] = f"{ssh.parent}:{os.environ['PATH']}"
+        self.environment["PYTHONWARNINGS"] = "ignore"
 
     def start(self, name: str) -> str:
         """Start a machine. Returns its address."""
@@ -89,6 +104,7 @@ class Machines:
             "run", "--detach", f"--name={full}", f"--hostname={name}", f"--network={self.name}",
             f"--label={LABEL}", "--tmpfs=/run", "--volume=/sys/fs/cgroup:/sys/fs/cgroup",
             f"--volume={full}:/var/lib/docker", f"--volume={self.name}-home:/srv/home",
+            *self._on_a_cpu_of_its_own(name),
             f"--env=AUTHORIZED_KEY={(self.folder / 'key.pub').read_text().strip()}",
             *(f"--security-opt={what}=unconfined" for what in _UNCONFINED),
             *capabilities(), IMAGE,
@@ -96,6 +112,14 @@ class Machines:
         self._names.append(name)
         self.wait_for_engine(name)
         return self.address(name)
+
+    def _on_a_cpu_of_its_own(self, name: str) -> list[str]:
+        """Options that give a worker one processor, so that workers do not disturb each other."""
+        cpus = sorted(os.sched_getaffinity(0))
+        if not name.startswith("w") or len(cpus) < 2:
+            return []
+        cpu = cpus[int(name[1:]) % len(cpus)]
+        return [f"--env=CPU={cpu}", f"--env=CGROUP={self.name}-{name}", f"--cpuset-cpus={cpu}"]
 
     def wait_for_engine(self, name: str) -> None:
         """Wait until a machine has booted."""
@@ -113,6 +137,19 @@ class Machines:
     def on(self, name: str, *command: str) -> str:
         """What a command prints on a machine."""
         return docker("exec", f"{self.name}-{name}", *command)
+
+    def arguments_on(self, name: str, *command: str) -> list[str]:
+        """The command that executes a command on a machine."""
+        return ["docker", "exec", "--interactive", f"{self.name}-{name}", *command]
+
+    def on_service(self, name: str, service: str, *command: str) -> str:
+        """What a command prints in the container of a cluster's service on a machine."""
+        return self.on(name, "docker", "exec", self.container(name, service), *command)
+
+    def container(self, name: str, service: str) -> str:
+        """The newest container of a cluster's service on a machine, or an empty text."""
+        label = f"--filter=label=com.docker.swarm.service.name=cfiddle_{service}"
+        return "".join(self.on(name, "docker", "ps", "--quiet", label).split()[:1])
 
     def bring_base(self, name: str) -> None:
         """Give a machine Debian's image, as if it had a registry to fetch it from."""
@@ -132,17 +169,19 @@ class Machines:
         docker("start", f"{self.name}-{name}")
         self.wait_for_engine(name)
 
-    def cluster(self, *words: str, timeout: float = SECONDS) -> Completed:
+    def cluster(
+        self,
+        *words: str,
+        timeout: float = SECONDS,
+        input: bytes | None = None,  # noqa: A002 - as in subprocess
+    ) -> Completed:
         """Run ``python -m cfiddle_slurm.cluster`` with the machines' file."""
-        command = [
-            sys.executable,
-            "-m",
-            "cfiddle_slurm.cluster",
-            "--config",
-            str(self.file),
-            *words,
-        ]
-        return process.run(command, timeout=timeout, env=self._environment)
+        return process.run(self.command(*words), timeout=timeout, input=input, env=self.environment)
+
+    def command(self, *words: str) -> list[str]:
+        """The arguments of ``python -m cfiddle_slurm.cluster`` with the machines' file."""
+        module = [sys.executable, "-m", "cfiddle_slurm.cluster"]
+        return [*module, "--config", str(self.file), *words]
 
     def check(self, *words: str, timeout: float = SECONDS) -> str:
         """As :meth:`cluster`, for a command that is expected to succeed; what it printed."""
@@ -156,6 +195,7 @@ class Machines:
             process.run(["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "x"], timeout=30)
         for name in self._names:
             process.run(["docker", "rm", "--force", f"{self.name}-{name}"], timeout=SECONDS)
+            remove_cgroups(f"{self.name}-{name}")
             process.run(["docker", "volume", "rm", f"{self.name}-{name}"], timeout=SECONDS)
         process.run(["docker", "volume", "rm", f"{self.name}-home"], timeout=SECONDS)
         process.run(["docker", "network", "rm", self.name], timeout=SECONDS)

@@ -1,5 +1,6 @@
 """A run's directory: private, staged in order, kept or removed."""
 
+import errno
 import json
 import os
 import re
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm.archive import BundleError, Member
-from cfiddle_slurm.errors import InputError, SettingsError
+from cfiddle_slurm.errors import HomeUnwritable, InputError, SettingsError
 from cfiddle_slurm.job_directory import (
     BUNDLE,
     FAILED,
     OUTPUT,
+    OWNER,
     REPORT,
     REQUEST,
     STARTED,
@@ -59,6 +61,50 @@ def test_a_jobs_directory_that_cannot_be_made_is_a_wrong_setting(tmp_path: Path)
         with pytest.raises(SettingsError, match="cannot be used") as caught:
             JobDirectory.create(place, "a")
         assert "Set jobs_directory" in caught.value.hint and str(place) in caught.value.message
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_home_that_takes_nothing_is_named(
+    directory: JobDirectory, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    assert directory.trouble() is None
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(HomeUnwritable, match=r"The shared home is (full|read-only)"):
+        directory.stage(MEMBERS, {})
+    assert isinstance(directory.trouble(), HomeUnwritable)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(HomeUnwritable):
+        JobDirectory.create(directory.path.parent, "b")
+
+
+def test_a_run_is_taken_by_a_job_or_taken_back(directory: JobDirectory) -> None:
+    assert directory.take_back()
+    assert directory.take_back() and directory.started_job() is None
+    (directory.path / STARTED).write_text('{"job_id": "7"}')
+    assert not directory.take_back() and directory.started_job() == "7"
+
+
+def test_it_is_abandoned_when_its_process_is_gone(directory: JobDirectory) -> None:
+    # A file that is open twice has two locks, as if of two processes (flock(2)).
+    other = JobDirectory(directory.path)
+    assert not other.is_abandoned()
+    os.truncate(directory.path / OWNER, 0)
+    directory._disown()
+    assert not other.is_abandoned(), "it is just being made"
+    (directory.path / OWNER).write_text(f"1 {os.uname().nodename}\n")
+    assert other.is_abandoned()
+    (directory.path / OWNER).write_text("1 elsewhere\n")
+    assert not other.is_abandoned()
+    os.utime(directory.path / OWNER, (0, 100))
+    assert other.is_abandoned()
+    directory.keep("It failed.", 5)
+    assert not other.is_abandoned(), "it is kept for a look"
+    (directory.path / FAILED).unlink()
+    (directory.path / OWNER).unlink()
+    assert not other.is_abandoned()
 
 
 def test_bundle_and_request_are_staged(directory: JobDirectory) -> None:
@@ -116,7 +162,8 @@ def test_all_times_are_the_file_servers(directory: JobDirectory) -> None:
 
 def test_refreshing_leaves_no_trace(directory: JobDirectory) -> None:
     directory.refresh()
-    assert os.listdir(directory.path) == []
+    assert directory.trouble() is None
+    assert os.listdir(directory.path) == [OWNER]
     directory.remove()
     directory.refresh()
     assert not directory.path.exists()
@@ -180,7 +227,7 @@ def test_what_is_no_failed_run_is_never_removed(
     (jobs / "elsewhere").symlink_to(failed("old", 1).path.rename(tmp_path / "moved"))
     directory.keep("reason", 0)
     assert sorted(os.listdir(jobs)) == ["elsewhere", "notes.txt", "running"]
-    assert running.path.is_dir() and os.listdir(tmp_path / "moved") == [FAILED]
+    assert running.path.is_dir() and FAILED in os.listdir(tmp_path / "moved")
 
 
 def test_a_directory_that_cannot_be_looked_into_hides_no_failure(directory: JobDirectory) -> None:

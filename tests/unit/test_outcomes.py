@@ -28,6 +28,7 @@ KINDS: dict[str, type[CFiddleSlurmError]] = {
     "unavailable": errors.SandboxUnavailable,
     "version_mismatch": errors.VersionMismatch,
     "guest_error": errors.SandboxUnavailable,
+    "home": errors.HomeUnwritable,
 }
 MACHINES_FAULTS = {"busy", "unavailable"}
 ANYTHING = st.recursive(

@@ -1,9 +1,12 @@
 """Waiting for a run, on a clock of the test's own: hours take no time."""
 
 import contextlib
+import errno
 import io
 import json
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,7 @@ class Told(StateWatch):
         self.state: JobState | None = None
         self.words: str | None = None
         self.asked = 0
+        self.misses = 0
 
     @property
     def trouble(self) -> str | None:
@@ -61,6 +65,9 @@ class Told(StateWatch):
     def latest(self) -> JobState | None:
         self.asked += 1
         return self.state
+
+    def missed(self) -> int:
+        return self.misses
 
     def say(self, status: JobStatus | None, reason: str = "") -> None:
         self.state = None if status is None else job_state(status, reason)
@@ -121,6 +128,45 @@ def test_what_is_not_final_keeps_waiting(
     stage.told.say(status)
     stage.clock.at(4000, stage.report)
     assert stage.wait() == DONE
+
+
+def test_a_job_that_slurm_has_lost_is_given_up_and_cannot_start_any_more(stage: Stage) -> None:
+    stage.told.say(JobStatus.PENDING)
+    stage.clock.at(100, lambda: setattr(stage.told, "misses", 2))  # it may be a hiccup
+    stage.clock.at(300, lambda: setattr(stage.told, "misses", 3))
+    with pytest.raises(errors.JobLost, match="has lost the job") as caught:
+        stage.wait()
+    assert caught.value.transient and caught.value.job_id == JOB
+    assert stage.clock.now >= 300
+    assert (stage.path / STARTED).exists()
+
+
+def test_a_job_whose_id_was_given_to_another_run_is_lost(stage: Stage) -> None:
+    stage.told.state = replace(job_state(JobStatus.FAILED), run_id="0123456789abcdef")
+    with pytest.raises(errors.JobLost):
+        stage.wait()
+
+
+def test_a_lost_job_that_has_ended_well_is_not_lost(stage: Stage) -> None:
+    stage.told.misses = 3
+    stage.report()
+    assert stage.wait() == DONE
+
+
+@pytest.mark.parametrize("errno_", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_job_without_a_report_on_a_home_that_is_full_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, errno_: int
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno_, os.strerror(errno_))
+
+    monkeypatch.setattr(os, "fsync", full)
+    stage.told.say(JobStatus.FAILED)
+    with pytest.raises(errors.HomeUnwritable, match=r"shared home is (full|read-only)") as caught:
+        stage.wait()
+    assert (caught.value.job_id, caught.value.node) == (JOB, "worker1")
+    assert not caught.value.transient
+    assert not (stage.path / ".probe").exists()
 
 
 @pytest.mark.parametrize(

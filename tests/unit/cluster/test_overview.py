@@ -18,7 +18,7 @@ from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
 GOOD: dict[str, Any] = {
     "services": [{"name": "user", "healthy": 1, "wanted": 1, "ok": True}],
     "machines": [{"name": "m1", "roles": ["worker"], "ready": True, "sandboxes": 2,
-                  "disk": " 41%  9000M"}],
+                  "disk": " 41%  9000M", "clock_off": 0.4}],
     "workers": [{"name": "w1", "state": "idle", "features": "fast", "reason": "", "usable": True}],
     "queue": [{"job_id": "7", "name": "cfiddle-x", "user": "ann", "state": "RUNNING",
                "seconds": "0:07", "node": "w1", "reason": "None"}],
@@ -73,6 +73,12 @@ def test_what_is_not_known_is_shown_as_that() -> None:
     assert shown(facts).splitlines()[-1] == "no controller"
 
 
+def test_a_clock_that_is_wrong_is_named() -> None:
+    facts = but(lambda facts: facts["machines"][0].update(clock_off=599.6))
+    assert "its clock is 600 s off" in " ".join(shown(facts).split())
+    assert not overview.healthy(facts) and overview.healthy(GOOD)
+
+
 def test_a_waiting_job_is_shown_with_its_reason_in_english() -> None:
     text = shown(but(lambda facts: facts["queue"][0].update(node="", reason="(Resources)")))
     assert "all workers are busy" in text
@@ -112,6 +118,7 @@ def test_facts_are_gathered_as_plain_data() -> None:
     head, worker, lost = facts["machines"]
     assert (head["roles"], head["sandboxes"]) == (["head", "user"], 2)
     assert "%" in worker["disk"]
+    assert worker["clock_off"] == 0.0
     assert (lost["ready"], lost["sandboxes"]) == (False, None)
     assert "not known how to reach w2" in lost["trouble"]
     assert facts["workers"][0]["usable"] is True

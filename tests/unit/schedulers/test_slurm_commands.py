@@ -31,8 +31,8 @@ def test_a_machine_without_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_all_jobs_are_asked_for_at_once(commands: Commands) -> None:
-    squeue = commands("squeue", "echo '1|RUNNING|None|w1'; echo '2|PENDING|Resources|'")
-    sacct = commands("sacct", "echo '3|FAILED|w2|1:0'")
+    squeue = commands("squeue", "echo '1|RUNNING|None|w1|x'; echo '2|PENDING|Resources||x'")
+    sacct = commands("sacct", "echo '3|FAILED|w2|1:0|x'")
     found = SlurmScheduler().states(["1", "2", "3"])
     assert {job_id: state.status for job_id, state in found.items()} == {
         "1": JobStatus.RUNNING, "2": JobStatus.PENDING, "3": JobStatus.FAILED,
@@ -62,6 +62,19 @@ def test_a_controller_that_does_not_answer(commands: Commands) -> None:
 def test_nothing_is_asked_for_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert SlurmScheduler().states([]) == {}
+
+
+def test_a_refused_credential_points_at_the_clock(commands: Commands) -> None:
+    commands("squeue", "echo 'squeue: error: Protocol authentication error' >&2; exit 1")
+    with pytest.raises(SchedulerUnavailable, match="Protocol authentication error") as caught:
+        SlurmScheduler().states(["1"])
+    assert "clock" in caught.value.hint
+
+
+def test_what_accounting_says_of_a_job_that_is_not_over_is_no_news(commands: Commands) -> None:
+    commands("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+    commands("sacct", "echo '1|PENDING|None assigned|0:0|x'; echo '2|COMPLETED|w1|0:0|x'")
+    assert set(SlurmScheduler().states(["1", "2"])) == {"2"}
 
 
 def test_cancelling_what_has_ended_is_no_error(commands: Commands) -> None:

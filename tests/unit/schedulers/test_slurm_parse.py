@@ -87,8 +87,11 @@ def test_slurms_own_words() -> None:
 
 
 def test_squeue() -> None:
-    found = parse_squeue("7|PENDING|Resources|\n8|RUNNING|None|worker1\n\ngarbage\n")
+    found = parse_squeue(
+        "7|PENDING|Resources||cfiddle-0123456789abcdef\n8|RUNNING|None|worker1|a|b\n\ngarbage\n"
+    )
     assert set(found) == {"7", "8"}
+    assert (found["7"].run_id, found["8"].run_id) == ("0123456789abcdef", None)
     assert (found["7"].status, found["7"].reason, found["7"].node) == (
         JobStatus.PENDING, "Resources", None,
     )  # fmt: skip
@@ -96,7 +99,10 @@ def test_squeue() -> None:
 
 
 def test_sacct() -> None:
-    found = parse_sacct("7|CANCELLED by 1000|None assigned|0:0\n8|FAILED|w1|3:0\n")
+    found = parse_sacct(
+        "7|CANCELLED by 1000|None assigned|0:0|x\n8|FAILED|w1|3:0|cfiddle-0123456789abcdef\n"
+    )
+    assert (found["7"].run_id, found["8"].run_id) == (None, "0123456789abcdef")
     assert (found["7"].status, found["7"].node) == (JobStatus.CANCELLED, None)
     assert (found["8"].raw, found["8"].node, found["8"].exit_code) == ("FAILED", "w1", "3:0")
 

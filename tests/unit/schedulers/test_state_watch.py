@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -178,6 +179,26 @@ def test_a_slurm_that_does_not_answer_ends_no_wait(
             assert news(watch) is JobStatus.RUNNING
             assert watch.trouble == ("It is down." if isinstance(status, Exception) else None)
         assert len(slurm.questions) == 3
+
+
+def test_answers_that_know_nothing_of_a_job_are_counted(
+    watcher: StateWatcher, slurm: Slurm, clock: Clock
+) -> None:
+    down = SchedulerUnavailable("It is down.")
+    with watcher.watching("1") as watch:
+        for status, missed in ((None, 1), (None, 2), (down, 2), (JobStatus.PENDING, 0), (None, 1)):
+            slurm.status = status
+            clock.later()
+            news(watch)
+            assert watch.missed() == missed
+    with watcher.watching("1") as watch:
+        assert watch.missed() == 0
+
+
+def test_an_id_that_is_given_again_is_another_job() -> None:
+    old, new = (replace(state("1", status), run_id=run) for status, run in (
+        (JobStatus.COMPLETED, "a"), (JobStatus.PENDING, "b")))  # fmt: skip
+    assert advance(old, new) is new and not new.is_of("a") and new.is_of("b")
 
 
 def test_after_no_answer_slurm_is_left_alone_for_a_while(

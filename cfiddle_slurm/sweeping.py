@@ -1,0 +1,60 @@
+"""Directories of runs whose notebook was killed: nobody else would ever remove them."""
+
+import re
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from cfiddle_slurm.errors import SchedulerUnavailable
+from cfiddle_slurm.job_directory import JobDirectory
+from cfiddle_slurm.schedulers.base import Scheduler
+
+INTERVAL = 600.0
+"""Seconds between two looks of one process."""
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+_lock = threading.Lock()
+_looked: dict[Path, float] = {}
+
+
+def sweep(jobs_directory: Path, scheduler: Scheduler) -> None:
+    """Remove the directories of runs that are over and that nobody waits for.
+
+    A run that waits in the queue is taken back: nobody could get its results. One that a worker has
+    is left to its end, and goes at a later look. It looks seldom, and never fails.
+
+    Args:
+        jobs_directory: where the runs have their directories.
+        scheduler: who knows whether a job has ended.
+    """
+    if not _is_due(jobs_directory):
+        return
+    with suppress(OSError, SchedulerUnavailable):
+        _sweep(jobs_directory, scheduler)
+
+
+def _is_due(jobs_directory: Path) -> bool:
+    now = time.monotonic()
+    with _lock:
+        due = now - _looked.get(jobs_directory, -INTERVAL) >= INTERVAL
+        if due:
+            _looked[jobs_directory] = now
+    return due
+
+
+def _sweep(jobs_directory: Path, scheduler: Scheduler) -> None:
+    at_work: dict[str, JobDirectory] = {}
+    for path in jobs_directory.iterdir():
+        directory = JobDirectory(path)
+        if not _RUN_ID.fullmatch(path.name) or not directory.is_abandoned():
+            continue
+        if directory.is_over() or directory.take_back():
+            directory.remove()
+        elif (job_id := directory.started_job()) is not None:
+            at_work[job_id] = directory
+    if at_work and scheduler.name == "slurm":
+        states = scheduler.states(list(at_work))
+        for job_id, directory in at_work.items():
+            state = states.get(job_id)
+            if state is None or state.status.final or not state.is_of(directory.path.name):
+                directory.remove()
