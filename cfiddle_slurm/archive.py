@@ -18,7 +18,10 @@ from typing import Any, BinaryIO
 CHUNK = 1 << 20
 MAX_MEMBERS = 100_000
 _MAX_PATH, _MAX_DEPTH = 4095, 255
+_ROOM_ABOVE = 1024
+"""Of a path's length: for the folder that it is below, here or there."""
 _PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
+_MAX_LONG_NAME = 1 << 16
 
 
 class BundleError(Exception):
@@ -55,13 +58,20 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
 
 
 def _match(parts: list[str], pattern: list[str]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return _match(parts, pattern[1:]) or (bool(parts) and _match(parts[1:], pattern))
-    return (
-        bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _match(parts[1:], pattern[1:])
-    )
+    # Which beginnings of the path fit the pattern so far, by their numbers of parts.
+    fitting = {0}
+    for glob in pattern:
+        if glob == "**":
+            fitting = set(range(min(fitting), len(parts) + 1))
+        else:
+            fitting = {
+                number + 1
+                for number in fitting
+                if number < len(parts) and fnmatch.fnmatchcase(parts[number], glob)
+            }
+        if not fitting:
+            return False
+    return len(parts) in fitting
 
 
 def write_tar(stream: BinaryIO, members: Iterable[Member]) -> None:
@@ -114,10 +124,24 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 class _Header(tarfile.TarInfo):
-    """A header after which only an empty block ends the archive.
+    """A header of a kind that :func:`write_tar` writes, after which only an empty block is the end.
 
-    tarfile itself takes a damaged header, or none at all, for the end.
+    tarfile itself takes a damaged header, or none at all, for the end. And the headers that it
+    would read besides, with a table of anything in them, or of the holes of a file, may take much
+    more memory and time than they have bytes; they are known by their type before they are read.
     """
+
+    def _proc_member(self, archive: tarfile.TarFile) -> "_Header":
+        """Read on, as a header's type demands it: the one step that each header comes through."""
+        # The type is compared, not asked: isreg() takes a sparse file for a plain one.
+        if self.type not in (*_PLAIN_TYPES, tarfile.GNUTYPE_LONGNAME):
+            raise BundleError(f"{self.name!r} is not a plain file.")
+        if self.size < 0:
+            raise BundleError(f"{self.name!r} has a negative size.")
+        if self.type == tarfile.GNUTYPE_LONGNAME and self.size > _MAX_LONG_NAME:
+            raise BundleError(f"A name of {self.size} bytes is too long.")
+        found: _Header = super()._proc_member(archive)  # type: ignore[misc]
+        return found
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_Header":
@@ -161,11 +185,8 @@ def read_tar(
     try:
         with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK, tarinfo=_Header) as tar:
             for info in tar:
-                # The type is compared, not asked: isreg() takes a sparse file for a plain one.
-                if info.type not in _PLAIN_TYPES or info.sparse is not None:
+                if info.type not in _PLAIN_TYPES or info.size < 0:
                     raise BundleError(f"{info.name!r} is not a plain file.")
-                if info.size < 0:
-                    raise BundleError(f"{info.name!r} has a negative size.")
                 name = safe_path(info.name)
                 if name in seen:
                     raise BundleError(f"The file {name!r} comes twice.")
@@ -196,6 +217,7 @@ def write_below(directory: Path, name: str, content: BinaryIO, *, mode: int = 0o
 
     Raises:
         BundleError: a part of the path is a link or no directory.
+        OSError: it cannot be written: a name too long, a full disk, a directory in its place.
     """
     *folders, last = name.split("/")
     with contextlib.ExitStack() as stack:
@@ -232,16 +254,26 @@ def _replace(parent: int, last: str, content: BinaryIO, mode: int) -> None:
         raise
 
 
+def _check_length(path: str) -> None:
+    if len(os.fsencode(path)) > _MAX_PATH - _ROOM_ABOVE or path.count("/") >= _MAX_DEPTH:
+        raise BundleError(f"The path {path[:40]!r}... is too long for an output file.")
+
+
 def find_files(directory: Path, patterns: Iterable[str]) -> Iterator[str]:
     """Relative paths of the regular files below a directory that fit the globs, sorted.
 
-    Links are neither followed nor listed.
+    Links are neither followed nor listed, nor is anything where the directory itself is one.
+
+    Raises:
+        BundleError: there are folders in folders, or names, beyond what a path can be.
     """
     wanted = tuple(patterns)
-    if not wanted:
+    if not wanted or directory.is_symlink():
         return
     for folder, folders, files in os.walk(directory):
         folders.sort()
+        for name in (*folders, *files):
+            _check_length(os.path.relpath(os.path.join(folder, name), directory))
         for file in sorted(files):
             path = Path(folder, file)
             relative = path.relative_to(directory).as_posix()

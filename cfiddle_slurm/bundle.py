@@ -4,12 +4,13 @@ The first member of the one that goes out is its manifest, which says what is to
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cfiddle_slurm.archive import BundleError, read_tar, write_below
+from cfiddle_slurm.archive import CHUNK, BundleError, read_tar, write_below
 from cfiddle_slurm.layout import MANIFEST
 
 FORMAT = 1
@@ -66,11 +67,11 @@ class Manifest:
         }
         if set(fields) != set(kinds) or any(not isinstance(fields[k], kinds[k]) for k in kinds):
             raise BundleError("The bundle's manifest has missing, unknown or wrong fields.")
-        texts = [*fields["outputs"]]
-        for table in (fields["environment"], fields["versions"]):
-            texts += [*table.values()]
+        texts = [*fields["outputs"], *fields["versions"].values()]
         if not all(isinstance(text, str) for text in texts):
             raise BundleError("The bundle's manifest has a value that is not text.")
+        if not all(is_variable(*item) for item in fields["environment"].items()):
+            raise BundleError("The bundle's manifest has a variable that no process can have.")
         return cls(**{**fields, "outputs": tuple(fields["outputs"])})
 
 
@@ -79,6 +80,7 @@ def unpack_bundle(stream: BinaryIO, directory: Path, *, max_bytes: int) -> Manif
 
     Raises:
         BundleError: the bundle is broken or hostile; parts of it may have been written.
+        OSError: a file of it cannot be written.
     """
     manifest = None
     for name, info, content in read_tar(stream, max_bytes=max_bytes):
@@ -90,18 +92,22 @@ def unpack_bundle(stream: BinaryIO, directory: Path, *, max_bytes: int) -> Manif
         write_below(directory, name, content, mode=0o600 | (info.mode & 0o100))
     if manifest is None:
         raise BundleError("The bundle is empty.")
+    # The clocks run from the end of the stream, so nothing may be executed before.
+    while rest := stream.read(CHUNK):
+        if rest.count(0) != len(rest):
+            raise BundleError("The bundle goes on after its end.")
     return manifest
 
 
 def is_variable(name: object, value: object) -> bool:
     """Whether a process can have this in its environment (environ(7))."""
-    return (
-        isinstance(name, str)
-        and isinstance(value, str)
-        and bool(name)
-        and "=" not in name
-        and "\0" not in name + value
-    )
+    if not isinstance(name, str) or not isinstance(value, str):
+        return False
+    try:
+        os.fsencode(name + value)  # lone surrogates have no bytes
+    except UnicodeEncodeError:
+        return False
+    return bool(name) and "=" not in name and "\0" not in name + value
 
 
 def environment_to_travel(environment: Mapping[str, str]) -> dict[str, str]:

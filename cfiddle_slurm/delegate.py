@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 from cfiddle_slurm.archive import Member
-from cfiddle_slurm.errors import InputError, ResultMissing
+from cfiddle_slurm.errors import InputError, ResultRejected
 from cfiddle_slurm.inputs import check_patterns, input_members
 from cfiddle_slurm.layout import FILES, MODULES
 from cfiddle_slurm.pickling import dump, user_modules
@@ -93,7 +93,8 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
         if records.raised is not None:
             raise records.raised.exception or records.raised.as_remote_error()
         if not records.values:
-            raise ResultMissing("The method ended without a result.")
+            # It ended in good order, so whatever took its result away was in the sandbox.
+            raise ResultRejected("The method ended without a result.")
         return records.values[0]
 
     def _task(self, obj: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:

@@ -114,6 +114,8 @@ def _load_each(
 
 
 def _take(record: Any, records: Records, extra: Collection[tuple[str, str]]) -> None:
+    if type(record) is not tuple:  # a class of somebody's own may be a sequence, too
+        record = None
     match record:
         case ("result", result):
             records.results.append(result)

@@ -103,7 +103,9 @@ class Settings:
             try:
                 parsed = parse(value)
             except ValueError as error:
-                raise SettingsError(f"The setting {name} {error}, not {value!r}.") from error
+                raise SettingsError(
+                    f"The setting {name} {error}, not {values.shown(value)}."
+                ) from error
             object.__setattr__(self, name, parsed)
         if self.poll_fast > self.poll_slow:
             raise SettingsError("The setting poll_fast must not be above poll_slow.")
@@ -157,7 +159,7 @@ def _checked(table: Mapping[str, Any], source: str) -> dict[str, Any]:
             found[name] = _PARSERS[name](value)
         except ValueError as error:
             raise SettingsError(
-                f"The setting {name} {error}, not {value!r} (in {source})."
+                f"The setting {name} {error}, not {values.shown(value)} (in {source})."
             ) from error
     return found
 
@@ -171,7 +173,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
     try:
         table: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also what is nested or a number without end
         raise SettingsError(f"The settings file {file} is not valid TOML: {error}.") from error
     return table
 

@@ -36,6 +36,11 @@ _STAYS_HOME = frozenset(
 )
 """Configuration that building and the caller's side use; it may name Jupyter's classes and ours."""
 
+_LONGEST_VARIABLE = 128 << 10
+"""Bytes, with name and end (MAX_ARG_STRLEN: execve(2), "Limits on size of arguments")."""
+_LONGEST_ENVIRONMENT = 1 << 20
+"""Bytes; the kernel allows about 2 MiB together with the arguments."""
+
 
 def cfiddle_task(runner: Any, settings: Settings) -> Task:
     """The task of executing a runner's invocations.
@@ -141,6 +146,13 @@ def _libraries(invocations: Sequence[Any]) -> dict[str, dict[str, str]]:
 
 def _check_environment(options: dict[str, str]) -> None:
     """Refuse what no process can have in its environment."""
+    lengths = [len(f"{name}={value}".encode(errors="replace")) for name, value in options.items()]
+    if max(lengths, default=0) >= _LONGEST_VARIABLE or sum(lengths) > _LONGEST_ENVIRONMENT:
+        raise InputError(
+            f"The run options take {sum(lengths)} bytes as variables of the environment: one may "
+            f"have {_LONGEST_VARIABLE - 1}, all together {_LONGEST_ENVIRONMENT}.",
+            hint="Put long texts into a file, and name it in input_files.",
+        )
     for name, value in options.items():
         if not is_variable(name, value):
             raise InputError(

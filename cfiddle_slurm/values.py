@@ -20,6 +20,7 @@ _YES, _NO = ("1", "on", "true", "yes"), ("0", "off", "false", "no")
 _LONGEST = 366 * 86400.0
 _BIGGEST = 1 << 63
 _MAX_DIGITS = 9
+_LONGEST_SHOWN = 80
 # What the run path itself needs: with these changed it would lose sight of the job.
 _OURS = frozenset(
     (
@@ -32,6 +33,15 @@ _OUR_LETTERS = frozenset("adDehHiJNnoVW")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:/@+-]*")
 
 
+def shown(value: object) -> str:
+    """A value that is wrong, short enough for a sentence."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python writes no number of thousands of digits
+        return f"a value of type {type(value).__name__} that is too long to be shown"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
 def seconds(value: object) -> float:
     """A time in seconds, from a number of seconds or a text like ``"10:30"`` (minutes, seconds).
 
@@ -40,7 +50,10 @@ def seconds(value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("must be a number of seconds, or a text like '10:30', minutes and seconds")
-    found = _time(value.strip()) if isinstance(value, str) else float(value)
+    try:
+        found = _time(value.strip()) if isinstance(value, str) else float(value)
+    except OverflowError:
+        found = math.inf
     if not math.isfinite(found) or not 0 < found <= _LONGEST:
         raise ValueError("must be more than 0 seconds and at most a year")
     return found
@@ -73,7 +86,7 @@ def size(value: object) -> int:
         if match is None or match[2].upper() not in _UNITS:
             raise ValueError("must be a number of bytes, or a text like '2GiB'")
         found = float(match[1]) * _UNITS[match[2].upper()]
-    if not 0 < found < _BIGGEST:
+    if not 1 <= found < _BIGGEST:
         raise ValueError("must be more than 0 bytes, and less than 8 EiB")
     return int(found)
 
@@ -112,7 +125,7 @@ def interval(value: object) -> float:
     """
     try:
         found = float(value) if isinstance(value, int | float | str) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         found = math.nan
     if isinstance(value, bool) or not 0 < found <= 3600:
         raise ValueError("must be a number of seconds above 0 and at most 3600")
@@ -172,7 +185,9 @@ def options(value: object) -> tuple[str, ...]:
     found = words(value)
     for word in found:
         if not word.startswith("-") or word in ("-", "--") or not word.isprintable():
-            raise ValueError(f"holds {word!r}; each must be one option like '--reservation=lab1'")
+            raise ValueError(
+                f"holds {shown(word)}; each must be one option like '--reservation=lab1'"
+            )
         long = word[2:].partition("=")[0]
         # Slurm's commands take any unambiguous beginning of an option's name (getopt_long(3)).
         taken = (
@@ -181,7 +196,7 @@ def options(value: object) -> tuple[str, ...]:
             else word[1] in _OUR_LETTERS
         )
         if taken:
-            raise ValueError(f"holds {word!r}, which cfiddle_slurm has to choose itself")
+            raise ValueError(f"holds {shown(word)}, which cfiddle_slurm has to choose itself")
     return found
 
 
@@ -193,7 +208,10 @@ def folder(value: object) -> Path:
     """
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise ValueError("must be a path")
-    found = Path(value).expanduser()
+    try:
+        found = Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError("must be in the home of a user that there is") from error
     if not found.is_absolute():
         raise ValueError("must be an absolute path")
     return found

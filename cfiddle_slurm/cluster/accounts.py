@@ -14,6 +14,7 @@ TEST_ACCOUNTS = {"jovyan": 1000, "test_user1": 1001, "test_user2": 1002}
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _UIDS = range(1000, 60000)
 _FIRST_FREE = 1100
+_MAX_DIGITS = 10
 _RESERVED = frozenset((7000, 7101, 7102))
 _SECONDS = 300.0
 _PROGRAM = "/usr/local/lib/cfiddle-slurm/accounts"
@@ -62,7 +63,7 @@ def parse_passwd(text: str) -> list[Account]:
     found = []
     for line in text.splitlines():
         fields = line.split(":")
-        if len(fields) == 7 and fields[2].isdecimal():
+        if len(fields) == 7 and _is_number(fields[2]):
             found.append(Account(fields[0], int(fields[2]), fields[5]))
     return found
 
@@ -88,8 +89,8 @@ def read_csv(path: Path) -> dict[str, int | None]:
     for number, row in rows:
         name = _cell(row, columns.get("name"))
         uid = _cell(row, columns.get("uid"))
-        if uid and not uid.isdecimal():
-            raise AccountError(f"{path}, line {number}: {uid!r} is not a uid.")
+        if uid and not _is_number(uid):
+            raise AccountError(f"{path}, line {number}: {uid[:40]!r} is not a uid.")
         if name in found:
             raise AccountError(f"{path}, line {number}: {name!r} comes twice.")
         try:
@@ -102,6 +103,10 @@ def read_csv(path: Path) -> dict[str, int | None]:
     return found
 
 
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MAX_DIGITS
+
+
 def _cell(row: list[str], place: int | None) -> str:
     return row[place].strip() if place is not None and place < len(row) else ""
 
@@ -112,8 +117,9 @@ def with_uids(wanted: Mapping[str, int | None], known: Iterable[Account]) -> dic
     Raises:
         AccountError: a uid belongs to somebody else already.
     """
-    owners = {account.uid: account.name for account in known}
-    names = set(owners.values())
+    there = list(known)
+    owners = {account.uid: account.name for account in there}
+    names = {account.name for account in there}
     new = {name: uid for name, uid in wanted.items() if name not in names}
     for name, uid in new.items():
         if uid is not None and uid in owners:

@@ -13,6 +13,7 @@ import tomlkit.exceptions
 
 from cfiddle_slurm.cluster import kit
 from cfiddle_slurm.sandbox.policy import Policy, PolicyError, parse_policy
+from cfiddle_slurm.values import shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -210,7 +211,7 @@ def _parse(
         except ConfigError:
             raise
         except ValueError as error:
-            raise ConfigError(f"{where}: {name} {error}, not {value!r}.") from error
+            raise ConfigError(f"{where}: {name} {error}, not {shown(value)}.") from error
     return found
 
 
@@ -245,12 +246,12 @@ def parse(text: str, where: str) -> Config:
         if "sandbox" in found:
             found["policy"] = found.pop("sandbox")
         return Config(**found)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where} is not valid TOML: {error}.") from error
     except ConfigError as error:
         if where in str(error):
             raise
         raise ConfigError(f"{where}: {error}") from error
+    except (ValueError, RecursionError) as error:  # also what is nested or a number without end
+        raise ConfigError(f"{where} is not valid TOML: {error}.") from error
 
 
 def example(values: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ Environment: ``CFIDDLE_GUEST_WORK`` (work directory, default /work), ``CFIDDLE_G
 """
 
 import ctypes
+import errno
 import io
 import os
 import resource
@@ -99,7 +100,9 @@ def main() -> None:
     except (BundleError, ProtocolError) as error:
         ending, run_seconds = Ending(OutcomeKind.GUEST_ERROR, str(error)), 0.0
     except OSError as error:
-        kind = OutcomeKind.SCRATCH if scratch_is_full(work) else OutcomeKind.GUEST_ERROR
+        # What did not fit has been removed again by now.
+        full = error.errno == errno.ENOSPC or scratch_is_full(work)
+        kind = OutcomeKind.SCRATCH if full else OutcomeKind.GUEST_ERROR
         ending = Ending(kind, f"The sandbox could not unpack or pack files: {error}.")
         run_seconds = 0.0
     write_json(outgoing, b"S", status(ending, run_seconds))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.sandbox.topology import parse_cpu_list
+from cfiddle_slurm.values import shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,6 +25,8 @@ _IMAGE = re.compile(
 )
 _SMALLEST_MEMORY = 16 * MIB
 """The guest itself needs about this much; the engine's own minimum is 6 MiB."""
+_BIGGEST = (1 << 63) - 1
+"""The engine's interface takes no number above it."""
 
 
 class PolicyError(ValueError):
@@ -83,7 +86,7 @@ def parse_size(value: object, where: str) -> int:
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or match[2] not in _UNITS:
         raise PolicyError(
-            f"{where} must be a number of bytes or a text like '2GiB', not {value!r}."
+            f"{where} must be a number of bytes or a text like '2GiB', not {shown(value)}."
         )
     return int(match[1]) * _UNITS[match[2]]
 
@@ -102,7 +105,7 @@ def load_policy(path: Path = POLICY_PATH) -> Policy:
         raise PolicyError(f"The sandbox policy {path} cannot be read: {error}.") from error
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also what is nested or a number without end
         raise PolicyError(f"The sandbox policy {path} is not valid TOML: {error}.") from error
     try:
         return parse_policy(table)
@@ -133,14 +136,16 @@ def _parse_value(key: str, value: object) -> object:
         return _parse_cores(value)
     if key == "runtime":
         if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{0,64}", value):
-            raise PolicyError(f"runtime must be the name of an OCI runtime, not {value!r}.")
+            raise PolicyError(f"runtime must be the name of an OCI runtime, not {shown(value)}.")
         return value
     if isinstance(default, float):
         return _parse_seconds(key, value)
     number = parse_size(value, key)
     smallest = _SMALLEST_MEMORY if key == "memory" else 1
     if number < smallest:
-        raise PolicyError(f"{key} must be at least {smallest}, not {number}.")
+        raise PolicyError(f"{key} must be at least {smallest}, not {shown(number)}.")
+    if number > _BIGGEST:
+        raise PolicyError(f"{key} must be less than 8 EiB, not {shown(number)}.")
     return number
 
 
@@ -149,7 +154,7 @@ def _parse_images(value: object) -> tuple[str, ...]:
         raise PolicyError("images must be a list of at least one image name.")
     for image in value:
         if not isinstance(image, str) or not _IMAGE.fullmatch(image):
-            raise PolicyError(f"images holds {image!r}, which is not the name of an image.")
+            raise PolicyError(f"images holds {shown(image)}, which is not the name of an image.")
     return tuple(value)
 
 
@@ -161,13 +166,13 @@ def _parse_cores(value: object) -> str:
             return value
     except ValueError:
         pass
-    raise PolicyError(f"cores must be 'auto' or a list like '0-3,6', not {value!r}.")
+    raise PolicyError(f"cores must be 'auto' or a list like '0-3,6', not {shown(value)}.")
 
 
 def _parse_seconds(key: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1e7:
         raise PolicyError(
-            f"{key} must be a number of seconds between 0 and 10000000, not {value!r}."
+            f"{key} must be a number of seconds between 0 and 10000000, not {shown(value)}."
         )
     return float(value)
 
@@ -198,8 +203,10 @@ def merge(policy: Policy, request: dict[str, Any]) -> Limits:
 def _lowered(name: str, asked: float | None, allowed: float) -> float:
     if asked is None:
         return allowed
-    if asked > allowed:
-        raise PolicyError(f"The request's {name} of {asked:g} is above the allowed {allowed:g}.")
+    if not asked <= allowed:  # which no comparison with a NaN is
+        raise PolicyError(
+            f"The request's {name} of {shown(asked)} is above the allowed {allowed:g}."
+        )
     if name == "memory_bytes" and asked < _SMALLEST_MEMORY:
         raise PolicyError(
             f"The request's memory_bytes of {asked:g} is below the {_SMALLEST_MEMORY} that a"

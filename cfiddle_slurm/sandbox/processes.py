@@ -63,6 +63,8 @@ def groups_of(manifest: Manifest) -> list[dict[str, Any]]:
     Raises:
         BundleError: the manifest's entry is not what its kind asks for.
     """
+    if not isinstance(manifest.entry.get("full"), bool):
+        raise BundleError("The bundle does not say whether it needs all of CFiddle.")
     if manifest.kind == "call":
         return [{"environment": {}, "invocations": []}]
     groups = manifest.entry.get("groups")

@@ -8,6 +8,7 @@ from typing import Any
 from cfiddle_slurm.sandbox.policy import Limits, Policy, PolicyError, merge
 from cfiddle_slurm.sandbox.protocol import PROTOCOL
 from cfiddle_slurm.sandbox.registry import is_job_id
+from cfiddle_slurm.values import shown
 
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 _LONGEST_IMAGE_NAME = 512
@@ -37,18 +38,18 @@ def parse_hello(hello: dict[str, Any], policy: Policy) -> Request:
     """
     if hello.get("protocol") != PROTOCOL:
         raise BadRequest(
-            f"This worker speaks protocol {PROTOCOL}, not {_shown(hello.get('protocol'))}: install"
+            f"This worker speaks protocol {PROTOCOL}, not {shown(hello.get('protocol'))}: install"
             " the same version of cfiddle_slurm on both sides."
         )
     for key in hello:
         if key not in _KEYS:
-            raise BadRequest(f"The request holds {_shown(key)}, which is not known here.")
+            raise BadRequest(f"The request holds {shown(key)}, which is not known here.")
     run_id = hello.get("run_id")
     if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
-        raise BadRequest(f"A run id is 16 hexadecimal digits, not {_shown(run_id)}.")
+        raise BadRequest(f"A run id is 16 hexadecimal digits, not {shown(run_id)}.")
     image = hello.get("image")
     if image is not None and (not isinstance(image, str) or len(image) > _LONGEST_IMAGE_NAME):
-        raise BadRequest(f"The image must be a name, not {_shown(image)}.")
+        raise BadRequest(f"The image must be a name, not {shown(image)}.")
     for key in _LIMITS:
         _check_limit(key, hello.get(key))
     job_id = parse_job_id(hello)
@@ -66,7 +67,7 @@ def parse_job_id(question: dict[str, Any]) -> str:
     """
     job_id = question.get("job_id")
     if not isinstance(job_id, str) or not is_job_id(job_id):
-        raise BadRequest(f"A job id is a positive decimal number, not {_shown(job_id)}.")
+        raise BadRequest(f"A job id is a positive decimal number, not {shown(job_id)}.")
     return job_id
 
 
@@ -74,12 +75,6 @@ def _check_limit(key: str, value: object) -> None:
     if value is None:
         return
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    # JSON has no infinity, but 1e999 becomes one.
-    if not number or not math.isfinite(value) or value <= 0:  # type: ignore[arg-type,operator]
-        raise BadRequest(f"{key} must be a positive number, not {_shown(value)}.")
-
-
-def _shown(value: object) -> str:
-    """A stranger's value, short enough for a sentence."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    # JSON has no infinity, but 1e999 becomes one; and a whole number may be beyond all floats.
+    if not number or not 0 < value < math.inf:  # type: ignore[operator]
+        raise BadRequest(f"{key} must be a positive number, not {shown(value)}.")

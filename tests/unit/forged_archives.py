@@ -40,8 +40,13 @@ def member_of_negative_size(size: int) -> bytes:
     """A header that claims less than nothing, with a checksum that is right."""
     header = bytearray(raw_member("negative"))
     header[_SIZE] = b"\xff" + size.to_bytes(11, "big", signed=True)
+    return checked(header)
+
+
+def checked(header: bytearray) -> bytes:
+    """A header with a checksum that is right."""
     header[_CHECKSUM] = b" " * 8
-    header[_CHECKSUM] = b"%06o\0 " % sum(header)
+    header[_CHECKSUM] = b"%06o\0 " % sum(header[: tarfile.BLOCKSIZE])
     return bytes(header)
 
 
@@ -52,6 +57,12 @@ def pax_member(name: str, headers: dict[str, str]) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT)
 
 
+def long_name(name: str) -> bytes:
+    """An empty member whose name is in a header of its own."""
+    content = name.encode() + b"\0"
+    return raw_member("././@LongLink", content, kind=tarfile.GNUTYPE_LONGNAME) + raw_member("a")
+
+
 def damaged(raw: bytes, headers: Sequence[int], seed: int) -> bytes:
     """An archive with some bytes of its headers changed, and their checksums right again."""
     chance = random.Random(seed)
@@ -59,9 +70,8 @@ def damaged(raw: bytes, headers: Sequence[int], seed: int) -> bytes:
     for start in headers:
         for _ in range(chance.randrange(4)):
             changed[start + chance.randrange(500)] = chance.choice(b"\0\x31\x4c\x78\x80\xff")
-        changed[start + 148 : start + 156] = b" " * 8
-        total = sum(changed[start : start + tarfile.BLOCKSIZE])
-        changed[start + 148 : start + 156] = b"%06o\0 " % total
+        header = changed[start : start + tarfile.BLOCKSIZE]
+        changed[start : start + tarfile.BLOCKSIZE] = checked(header)
     return bytes(changed)
 
 
@@ -95,6 +105,8 @@ def bad_names(folder: str) -> dict[str, bytes]:
         "the folder itself": raw_member("."),
         "a control character": raw_member(f"{folder}/\x1b[2Ja"),
         "a line break": raw_member(f"{folder}/a\nb"),
+        "a way out in a long name": long_name(f"{folder}/../../a"),
+        "an absolute long name": long_name("/etc/passwd"),
         "a way out in an extended header": pax_member(f"{folder}/a", {"path": "../a"}),
         "a zero byte in an extended header": pax_member(f"{folder}/a", {"path": "a\0b"}),
         "an absolute sparse name": pax_member(f"{folder}/a", {"GNU.sparse.name": "/etc/passwd"}),

@@ -1,7 +1,7 @@
 """Pickles written by hand, and the classes of a caller's own that they abuse."""
 
 import pickle
-from typing import Any
+from typing import Any, NamedTuple
 
 EMPTY, NEWOBJ, NEWOBJ_EX, REDUCE, BUILD = b")", b"\x81", b"\x92", b"R", b"b"
 _PROTOCOL, _GLOBAL, _PERSISTENT = b"\x80\x05", b"\x93", b"Q"
@@ -48,6 +48,31 @@ def attributes_set(target: bytes, **items: bytes) -> bytes:
     return target + b"N" + table(**items) + b"\x86" + BUILD
 
 
+def bare(kind: bytes) -> bytes:
+    """Push an object of a class, made without arguments."""
+    return kind + EMPTY + NEWOBJ
+
+
+def kept(value: bytes, place: int) -> bytes:
+    """Push a value that can be pushed again."""
+    return value + b"q" + bytes([place])
+
+
+def again(place: int) -> bytes:
+    """Push what was kept."""
+    return b"h" + bytes([place])
+
+
+def unseen(value: bytes) -> bytes:
+    """Push nothing, after a value was loaded."""
+    return value + b"0"
+
+
+def announced(kind: bytes, length: int) -> bytes:
+    """Push what takes so many bytes, without these."""
+    return kind + length.to_bytes(8, "little")
+
+
 def after(first: bytes, second: bytes) -> bytes:
     """Push the second only, after the first was loaded."""
     return first + b"0" + second
@@ -75,6 +100,49 @@ class AlsoSent:
     content: Any = None
 
 
+class SentPoint(NamedTuple):
+    """A named tuple of the caller's own."""
+
+    x: Any
+    y: Any
+
+
+class SentChoosy:
+    """Another one, which can be made in its own way only."""
+
+    def __new__(cls, *arguments: Any) -> "SentChoosy":
+        if arguments:
+            ran.append(arguments)
+        return super().__new__(cls)
+
+
+class SentList(list[Any]):
+    """A container of the caller's own, whose methods could do anything."""
+
+    def append(self, item: Any) -> None:
+        ran.append(item)
+
+    def extend(self, items: Any) -> None:
+        ran.append(items)
+
+
+class SentTable(dict[Any, Any]):
+    """Another one."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        ran.append((key, value))
+
+
+class SentSet(set[Any]):
+    """Another one."""
+
+    def add(self, item: Any) -> None:
+        ran.append(item)
+
+    def update(self, *items: Any) -> None:
+        ran.append(items)
+
+
 class SentError(Exception):
     """An exception of the caller's own, whose constructor could do anything."""
 
@@ -88,7 +156,8 @@ def run(*arguments: Any) -> None:
     ran.append(arguments)
 
 
-EXTRA = frozenset((__name__, name) for name in ("Sent", "AlsoSent", "run"))
+SENT_CLASSES = (Sent, AlsoSent, SentPoint, SentChoosy, SentList, SentTable, SentSet)
+EXTRA = frozenset((__name__, name) for name in ("run", *(kind.__name__ for kind in SENT_CLASSES)))
 SENT, ALSO_SENT = named(__name__, "Sent"), named(__name__, "AlsoSent")
 NAMES: dict[str, bytes] = {
     "a function of the system": named("os", "system"),
@@ -118,7 +187,6 @@ BROKEN: dict[str, bytes] = {
     "a number of many digits": b"L" + b"9" * 5000 + b"L\n.",
     "a text that is none": b"\x80\x05\x8c\x01\xff.",
     "data out of band": b"\x80\x05\x97.",
-    "bytes without end": b"\x80\x05\x8e" + b"\xff" * 7 + b"\x7fN.",
     "a protocol of the future": b"\x80\x63N.",
     "nothing in the memo": b"\x80\x05j\xff\xff\xff\x00.",
     "a list as a key": b"\x80\x05}](s.",

@@ -23,6 +23,7 @@ from tests.unit.forged_archives import (
     HOSTILE,
     NO_PLAIN_FILES,
     archive,
+    checked,
     damaged,
     member_of_negative_size,
     pax_member,
@@ -96,14 +97,14 @@ class Zeros:
 
     def __init__(self, head: bytes, length: int) -> None:
         self._head = io.BytesIO(head)
-        self._left = length
+        self.left = length
         self.longest = 0
 
     def read(self, size: int = -1) -> bytes:
         self.longest = max(self.longest, size)
         head = self._head.read(size)
-        count = min(size - len(head), self._left)
-        self._left -= count
+        count = min(size - len(head), self.left)
+        self.left -= count
         return head + bytes(count)
 
 
@@ -180,14 +181,33 @@ def test_only_plain_files_are_read(what: str) -> None:
 
 @pytest.mark.parametrize("what", BAD_NAMES)
 def test_only_safe_names_are_read(what: str) -> None:
-    with pytest.raises(BundleError, match=r"does not stay inside|control character"):
+    with pytest.raises(BundleError, match=r"does not stay inside|control character|plain file"):
         contents(BAD_NAMES[what] + END)
 
 
-def test_a_path_that_a_global_header_sets_is_not_believed_either() -> None:
-    headers = tarfile.TarInfo.create_pax_global_header({"path": "../a"})
-    with pytest.raises(BundleError, match="does not stay inside"):
-        contents(headers + raw_member("a") + END)
+def test_headers_that_are_never_written_are_not_read_either() -> None:
+    everywhere = tarfile.TarInfo.create_pax_global_header({"comment": "x"})
+    for headers in (everywhere, pax_member("a", {"comment": "x"}), pax_member("a", {"size": "1"})):
+        with pytest.raises(BundleError, match="is not a plain file"):
+            contents(headers + raw_member("a") + END)
+
+
+def test_a_sparse_file_whose_map_is_cut_off_is_refused_as_any_other() -> None:
+    header = bytearray(raw_member("a", kind=tarfile.GNUTYPE_SPARSE))
+    header[482] = 1  # its map goes on in a block that does not come
+    with pytest.raises(BundleError, match="is not a plain file"):
+        contents(checked(header))
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE]
+)
+def test_no_header_that_is_longer_than_any_path_is_read_into_memory(kind: bytes) -> None:
+    length = 1 << 30
+    stream = Zeros(raw_member("x", kind=kind, size=length), length)
+    with pytest.raises(BundleError, match=r"is too long|is not a plain file"):
+        next(read_tar(cast(BinaryIO, stream), max_bytes=ROOM))
+    assert stream.left > length - 4 * module.CHUNK
 
 
 @pytest.mark.parametrize("again", ["a/b", "a//b", "./a/b", "a/./b"])
@@ -202,7 +222,7 @@ def test_there_is_an_end_to_bytes_and_to_files(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(BundleError, match="more than 999 bytes"):
         contents(raw, 999)
     with pytest.raises(BundleError, match="more than"):
-        contents(pax_member("a", {"size": "9" * 20}) + END)
+        contents(raw_member("a", size=1 << 80) + END)
     monkeypatch.setattr(module, "MAX_MEMBERS", 1)
     with pytest.raises(BundleError, match="or 1 files"):
         contents(raw)
@@ -293,7 +313,38 @@ def test_a_bundle_begins_with_its_manifest(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_bundle_is_read_to_its_end_before_anything_is_executed(tmp_path: Path) -> None:
+    whole = raw_member(MANIFEST, HEAD.to_bytes()) + END
+    stream = io.BytesIO(whole + bytes(3 * module.CHUNK))
+    assert unpack_bundle(stream, tmp_path, max_bytes=ROOM) == HEAD
+    assert stream.read() == b""
+    with pytest.raises(BundleError, match="goes on after its end"):
+        unpack_bundle(io.BytesIO(whole + b"x" * 3 * module.CHUNK), tmp_path, max_bytes=ROOM)
+
+
 def test_a_file_that_is_a_folder_too_is_refused(tmp_path: Path) -> None:
     raw = bundle_of(raw_member("a", b"x"), raw_member("a/b"))
     with pytest.raises(BundleError, match="is not a directory"):
         unpack_bundle(raw, tmp_path, max_bytes=ROOM)
+
+
+def test_folders_in_folders_without_end_are_no_output(tmp_path: Path) -> None:
+    here = tmp_path
+    for _ in range(33):
+        here = here / ("d" * 100)
+        os.mkdir(here)
+    with pytest.raises(BundleError, match="too long"):
+        list(module.find_files(tmp_path, ["**/x"]))
+
+
+def test_a_link_in_the_place_of_the_folder_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "x").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert list(module.find_files(tmp_path / "real", ["**"])) == ["x"]
+    assert list(module.find_files(tmp_path / "link", ["**"])) == []
+
+
+def test_a_glob_of_many_stars_takes_no_time() -> None:
+    assert not module.matches("a/" * 200 + "b", ["**/a/" * 40 + "c"])
+    assert module.matches("a/" * 200 + "b", ["**/a/" * 40 + "**/b"])

@@ -18,6 +18,11 @@ from cfiddle_slurm.archive import BundleError
 from cfiddle_slurm.bundle import Manifest
 
 TEXTS = st.dictionaries(st.text(), st.text(), max_size=3)
+VARIABLES = st.dictionaries(
+    st.text(st.characters(codec="utf-8", exclude_characters="=\0"), min_size=1),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+    max_size=3,
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -33,7 +38,7 @@ MANIFEST = json.loads(Manifest("0" * 16, "call").to_bytes())
         kind=st.text(),
         entry=st.dictionaries(st.text(), JSON, max_size=3),
         outputs=st.lists(st.text(), max_size=3).map(tuple),
-        environment=TEXTS,
+        environment=VARIABLES,
         versions=TEXTS,
     )
 )
@@ -70,6 +75,10 @@ def test_a_manifest_of_any_fields_is_whole_or_refused(fields: dict[str, Any]) ->
         {"outputs": "*.txt"},
         {"outputs": ["*.txt", 5]},
         {"environment": {"PATH": None}},
+        {"environment": {"": "x"}},
+        {"environment": {"A=B": "x"}},
+        {"environment": {"A": "x\0y"}},
+        {"environment": {"A": "\ud800"}},
         {"versions": {"python": 3.11}},
         {"more": 1},
     ],

@@ -225,7 +225,7 @@ def test_a_run_that_failed_leaves_the_object_alone(sandbox: Sandbox, own: Any) -
     with pytest.raises(errors.Crashed):
         SlurmSandboxDelegate().invoke(account, "add", 1)
     sandbox.answer = outcome(Records([], []))
-    with pytest.raises(errors.ResultMissing):
+    with pytest.raises(errors.ResultRejected):
         SlurmSandboxDelegate().invoke(account, "add", 1)
     assert account.sum == 0
 

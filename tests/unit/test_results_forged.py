@@ -2,12 +2,8 @@
 
 import copyreg
 import io
-import os
-import pathlib
 import pickle
-import resource
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,6 +15,7 @@ from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.results import Records, read_records
 from cfiddle_slurm.sandbox.experiment import describe_exception
 from tests.unit import forged_pickles as forged
+from tests.unit.bounds import little_memory
 from tests.unit.forged_pickles import EXTRA, pickled, record
 
 Names = Collection[tuple[str, str]]
@@ -185,19 +182,6 @@ def test_the_callers_own_objects_are_not_changed_by_a_record(extra: Names) -> No
     with pytest.raises(ResultRejected):
         read(record(body), invocations=[invocation], extra=extra)
     assert invocation.arguments == {"n": 1}
-
-
-@contextmanager
-def little_memory() -> Iterator[None]:
-    """A few bytes of a pickle may ask for gigabytes."""
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    room = pages * os.sysconf("SC_PAGE_SIZE") + (256 << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (room, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 SAMPLES = [

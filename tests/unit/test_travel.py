@@ -273,3 +273,13 @@ def test_what_cannot_succeed_is_refused_in_cfiddles_words(lib: Path) -> None:
     one.function, one.executable = "twice", gone
     with pytest.raises(InputError, match=r"'gone\.so' is missing"):
         cfiddle_task(Runner([one]), Settings())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"A": "x" * (128 << 10)}, {f"A{number}": "x" * 100_000 for number in range(11)}],
+    ids=["one", "all"],
+)
+def test_run_options_that_no_process_can_have_are_refused_at_once(options: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="bytes as variables"):
+        groups([SimpleNamespace(run_options=options)], RunOptionInterpreter)

@@ -54,7 +54,7 @@ def test_sizes(value: object, size: int) -> None:
     assert values.size(value) == size
 
 
-@pytest.mark.parametrize("value", [0, -1, True, None, "", "2 GiBi", "GiB", "0", "-1G", 1.5])
+@pytest.mark.parametrize("value", [0, -1, True, None, "", "2 GiBi", "GiB", "0", "-1G", 1.5, "0.9"])
 def test_what_is_no_size(value: object) -> None:
     with pytest.raises(ValueError, match="must be"):
         values.size(value)

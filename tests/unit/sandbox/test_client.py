@@ -168,6 +168,29 @@ def test_results_without_the_guests_word_are_not_results(fake: Fake, job: Path) 
     assert not list(job.glob("result.tar*"))
 
 
+def test_a_full_home_has_a_word_of_its_own(fake: Fake, job: Path) -> None:
+    (job / "output.log").symlink_to("/dev/full")
+
+    def script(incoming: Any, out: Any) -> None:
+        fake.take(incoming)
+        write_frame(out, RESULT, b"half")
+        write_frame(out, OUTPUT, b"There is no room for this.")
+        write_json(out, STATUS, FINAL)
+
+    fake.play(script)
+    assert client.run(str(job)) == 0
+    outcome = report_of(job)["outcome"]
+    assert outcome["kind"] == "home" and "No space left" in outcome["message"]
+    assert not list(job.glob("result.tar*"))
+
+
+def test_what_else_cannot_be_written_is_the_machines_fault(fake: Fake, job: Path) -> None:
+    (job / "output.log").mkdir()
+    fake.play(lambda incoming, out: fake.take(incoming))
+    assert client.run(str(job)) == 0
+    assert report_of(job)["outcome"]["kind"] == "unavailable"
+
+
 def test_a_status_while_the_bundle_is_being_sent(fake: Fake, job: Path) -> None:
     (job / "bundle.tar").write_bytes(bytes(20 << 20))
 

@@ -117,12 +117,15 @@ def test_versions_are_those_that_the_notebook_would_name() -> None:
 
 def test_the_processes_to_start() -> None:
     groups = [{"environment": {"A": "1"}, "invocations": [0, 2]}]
-    assert processes.groups_of(Manifest("r", "cfiddle", {"groups": groups})) == groups
-    (only,) = processes.groups_of(Manifest("r", "call", {"call": "call.pickle"}))
+    lean = {"full": False}
+    assert processes.groups_of(Manifest("r", "cfiddle", {**lean, "groups": groups})) == groups
+    (only,) = processes.groups_of(Manifest("r", "call", {**lean, "call": "call.pickle"}))
     assert only["environment"] == {}
-    for strange in (Manifest("r", "shell", {"groups": []}), Manifest("r", "cfiddle", {})):
+    for strange in (Manifest("r", "shell", {**lean, "groups": []}), Manifest("r", "cfiddle", lean)):
         with pytest.raises(BundleError, match="does not know"):
             processes.groups_of(strange)
+    with pytest.raises(BundleError, match="all of CFiddle"):
+        processes.groups_of(Manifest("r", "cfiddle", {"groups": groups}))
 
 
 def test_the_experiments_environment_is_made_of_three_layers() -> None:

@@ -1,0 +1,127 @@
+"""Files that an administrator writes: whatever is in them, they are taken or a sentence is said."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cfiddle_slurm.cluster import accounts, config
+from cfiddle_slurm.cluster.accounts import Account, AccountError
+from cfiddle_slurm.cluster.config import Config, ConfigError
+from cfiddle_slurm.sandbox.policy import Policy
+
+KEYS = st.sampled_from(sorted(config._KEYS)) | st.text("abc-_", min_size=1, max_size=4)
+STRINGS = st.text(max_size=8) | st.sampled_from(
+    ["local", "w1", "nfs", "bind", "volume", "auto", "/srv", "-oProxyCommand=x", "10.0.0.1", "a\nb"]
+)
+VALUES = st.sampled_from(
+    ["0", "8888", "true", "1e999", "nan", "0x" + "f" * 5000, "9" * 5000, "[]", "[[]]", "{}",
+     "{apt = ['g++'], pip = []}", "{memory = '1GiB'}", "{memory = 0x" + "f" * 5000 + "}",
+     "{wall_seconds = 1, cores = '0'}", "1979-05-27", "[" * 3000, "'''"]
+) | STRINGS.map(json.dumps) | st.lists(STRINGS.map(json.dumps), max_size=3).map(
+    lambda texts: f"[{', '.join(texts)}]"
+)  # fmt: skip
+LINES = st.lists(st.builds("{} = {}".format, KEYS, VALUES), max_size=4).map("\n".join)
+
+
+@given(st.text(max_size=60) | LINES)
+@example("jupyter_port = " + "9" * 5000)
+@example("jupyter_port = 0x" + "f" * 5000)
+@example("workers = " + "[" * 3000)
+@example("[sandbox]\nmemory = 0x" + "f" * 5000)
+@example("[sandbox]\nwall_seconds = 0x" + "f" * 5000)
+def test_any_text_is_a_cluster_or_a_sentence(text: str) -> None:
+    try:
+        found = config.parse(text, "cluster.toml")
+    except ConfigError as error:
+        assert str(error).startswith("cluster.toml") and len(str(error)) < 6000
+        return
+    assert isinstance(found, Config) and isinstance(found.policy, Policy)
+    assert not any(one.startswith("-") for one in found.machines)
+    assert len(set(found.machines)) == len(found.machines)
+    assert found.home != "volume" or not found.workers
+    assert 1 <= found.jupyter_port <= 65535
+    assert found.policy.memory < 1 << 63
+
+
+@given(st.binary(max_size=60))
+def test_any_file_is_a_cluster_or_a_sentence(raw: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "cluster.toml")
+        file.write_bytes(raw)
+        try:
+            assert isinstance(config.load(file), Config)
+        except ConfigError as error:
+            assert str(file) in str(error)
+
+
+CELLS = st.text(max_size=5) | st.sampled_from(
+    ["ann", "bob", "name", " Name ", "uid", "1200", "7000", "9" * 5000, "٣" * 4, "-1", '"', "\0"]
+)
+ROWS = st.lists(st.lists(CELLS, max_size=3).map(",".join), max_size=4).map("\n".join)
+
+
+@given(st.binary(max_size=60) | ROWS.map(lambda text: text.encode(errors="replace")))
+@example(b"ann," + b"9" * 5000)
+@example(b'"' + b"a" * 200_000)
+def test_any_class_list_is_accounts_or_a_sentence(raw: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "class.csv")
+        file.write_bytes(raw)
+        try:
+            found = accounts.read_csv(file)
+        except AccountError as error:
+            assert str(error).startswith(str(file))
+            return
+    assert found
+    for name, uid in found.items():
+        accounts.check(name, 1000 if uid is None else uid)
+
+
+FIELDS = st.text(max_size=4) | st.sampled_from(["ann", "x", "1100", "9" * 5000, "/home/ann"])
+
+
+@given(st.lists(st.lists(FIELDS, min_size=5, max_size=8).map(":".join)).map("\n".join) | st.text())
+def test_any_passwd_file_has_accounts_or_none(text: str) -> None:
+    for account in accounts.parse_passwd(text):
+        assert type(account.uid) is int and account.uid >= 0
+        assert ":" not in account.name + account.home
+
+
+NAMES = st.text("abc", min_size=1, max_size=3)
+UIDS = st.integers(1095, 1105) | st.sampled_from([7000, 7101, 59999])
+
+
+@given(
+    st.dictionaries(NAMES, st.none() | UIDS, max_size=6),
+    st.dictionaries(NAMES, UIDS, max_size=6),
+)
+def test_new_accounts_have_uids_of_their_own(
+    wanted: dict[str, int | None], known: dict[str, int]
+) -> None:
+    there = [Account(name, uid, f"/home/{name}") for name, uid in known.items()]
+    try:
+        new = accounts.with_uids(wanted, there)
+        text = accounts.lines(new)
+    except AccountError as error:
+        assert str(error).endswith(".")
+        return
+    taken = {*known.values()}
+    assert not taken & {*new.values()} and len({*new.values()}) == len(new)
+    assert text.count("\n") == len(new)
+    for name, uid in new.items():
+        assert name not in known and wanted[name] in (None, uid)
+
+
+@pytest.mark.parametrize("text", ["", "٣", "1" * 11])
+def test_what_is_no_uid_is_told_and_not_counted(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "class.csv"
+    file.write_text(f"ann,{text}\n", encoding="utf-8")
+    if text:
+        with pytest.raises(AccountError, match=r"line 1: .*(is not a uid|is taken or outside)"):
+            accounts.read_csv(file)
+    else:
+        assert accounts.read_csv(file) == {"ann": None}
