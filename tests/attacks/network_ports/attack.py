@@ -1,0 +1,38 @@
+"""TCP to whatever might answer. 192.0.2.1 (TEST-NET-1 of RFC 5737) stands for the Internet."""
+
+import socket
+
+ADDRESSES = (
+    "127.0.0.1",
+    "127.1.2.3",
+    "172.17.0.1",
+    "172.18.0.1",
+    "10.0.0.1",
+    "10.0.1.1",
+    "169.254.169.254",
+    "192.0.2.1",
+)
+PORTS = (22, 53, 80, 111, 443, 2375, 2376, 2377, 3306, 6817, 6818, 6819, 7946, 8888)
+
+
+class Attack:
+    """Carried out inside the sandbox."""
+
+    def attack(self) -> list[str]:
+        """What could be connected to."""
+        return [
+            f"{address}:{port}"
+            for address in ADDRESSES
+            for port in PORTS
+            if self._answers(address, port)
+        ]
+
+    def _answers(self, address: str, port: int) -> bool:
+        with socket.socket() as one:
+            one.settimeout(0.2)
+            try:
+                one.connect((address, port))
+            except OSError as error:
+                print(f"{address}:{port}: {error}")
+                return False
+        return True

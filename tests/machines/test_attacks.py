@@ -1,0 +1,204 @@
+"""Every attack of tests/attacks, through the public API, as ordinary users, on real machines."""
+
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+import pytest
+
+from cfiddle_slurm import process
+from tests.attacks.corpus import ATTACKS, Attack, Verdict, carry_out
+from tests.machines.aftermath import (
+    WORKERS,
+    baseline,
+    ids,
+    jobs_started,
+    left_of,
+    out_of_service,
+    parse_measurements,
+)
+from tests.machines.harness import Machines
+
+pytestmark = pytest.mark.timeout(2400)
+ATTACKERS = ("attacker1", "attacker2")
+NEIGHBOUR = "neighbour"
+NAMES = sorted((path.name for path in ATTACKS), key=lambda name: (name[:9] != "resources", name))
+SETTLE_SECONDS = 20.0
+"""An Epilog's time limit is 30 s; what takes longer than this is not cleaned up but forgotten."""
+
+
+@dataclass
+class Outcome:
+    """How an attack ended, and what was wrong afterwards."""
+
+    verdict: Verdict
+    faults: list[str]
+
+
+class Neighbour:
+    """Another student's experiment, which goes on all the time on the worker that is free."""
+
+    def __init__(self, cluster: Machines) -> None:
+        words = ("sh", "-c", "cd siege && exec python3 -W ignore -m tests.attacks.neighbour")
+        self._process = process.start(
+            cluster.command("run", NEIGHBOUR, *words),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=cluster.environment,
+        )  # fmt: skip
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.append(line.decode())
+
+    def measured(self) -> list[dict[str, float]]:
+        """What it has measured so far."""
+        return parse_measurements("".join(self._lines))[0]
+
+    def stop(self) -> str | None:
+        """End it after its present run; its error if it had one."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(120)
+        self._reader.join(10)
+        return parse_measurements("".join(self._lines))[1]
+
+
+@dataclass
+class Siege:
+    """All attacks, carried out one after the other for each attacker; results by name."""
+
+    outcomes: "dict[str, Future[Outcome]]"
+    ratios: dict[str, str] = field(default_factory=dict)
+    neighbours_error: str | None = None
+
+
+@pytest.fixture(scope="module")
+def siege(cluster: Machines) -> Iterator[Siege]:
+    """The attacks, under way: those on resources alone beside the neighbour, then the others by two
+    attackers at once."""
+    for user in (*ATTACKERS, NEIGHBOUR):
+        cluster.check("user", "add", user)
+    files = "tests/attacks/neighbour.py"
+    cluster.check("copy", NEIGHBOUR, files, f"siege/{files}")
+    before = {worker: baseline(cluster, worker) for worker in WORKERS}
+    numbers = ids(cluster, ATTACKERS)
+    made = Siege({name: Future() for name in NAMES})
+    thread = threading.Thread(target=besiege, args=(cluster, made, numbers), daemon=True)
+    thread.start()
+    yield made
+    thread.join(60)
+    assert {worker: baseline(cluster, worker) for worker in WORKERS} == before
+
+
+def besiege(cluster: Machines, siege: Siege, numbers: dict[str, str]) -> None:
+    """Carry out everything."""
+    attacks = [Attack.load(name) for name in NAMES]
+    free: SimpleQueue[str] = SimpleQueue()
+    neighbour = Neighbour(cluster)
+    wait_for_measurements(neighbour, 3)
+    quiet_since = 0.0
+    for user in ATTACKERS[:1]:
+        free.put(user)
+    for attack in attacks:
+        if attack.group == "resources":
+            settle(cluster, siege, attack, free, numbers)
+            outcome = siege.outcomes[attack.name]
+            if outcome.exception() is None:
+                verdict = outcome.result().verdict
+                siege.ratios[attack.name] = ratio(neighbour.measured(), verdict, quiet_since)
+                quiet_since = verdict.ended_at
+    siege.neighbours_error = neighbour.stop()
+    for user in ATTACKERS[1:]:
+        free.put(user)
+    with ThreadPoolExecutor(len(ATTACKERS)) as pool:
+        for attack in attacks:
+            if attack.group != "resources":
+                pool.submit(settle, cluster, siege, attack, free, numbers)
+
+
+def wait_for_measurements(neighbour: Neighbour, count: int) -> None:
+    give_up = time.monotonic() + 120
+    while len(neighbour.measured()) < count and time.monotonic() < give_up:
+        time.sleep(0.1)
+
+
+def settle(
+    cluster: Machines,
+    siege: Siege,
+    attack: Attack,
+    free: "SimpleQueue[str]",
+    numbers: dict[str, str],
+) -> None:
+    """Have the next free attacker carry out an attack, and look at what is left."""
+    user = free.get()
+    try:
+        began = time.time()
+        verdict = carry_out(attack, cluster.cluster, user)
+        faults = attack.faults(verdict) + aftermath(cluster, attack, user, numbers[user], began)
+        siege.outcomes[attack.name].set_result(Outcome(verdict, faults))
+    except BaseException as error:  # it is raised again where the outcome is asked for
+        siege.outcomes[attack.name].set_exception(error)
+    finally:
+        free.put(user)
+
+
+def aftermath(cluster: Machines, attack: Attack, user: str, uid: str, began: float) -> list[str]:
+    """What is not as it was, once the cluster had time to clean up."""
+    give_up = time.monotonic() + SETTLE_SECONDS
+    while True:
+        found = left_of(cluster, uid, user) + out_of_service(cluster)
+        if not found or time.monotonic() > give_up:
+            break
+        time.sleep(0.3)
+    most = attack.after.get("most_jobs")
+    # One more: the ordinary run after it.
+    if most is not None and (jobs := jobs_started(cluster, user, began)) > most + 1:
+        found.append(f"{jobs - 1} jobs were started, not at most {most}")
+    return found
+
+
+def ratio(measured: list[dict[str, float]], verdict: Verdict, quiet_since: float) -> str:
+    """The neighbour's time during an attack, to its time between the attack before and this one."""
+    during = [
+        each["seconds"]
+        for each in measured
+        if each["ended"] > verdict.began and each["began"] < verdict.ended_at
+    ]
+    quiet = [
+        each["seconds"]
+        for each in measured
+        if each["began"] > quiet_since and each["ended"] < verdict.began
+    ]
+    if not during or not quiet:
+        return "-"
+    return f"{statistics.median(during) / statistics.median(quiet):.2f} ({len(during)})"
+
+
+def test_there_are_attacks_of_every_group() -> None:
+    attacks = [Attack.load(name) for name in NAMES]
+    assert len(attacks) >= 60
+    assert {attack.group for attack in attacks} == {
+        "resources", "escape", "network", "bundle", "results", "queue", "daemon", "faking",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_attack(siege: Siege, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = siege.outcomes[name].result(1200)
+    beside = siege.ratios.get(name, "")
+    with capsys.disabled():
+        words = f"{outcome.verdict.seconds:5.1f} s  {outcome.verdict.ended}"
+        print(f"  {words[:60]:60} {'neighbour x ' + beside if beside else ''}")
+    assert outcome.faults == [], outcome.verdict.printed[-4000:]
+
+
+def test_the_neighbour_had_no_error(siege: Siege) -> None:
+    assert siege.neighbours_error is None
