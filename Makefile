@@ -1,5 +1,6 @@
 # make demo    set everything up, run the first experiment on a one-machine cluster, say what is next
 # make test    set everything up, run all checks and tests
+# make fuzz    set the environment up, fuzz all that reads a stranger's bytes for ten minutes
 # make bench   measure memory and latency of runs on the cluster, beside a reference of the same call
 # make up, make down, make status, make images    the one-machine cluster, step by step
 #
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(BIN)/python -m cfiddle_slurm.cluster
 READY := $(VENV)/ready
 
-.PHONY: demo test bench up down status images engine clean
+.PHONY: demo test fuzz bench up down status images engine clean
 
 demo: up
 	$(CLUSTER) copy jovyan examples/first_experiment.py examples/first_experiment.py
@@ -38,6 +39,11 @@ engine:
 
 test: $(READY)
 	sh tests/run.sh
+
+fuzz: $(READY)
+	$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -W ignore -m tests.fuzz.fuzz
 
 bench: up
 	$(BIN)/python -m tests.benchmarks.bench_memory
