@@ -195,12 +195,15 @@ def connect(patience: float = 0.0) -> socket.socket:
     Raises:
         Unavailable: nobody answers at its socket.
     """
-    give_up = time.monotonic() + patience
+    began = time.monotonic()
+    give_up = began + patience
     while True:
         try:
             return _connect()
-        except (ConnectionRefusedError, FileNotFoundError) as error:
-            if time.monotonic() >= give_up:
+        except (ConnectionRefusedError, FileNotFoundError, BlockingIOError) as error:
+            # The last says that it is there, and has not yet taken all who came before.
+            busy = isinstance(error, BlockingIOError)
+            if time.monotonic() >= (began + CONNECT_SECONDS if busy else give_up):
                 raise _not_reached(error) from error
             time.sleep(0.1)
         except OSError as error:

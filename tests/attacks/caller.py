@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import struct
+import time
 from typing import Any
 
 SOCKET = "/run/cfiddle-slurm/socket/sandboxd.sock"
@@ -18,10 +19,15 @@ def frame(kind: bytes, payload: bytes) -> bytes:
 
 def connect(seconds: float = 20.0) -> socket.socket:
     """A connection to sandboxd."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(seconds)
-    connection.connect(SOCKET)
-    return connection
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(seconds)
+        try:
+            connection.connect(SOCKET)
+            return connection
+        except BlockingIOError:  # as many as can wait are waiting
+            connection.close()
+            time.sleep(0.05)
 
 
 def hello(job_id: object = None, **changes: Any) -> bytes:

@@ -33,13 +33,13 @@ class Attack:
         return found + _listed()
 
     def _answers(self, family: int, address: str | tuple[str, int]) -> bool:
-        with socket.socket(family, socket.SOCK_STREAM) as door:
-            door.settimeout(0.5)
-            try:
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as door:
+                door.settimeout(0.5)
                 door.connect(address)
-            except OSError as error:
-                print(f"{address!r}: {error}")
-                return False
+        except OSError as error:
+            print(f"{address!r}: {error}")
+            return False
         return True
 
 

@@ -31,25 +31,25 @@ class Attack:
         return found + [address for address in LOOPBACK if self._answers(address)]
 
     def _leaves(self, address: str, port: int) -> bool:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            try:
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
                 one.sendto(b"x", (address, port))
-            except OSError as error:
-                print(f"{address}:{port}: {error.strerror}")
-                return False
+        except OSError as error:
+            print(f"{address}:{port}: {error.strerror}")
+            return False
         return True
 
     def _answers(self, address: str) -> bool:
         # A question for the root's name servers, RFC 1035.
         question = bytes.fromhex("000101000001000000000000 00 0002 0001")
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            one.settimeout(0.2)
-            try:
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+                one.settimeout(0.2)
                 one.connect((address, 53))
                 one.send(question)
                 one.recv(512)
-            except OSError as error:
-                print(f"{address}: {error}")
-                return False
+        except OSError as error:
+            print(f"{address}: {error}")
+            return False
         return True

@@ -29,12 +29,12 @@ class Attack:
         ]
 
     def _tried(self, kind: int, place: tuple[str, int, int, int]) -> bool:
-        with socket.socket(socket.AF_INET6, kind) as one:
-            one.settimeout(0.2)
-            try:
+        try:
+            with socket.socket(socket.AF_INET6, kind) as one:
+                one.settimeout(0.2)
                 one.connect(place)
                 one.send(b"x")
-            except OSError as error:
-                print(f"{place}: {error}")
-                return False
+        except OSError as error:
+            print(f"{place}: {error}")
+            return False
         return True

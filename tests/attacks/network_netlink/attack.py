@@ -53,13 +53,13 @@ class Attack:
             ("an address, the old way", SIOCSIFADDR, address),
             ("a route, the old way", SIOCADDRT, bytes(120)),
         ):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-                try:
+            try:
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
                     fcntl.ioctl(one, number, data)
-                except OSError as error:
-                    print(f"{what}: {error.strerror}")
-                else:
-                    found.append(what)
+            except OSError as error:
+                print(f"{what}: {error.strerror}")
+            else:
+                found.append(what)
         return found
 
     def _error_of(self, what: str, kind: int, body: bytes) -> int:

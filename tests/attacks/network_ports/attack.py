@@ -28,11 +28,11 @@ class Attack:
         ]
 
     def _answers(self, address: str, port: int) -> bool:
-        with socket.socket() as one:
-            one.settimeout(0.2)
-            try:
+        try:
+            with socket.socket() as one:
+                one.settimeout(0.2)
                 one.connect((address, port))
-            except OSError as error:
-                print(f"{address}:{port}: {error}")
-                return False
+        except OSError as error:
+            print(f"{address}:{port}: {error}")
+            return False
         return True

@@ -1,5 +1,6 @@
 """The client against a small stand-in for sandboxd, over a real socket."""
 
+import errno
 import json
 import os
 import signal
@@ -307,3 +308,27 @@ def test_it_loads_little_before_it_says_hello() -> None:
     command = [sys.executable, "-I", "-S", "-c", code]
     loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     assert not loaded & {"json", "typing", "threading", "subprocess", "pathlib", "re", "cfiddle"}
+
+
+def test_a_daemon_with_a_full_queue_of_callers_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(0)
+    others = []
+    for _ in range(3):
+        other = socket.socket(socket.AF_UNIX)
+        other.setblocking(False)
+        others.append(other)
+        if other.connect_ex(str(path)) == errno.EAGAIN:
+            break
+    else:
+        pytest.fail("the queue is never full")
+    monkeypatch.setenv(client.SOCKET_VARIABLE, str(path))
+    threading.Timer(0.3, lambda: others.append(listener.accept()[0])).start()
+    client.connect().close()
+    listener.close()
+    for other in others:
+        other.close()
