@@ -326,7 +326,7 @@ def test_a_daemon_with_a_full_queue_of_callers_is_waited_for(
             break
     else:
         pytest.fail("the queue is never full")
-    monkeypatch.setenv(client.SOCKET_VARIABLE, str(path))
+    monkeypatch.setenv(SOCKET_VARIABLE, str(path))
     threading.Timer(0.3, lambda: others.append(listener.accept()[0])).start()
     client.connect().close()
     listener.close()
