@@ -21,15 +21,10 @@ if __name__ == "__main__" and not __package__:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from cfiddle_slurm.sandbox.protocol import (
-    ACCEPTED,
-    DATA,
-    END,
     HELLO,
-    OUTPUT,
     PING,
     PROTOCOL,
     RELEASE,
-    RESULT,
     SOCKET_PATH,
     SOCKET_VARIABLE,
     STATUS,
@@ -38,34 +33,26 @@ from cfiddle_slurm.sandbox.protocol import (
     header,
     parse_json,
     read_frame,
-    write_frame,
     write_json,
+)
+from cfiddle_slurm.sandbox.transfer import (
+    CHUNK,
+    Unavailable,
+    receive,
+    remove,
+    send_bundle,
+    write_atomically,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO
+    from typing import Any
 
-    from cfiddle_slurm.sandbox.protocol import Readable
-
-CHUNK = 256 << 10
 CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 4.0
 """How long a sandboxd that is just being replaced by a new one is waited for."""
 RELEASE_SECONDS = 10.0
 _USAGE = "usage: cfiddle-sandbox run JOBDIR | release JOBID | ping"
-
-
-class Unavailable(Exception):
-    """The sandbox could not be used; the text is the sentence for the user."""
-
-    kind = OutcomeKind.UNAVAILABLE
-
-
-class Unwritable(Unavailable):
-    """The job directory takes nothing more: there is no use in another try."""
-
-    kind = OutcomeKind.HOME
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,8 +92,8 @@ def run(folder: str) -> int:
     try:
         if report["outcome"]["kind"] == OutcomeKind.HOME.value:
             # The report says what is wrong; what is half there may have to make room for it.
-            _remove("result.tar.part")
-        _write_atomically("report.json", json.dumps(report).encode())
+            remove("result.tar.part")
+        write_atomically("report.json", json.dumps(report).encode())
     except OSError as error:
         print(f"cfiddle-sandbox: report.json cannot be written: {error}", file=sys.stderr)
         return 1
@@ -170,9 +157,9 @@ def _converse() -> dict[str, Any]:
         # sandboxd bounds every wait on its side; a silent one for minutes is a healthy long run.
         connection.settimeout(None)
         # It may be speaking while we still send: a sender of its own avoids a deadlock.
-        sender = threading.Thread(target=_send, args=(connection, trouble), daemon=True)
+        sender = threading.Thread(target=send_bundle, args=(connection, trouble), daemon=True)
         sender.start()
-        status = _receive(connection.makefile("rb", CHUNK))
+        status = receive(connection.makefile("rb", CHUNK))
     except (OSError, ProtocolError) as error:
         raise Unavailable(f"{_lost(trouble)} ({error})") from error
     finally:
@@ -229,85 +216,6 @@ def _not_reached(error: OSError) -> Unavailable:
     )
 
 
-def _send(connection: socket.socket, trouble: list[str]) -> None:
-    try:
-        with open("bundle.tar", "rb") as bundle, connection.makefile("wb", CHUNK) as stream:
-            while chunk := bundle.read(CHUNK):
-                write_frame(stream, DATA, chunk)
-            write_frame(stream, END, b"")
-    except FileNotFoundError:
-        trouble.append("The job directory holds no bundle.tar.")
-    except (BrokenPipeError, ConnectionResetError):
-        return  # sandboxd has said why, or the receiver sees the end itself
-    except (OSError, ProtocolError) as error:
-        trouble.append(f"The bundle could not be sent: {error}.")
-    if trouble:
-        _hang_up(connection)
-
-
-def _hang_up(connection: socket.socket) -> None:
-    """End the conversation in both directions, which wakes the receiver."""
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it has ended already
-
-
-def _receive(stream: Readable) -> dict[str, Any] | None:
-    """Write output and results as they come; the final status, or None when there was none."""
-    status = None
-    with _create("output.log") as output, _create("result.tar.part") as result:
-        files = {OUTPUT: output, RESULT: result}
-        while status is None and (frame := read_frame(stream)) is not None:
-            kind, payload = frame
-            if kind in files:
-                _append(files[kind], payload)
-            elif kind == STATUS:
-                status = parse_json(payload)
-            elif kind != ACCEPTED:
-                raise ProtocolError(f"sandboxd sent a frame of type {kind!r}.")
-        has_result = result.tell() > 0
-    # Only after the guest's own last word is the result stream whole.
-    if status is not None and status.get("guest") is not None and has_result:
-        os.replace("result.tar.part", "result.tar")
-    else:
-        os.unlink("result.tar.part")
-    return status
-
-
-def _create(name: str) -> BinaryIO:
-    try:
-        return open(name, "wb", buffering=0)
-    except OSError as error:
-        raise _unwritable(error) from error
-
-
-def _unwritable(error: OSError) -> Unavailable:
-    import errno
-
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-    reason = error.strerror or str(error)
-    return (Unwritable if full else Unavailable)(
-        f"The job directory on the shared home cannot be written: {reason}."
-    )
-
-
-def _append(stream: BinaryIO, payload: bytes) -> None:
-    try:
-        rest = memoryview(payload)
-        while rest:
-            rest = rest[stream.write(rest) :]
-    except OSError as error:
-        raise _unwritable(error) from error
-
-
-def _remove(name: str) -> None:
-    try:
-        os.unlink(name)
-    except OSError:
-        pass  # as above: the report matters, not this
-
-
 def _own_report(kind: OutcomeKind, message: str) -> dict[str, Any]:
     return {
         "protocol": PROTOCOL,
@@ -330,15 +238,6 @@ def _run_id() -> object:
             return parse_json(stream.read(1 << 16)).get("run_id")
     except (OSError, ProtocolError):
         return None
-
-
-def _write_atomically(name: str, data: bytes) -> None:
-    with open(f"{name}.part", "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        # On a network file system the write may fail only now; a report must not be half there.
-        os.fsync(stream.fileno())
-    os.replace(f"{name}.part", name)
 
 
 def release(job_id: str) -> int:
