@@ -26,6 +26,8 @@ CORPUS, CRASHES = FOLDER / "corpus", FOLDER / "crashes"
 ROOT = FOLDER.parents[1]
 SECONDS = 600.0
 MAX_BYTES = 1 << 15
+MOST_KEPT = 20
+"""Inputs without a name of their own, for each target: the unit tests replay them all."""
 _START_SECONDS = 120.0
 _MERGE_SECONDS = 300.0
 _OPTIONS = (
@@ -101,7 +103,7 @@ def _crashes(target: str) -> list[Path]:
 
 
 def _keep(program: Path, corpus: Path, new: Path, cover: Path) -> int:
-    """Let the corpus be its named inputs, and the fewest others that reach all code reached."""
+    """Let the corpus be its named inputs, and the fewest and shortest others that reach more."""
     cover.mkdir()
     for path in corpus.iterdir():
         if not _HASH.fullmatch(path.name):
@@ -113,7 +115,9 @@ def _keep(program: Path, corpus: Path, new: Path, cover: Path) -> int:
     )
     if done.status != 0:
         raise FuzzerFailed(f"Merging failed: {' '.join(done.stderr.split()[-60:])}")
-    wanted = {path.name: path for path in cover.iterdir() if _HASH.fullmatch(path.name)}
+    found = [path for path in cover.iterdir() if _HASH.fullmatch(path.name)]
+    found.sort(key=lambda path: (path.stat().st_size, path.name))
+    wanted = {path.name: path for path in found[:MOST_KEPT]}
     for path in corpus.iterdir():
         if _HASH.fullmatch(path.name) and path.name not in wanted:
             path.unlink()
