@@ -33,9 +33,13 @@ def main(folder: Path) -> None:
     """Attack, and see whether an ordinary run is right afterwards."""
     plan = tomllib.loads((folder / "attack.toml").read_text())
     verdict: dict[str, Any] = {"error": None, "message": "", "value": None}
+    # Always the same one: it is built once for all attacks.
+    workshop = Path.home() / "ordinary"
+    workshop.mkdir(exist_ok=True)
+    os.chdir(workshop)
+    ordinary = cfiddle.build(cfiddle.code(ORDINARY))
     with tempfile.TemporaryDirectory(prefix="attack ", dir=Path.home()) as place:
         os.chdir(place)
-        ordinary = cfiddle.build(cfiddle.code(ORDINARY))
         cfiddle_slurm.configure(scheduler="slurm", **plan.get("settings", {}))
         arguments = plan.get("arguments", {"n": 1} if plan["door"] == "experiment" else {})
         verdict["began"] = time.time()
@@ -44,7 +48,7 @@ def main(folder: Path) -> None:
         except cfiddle.CFiddleException as error:
             verdict["error"], verdict["message"] = type(error).__name__, str(error)
         verdict["ended"] = time.time()
-        os.chdir(place)
+        os.chdir(workshop)
         report = cfiddle_slurm.last_report()
         verdict["report"] = report.to_dict() if report is not None else None
         cfiddle_slurm.configure(scheduler="slurm", submit="srun")

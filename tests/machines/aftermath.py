@@ -2,15 +2,22 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from cfiddle_slurm import process
 from tests.machines.harness import Machines
 
 WORKERS = ("w1", "w2")
+IN_SERVICE = ("idle", "allocated", "mixed", "completing")
 SANDBOXES = "--filter=label=cfiddle-slurm.sandbox"
-_JOB = '{{.ID}} {{.Label "cfiddle-slurm.job"}}'
-# Accounts are known to the workers by number only.
-_OF_USER = """
+SECONDS = 60.0
+# One command for each machine, since they are asked after every attack.
+_IN_CONTROLLER = """
+squeue --noheader --format='job %i %u'
+sinfo --noheader --Node --format='node %N %T'
+"""
+_IN_WORKER = """
 for place in /tmp /var/tmp /dev/shm /dev/mqueue /run; do
     find "$place" -xdev -user "$1" 2>/dev/null | sed 's/^/file /'
 done
@@ -19,6 +26,12 @@ for kind in m q s; do
 done
 ps -o pid=,args= -u "$1" | sed 's/^/process /'
 ls /run/cfiddle-slurm/jobs | sed 's/^/registration /'
+"""
+_ON_MACHINE = """
+docker ps --all --format='container {{.ID}} {{.Label "cfiddle-slurm.job"}}' \
+    --filter=label=cfiddle-slurm.sandbox
+docker exec "$(docker ps --quiet --filter=label=com.docker.swarm.service.name=cfiddle_$1 \
+    | head -n 1)" sh -c "$2" sh "$3"
 """
 
 
@@ -47,41 +60,39 @@ def baseline(cluster: Machines, worker: str) -> Baseline:
 
 
 def left_of(cluster: Machines, uid: str, user: str) -> list[str]:
-    """What is left of a user's jobs, which must all have ended: a sentence for each thing."""
-    before = queue(cluster)
-    seen = [(worker, line) for worker in WORKERS for line in things(cluster, worker, uid)]
-    after = queue(cluster)
-    found = [f"job {job} is in the queue" for job, owner in after.items() if owner == user]
-    for worker, line in seen:
-        # What belongs to a job that others have there just now is nobody's leftover.
-        kind, _, rest = line.partition(" ")
-        belongs = kind in ("container", "registration") and rest.split()[-1] in {**before, **after}
-        if not belongs:
-            found.append(f"{worker}: {line}")
+    """What is not as it was, once a user's jobs have ended: a sentence for each thing.
+
+    Args:
+        uid: the user's number; the workers know no names.
+    """
+    with ThreadPoolExecutor(1 + len(WORKERS)) as pool:
+        asked = pool.submit(seen, cluster, "head", "controller", uid)
+        there = list(pool.map(lambda name: seen(cluster, name, "worker", uid), WORKERS))
+        known = asked.result()
+    owners = {line.split()[1]: line.split()[2] for line in known if line.startswith("job ")}
+    states = {line.split()[1]: line.split()[2] for line in known if line.startswith("node ")}
+    found = [f"job {job} is in the queue" for job, owner in owners.items() if owner == user]
+    found += [f"{name} is {states.get(name)}" for name in WORKERS
+              if states.get(name) not in IN_SERVICE]  # fmt: skip
+    for worker, lines in zip(WORKERS, there, strict=True):
+        found += [f"{worker}: {line}" for line in lines if not _belongs(line, owners)]
     return found
 
 
-def things(cluster: Machines, worker: str, uid: str) -> list[str]:
-    """Sandboxes, whosever they are, and in the worker's container what is of an account."""
-    listing = ("docker", "ps", "--all", f"--format=container {_JOB}", SANDBOXES)
-    inside = cluster.on_service(worker, "worker", "sh", "-c", _OF_USER, "sh", uid)
-    return [*cluster.on(worker, *listing).splitlines(), *inside.splitlines()]
+def _belongs(line: str, owners: dict[str, str]) -> bool:
+    """Whether it is of a job that is in the queue just now, and so nobody's leftover."""
+    kind, _, rest = line.partition(" ")
+    return kind in ("container", "registration") and rest.split()[-1] in owners
 
 
-def queue(cluster: Machines) -> dict[str, str]:
-    """The user of each job that waits or runs."""
-    text = cluster.on_service("head", "controller", "squeue", "--noheader", "--format=%i %u")
-    return dict(line.split() for line in text.splitlines())
-
-
-def out_of_service(cluster: Machines) -> list[str]:
-    """Workers that take no jobs, with Slurm's word for their state."""
-    words = ("sinfo", "--noheader", "--Node", "--format=%N %T")
-    states = dict(
-        line.split() for line in cluster.on_service("head", "controller", *words).splitlines()
-    )
-    good = ("idle", "allocated", "mixed", "completing")
-    return [f"{name} is {states.get(name)}" for name in WORKERS if states.get(name) not in good]
+def seen(cluster: Machines, machine: str, service: str, uid: str) -> list[str]:
+    """Sandboxes on a machine, and what a service's container there tells."""
+    inside = _IN_CONTROLLER if service == "controller" else _IN_WORKER
+    words = ("sh", "-c", _ON_MACHINE, "sh", service, inside, uid)
+    done = process.run(cluster.arguments_on(machine, *words), timeout=SECONDS)
+    if done.status != 0:
+        return [f"nothing is told by {service}: {done.stderr.strip()[-200:]}"]
+    return done.stdout.splitlines()
 
 
 def jobs_started(cluster: Machines, user: str, began: float) -> int:

@@ -19,7 +19,6 @@ from tests.machines.aftermath import (
     ids,
     jobs_started,
     left_of,
-    out_of_service,
     parse_measurements,
 )
 from tests.machines.harness import Machines
@@ -154,7 +153,7 @@ def aftermath(cluster: Machines, attack: Attack, user: str, uid: str, began: flo
     """What is not as it was, once the cluster had time to clean up."""
     give_up = time.monotonic() + SETTLE_SECONDS
     while True:
-        found = left_of(cluster, uid, user) + out_of_service(cluster)
+        found = left_of(cluster, uid, user)
         if not found or time.monotonic() > give_up:
             break
         time.sleep(0.3)
