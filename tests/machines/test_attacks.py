@@ -12,7 +12,7 @@ from queue import SimpleQueue
 import pytest
 
 from cfiddle_slurm import process
-from tests.attacks.corpus import ATTACKS, Attack, Verdict, carry_out
+from tests.attacks.corpus import ATTACKS, SECONDS, Attack, Verdict, carry_out
 from tests.machines.aftermath import (
     WORKERS,
     baseline,
@@ -33,10 +33,11 @@ SETTLE_SECONDS = 20.0
 
 @dataclass
 class Outcome:
-    """How an attack ended, and what was wrong afterwards."""
+    """How an attack ended, what was wrong afterwards, and what it was to a neighbour."""
 
     verdict: Verdict
     faults: list[str]
+    beside: str = ""
 
 
 class Neighbour:
@@ -75,8 +76,9 @@ class Siege:
     """All attacks, carried out one after the other for each attacker; results by name."""
 
     outcomes: "dict[str, Future[Outcome]]"
-    ratios: dict[str, str] = field(default_factory=dict)
     neighbours_error: str | None = None
+    abandoned: threading.Event = field(default_factory=threading.Event)
+    """Set when nobody asks for outcomes any more."""
 
 
 @pytest.fixture(scope="module")
@@ -93,34 +95,59 @@ def siege(cluster: Machines) -> Iterator[Siege]:
     thread = threading.Thread(target=besiege, args=(cluster, made, numbers), daemon=True)
     thread.start()
     yield made
-    thread.join(60)
+    made.abandoned.set()
+    thread.join(SECONDS)
     assert {worker: baseline(cluster, worker) for worker in WORKERS} == before
 
 
 def besiege(cluster: Machines, siege: Siege, numbers: dict[str, str]) -> None:
-    """Carry out everything."""
-    attacks = [Attack.load(name) for name in NAMES]
-    free: SimpleQueue[str] = SimpleQueue()
-    neighbour = Neighbour(cluster)
+    """Carry out everything; whatever happens, nobody waits for an outcome that does not come."""
+    try:
+        attacks = [Attack.load(name) for name in NAMES]
+        beside_a_neighbour(cluster, siege, attacks, numbers)
+        free: SimpleQueue[str] = SimpleQueue()
+        for user in ATTACKERS:
+            free.put(user)
+        with ThreadPoolExecutor(len(ATTACKERS)) as pool:
+            for attack in attacks:
+                if attack.group != "resources":
+                    pool.submit(settle_by_one_of, free, cluster, siege, attack, numbers)
+    except BaseException as error:  # it is raised again where the outcomes are asked for
+        for outcome in siege.outcomes.values():
+            if not outcome.done():
+                outcome.set_exception(error)
+
+
+def beside_a_neighbour(
+    cluster: Machines, siege: Siege, attacks: list[Attack], numbers: dict[str, str]
+) -> None:
+    """The attacks on resources, one after the other."""
+    neighbour, user = Neighbour(cluster), ATTACKERS[0]
     wait_for_measurements(neighbour, 3)
     quiet_since = 0.0
-    for user in ATTACKERS[:1]:
-        free.put(user)
     for attack in attacks:
         if attack.group == "resources":
-            settle(cluster, siege, attack, free, numbers)
-            outcome = siege.outcomes[attack.name]
-            if outcome.exception() is None:
-                verdict = outcome.result().verdict
-                siege.ratios[attack.name] = ratio(neighbour.measured(), verdict, quiet_since)
-                quiet_since = verdict.ended_at
+            outcome = settle(cluster, siege, attack, user, numbers[user])
+            if outcome is not None:
+                outcome.beside = ratio(neighbour.measured(), outcome.verdict, quiet_since)
+                quiet_since = outcome.verdict.ended_at
+                siege.outcomes[attack.name].set_result(outcome)
     siege.neighbours_error = neighbour.stop()
-    for user in ATTACKERS[1:]:
-        free.put(user)
-    with ThreadPoolExecutor(len(ATTACKERS)) as pool:
-        for attack in attacks:
-            if attack.group != "resources":
-                pool.submit(settle, cluster, siege, attack, free, numbers)
+
+
+def settle_by_one_of(
+    free: "SimpleQueue[str]",
+    cluster: Machines,
+    siege: Siege,
+    attack: Attack,
+    numbers: dict[str, str],
+) -> None:
+    """As :func:`settle`, by the next attacker who has nothing to do."""
+    user = free.get()
+    outcome = settle(cluster, siege, attack, user, numbers[user])
+    free.put(user)
+    if outcome is not None:
+        siege.outcomes[attack.name].set_result(outcome)
 
 
 def wait_for_measurements(neighbour: Neighbour, count: int) -> None:
@@ -129,24 +156,17 @@ def wait_for_measurements(neighbour: Neighbour, count: int) -> None:
         time.sleep(0.1)
 
 
-def settle(
-    cluster: Machines,
-    siege: Siege,
-    attack: Attack,
-    free: "SimpleQueue[str]",
-    numbers: dict[str, str],
-) -> None:
-    """Have the next free attacker carry out an attack, and look at what is left."""
-    user = free.get()
+def settle(cluster: Machines, siege: Siege, attack: Attack, user: str, uid: str) -> Outcome | None:
+    """Have a user carry out an attack, and look at what is left; None if that was not possible."""
     try:
+        assert not siege.abandoned.is_set(), "the tests have ended"
         began = time.time()
         verdict = carry_out(attack, cluster.cluster, user)
-        faults = attack.faults(verdict) + aftermath(cluster, attack, user, numbers[user], began)
-        siege.outcomes[attack.name].set_result(Outcome(verdict, faults))
+        faults = attack.faults(verdict) + aftermath(cluster, attack, user, uid, began)
+        return Outcome(verdict, faults)
     except BaseException as error:  # it is raised again where the outcome is asked for
         siege.outcomes[attack.name].set_exception(error)
-    finally:
-        free.put(user)
+        return None
 
 
 def aftermath(cluster: Machines, attack: Attack, user: str, uid: str, began: float) -> list[str]:
@@ -177,8 +197,8 @@ def ratio(measured: list[dict[str, float]], verdict: Verdict, quiet_since: float
         if each["began"] > quiet_since and each["ended"] < verdict.began
     ]
     if not during or not quiet:
-        return "-"
-    return f"{statistics.median(during) / statistics.median(quiet):.2f} ({len(during)})"
+        return "neighbour: not measured"
+    return f"neighbour x {statistics.median(during) / statistics.median(quiet):.2f} ({len(during)})"
 
 
 def test_there_are_attacks_of_every_group() -> None:
@@ -192,10 +212,9 @@ def test_there_are_attacks_of_every_group() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_attack(siege: Siege, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     outcome = siege.outcomes[name].result(1200)
-    beside = siege.ratios.get(name, "")
     with capsys.disabled():
         words = f"{outcome.verdict.seconds:5.1f} s  {outcome.verdict.ended}"
-        print(f"  {words[:60]:60} {'neighbour x ' + beside if beside else ''}")
+        print(f"  {words[:60]:60} {outcome.beside}")
     assert outcome.faults == [], outcome.verdict.printed[-4000:]
 
 
