@@ -23,6 +23,12 @@ $bin/ruff check .
 $bin/ruff format --check .
 $bin/mypy
 
+# It waits for downloads most of the time: the unit tests have the processors meanwhile.
+installation=$(mktemp)
+$bin/pytest tests/packaging -q -v --no-header >"$installation" 2>&1 &
+installing=$!
+trap 'kill "$installing" 2>/dev/null || true; rm -f "$installation"' EXIT
+
 step "unit tests"
 rm -f .coverage .coverage.*
 $bin/pytest tests/unit --cov=cfiddle_slurm --cov-report= -q
@@ -31,7 +37,11 @@ step "behaviour, scheduler=local"
 $bin/pytest tests/behaviour --scheduler=local --cov=cfiddle_slurm --cov-append --cov-report= -q
 
 step "installation into empty environments"
-$bin/pytest tests/packaging -q -v --no-header
+installed=0
+wait "$installing" || installed=$?
+cat "$installation"
+rm -f "$installation"
+[ "$installed" = 0 ] || exit "$installed"
 
 was_up=no
 if docker info >/dev/null 2>&1 && $bin/python -m cfiddle_slurm.cluster status >/dev/null 2>&1; then
