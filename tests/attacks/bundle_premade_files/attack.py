@@ -14,7 +14,7 @@ extern "C" long attack(long n) {
     _exit(3);
 }
 """
-CLOSED = ("/etc/passwd", "/usr/local/bin/cfiddle-sandbox", "/", "/proc/1/mem", "/dev/full")
+CLOSED = ("/etc/passwd", "/usr/local/bin/cfiddle-sandbox", "/", "/proc/1/mem")
 ON_THE_WORKER = ("/tmp/planted", "/dev/shm/planted")
 
 
@@ -39,6 +39,8 @@ def attack(student: Student) -> list[str]:
         "unavailable",
         sentence="cannot be written",
     )
+    full = {"/dev/full": directory("output.log", "/dev/full")}
+    wrong += student.not_refused(full, "home", sentence="cannot be written")
     # What lies on the worker is the student's own as long as the job is there, and not longer.
     for target in ON_THE_WORKER:
         wrong += student.not_refused({f"into {target}": directory("output.log", target)}, "exited")
