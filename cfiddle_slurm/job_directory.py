@@ -14,7 +14,7 @@ from typing import Any
 
 from cfiddle_slurm.archive import Member, write_tar
 from cfiddle_slurm.errors import CFiddleSlurmError, HomeUnwritable, InputError, SettingsError
-from cfiddle_slurm.sandbox.protocol import ProtocolError, parse_json
+from cfiddle_slurm.sandbox.protocol import HOME_ERRORS, ProtocolError, parse_json
 
 BUNDLE = "bundle.tar"
 REQUEST = "request.json"
@@ -29,7 +29,6 @@ OWNER = "owner"
 """Locked by the notebook's process as long as it lives; holds its process number and host."""
 
 _MAX_REPORT = 1 << 20
-_UNWRITABLE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 _PROBE_BYTES = 64 << 10
 _FOREIGN_SECONDS = 86400.0
 """Another host's locks are believed to be seen here, but not at once: not every NFS shows them."""
@@ -37,7 +36,7 @@ _FOREIGN_SECONDS = 86400.0
 
 def home_trouble(error: OSError) -> HomeUnwritable | None:
     """The error that says so when the shared home is what is wrong."""
-    if error.errno not in _UNWRITABLE:
+    if error.errno not in HOME_ERRORS:
         return None
     what = "read-only" if error.errno == errno.EROFS else "full"
     return HomeUnwritable(

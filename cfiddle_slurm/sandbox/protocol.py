@@ -6,6 +6,7 @@ travel over sandboxd's unix socket and over the guest's stdin and stdout.
 
 from __future__ import annotations
 
+import errno
 import struct
 from enum import Enum
 
@@ -71,6 +72,10 @@ class OutcomeKind(str, Enum):
     GUEST_ERROR = "guest_error"
     HOME = "home"
     """Of the client alone: what came back could not be written to the job directory."""
+
+
+HOME_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+"""The system's errors that say that the shared home takes nothing more, whoever tries."""
 
 
 def header(kind: bytes, length: int) -> bytes:

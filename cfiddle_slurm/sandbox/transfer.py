@@ -13,6 +13,7 @@ from cfiddle_slurm.sandbox.protocol import (
     ACCEPTED,
     DATA,
     END,
+    HOME_ERRORS,
     OUTPUT,
     RESULT,
     STATUS,
@@ -104,11 +105,8 @@ def _create(name: str) -> BinaryIO:
 
 
 def _unwritable(error: OSError) -> Unavailable:
-    import errno
-
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
     reason = error.strerror or str(error)
-    return (Unwritable if full else Unavailable)(
+    return (Unwritable if error.errno in HOME_ERRORS else Unavailable)(
         f"The job directory on the shared home cannot be written: {reason}."
     )
 

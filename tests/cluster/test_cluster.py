@@ -1,6 +1,5 @@
 """Runs on the real cluster, looked at from outside."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm.cluster import stack
+from tests.patience import wait_for
 
 from .conftest import HEAD, SECONDS, docker, in_service, python_result, start_python
 
@@ -113,11 +113,11 @@ def stopped(service: str) -> Iterator[None]:
     label = f"--filter=label=com.docker.swarm.service.name={name}"
     try:
         docker("service", "update", "--detach", f"--constraint-add={NOWHERE}", name)
-        wait_for(lambda: docker("ps", "--quiet", label) == "")
+        wait_for(lambda: docker("ps", "--quiet", label) == "", f"{service} is gone")
         yield
     finally:
         docker("service", "update", "--detach", f"--constraint-rm={NOWHERE}", name)
-        wait_for(lambda: docker("ps", "--quiet", label) != "")
+        wait_for(lambda: docker("ps", "--quiet", label) != "", f"{service} is back")
         stack.wait_until_healthy(HEAD, SECONDS, lambda _: None)
 
 
@@ -138,21 +138,13 @@ def test_without_slurmctld_a_run_says_so(python_as: Callable[[str, str], Any]) -
 
 def test_a_job_that_somebody_else_cancels(python_as: Callable[[str, str], Any]) -> None:
     running = start_python("jovyan", program(ERROR, body=SPIN, time_limit=100))
-    wait_for(lambda: docker("ps", "--quiet", f"--filter=label={stack.SANDBOX_LABEL}") != "")
+    sandboxes = ("ps", "--all", "--quiet", f"--filter=label={stack.SANDBOX_LABEL}")
+    wait_for(lambda: docker(*sandboxes) != "", "the experiment runs")
     in_service("controller", "scancel", "--user=jovyan")
     name, text, _ = python_result(running)
     assert name == "Cancelled", text
-    wait_for(
-        lambda: docker("ps", "--all", "--quiet", f"--filter=label={stack.SANDBOX_LABEL}") == ""
-    )
-    wait_for(lambda: in_service("controller", "squeue", "--noheader") == "")
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not happen"
-        time.sleep(0.2)
+    wait_for(lambda: docker(*sandboxes) == "", "the sandbox is removed")
+    wait_for(lambda: in_service("controller", "squeue", "--noheader") == "", "no job is left")
 
 
 @pytest.mark.parametrize("image", ["cfiddle-sandbox", "cfiddle-cluster", "cfiddle-user"])

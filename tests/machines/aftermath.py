@@ -28,8 +28,7 @@ ps -o pid=,args= -u "$1" | sed 's/^/process /'
 ls /run/cfiddle-slurm/jobs | sed 's/^/registration /'
 """
 _ON_MACHINE = """
-docker ps --all --format='container {{.ID}} {{.Label "cfiddle-slurm.job"}}' \
-    --filter=label=cfiddle-slurm.sandbox
+docker ps --all --format='container {{.ID}} {{.Label "cfiddle-slurm.job"}}' "$4"
 docker exec "$(docker ps --quiet --filter=label=com.docker.swarm.service.name=cfiddle_$1 \
     | head -n 1)" sh -c "$2" sh "$3"
 """
@@ -88,7 +87,7 @@ def _belongs(line: str, owners: dict[str, str]) -> bool:
 def seen(cluster: Machines, machine: str, service: str, uid: str) -> list[str]:
     """Sandboxes on a machine, and what a service's container there tells."""
     inside = _IN_CONTROLLER if service == "controller" else _IN_WORKER
-    words = ("sh", "-c", _ON_MACHINE, "sh", service, inside, uid)
+    words = ("sh", "-c", _ON_MACHINE, "sh", service, inside, uid, SANDBOXES)
     done = process.run(cluster.arguments_on(machine, *words), timeout=SECONDS)
     if done.status != 0:
         return [f"nothing is told by {service}: {done.stderr.strip()[-200:]}"]

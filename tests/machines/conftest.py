@@ -1,13 +1,8 @@
 """A cluster of three machines, made by the commands that an administrator would type."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-# The tests' own helper module, under whatever working directory pytest was started.
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from cfiddle_slurm.process import CommandTimeout
 from tests.machines.harness import Machines

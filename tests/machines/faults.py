@@ -8,7 +8,8 @@ from typing import Any
 
 from cfiddle_slurm import process
 from tests.machines.harness import HOME_SIZE, Machines
-from tests.machines.stages import JOBS, STAGES, Notebook, Staged, wait_for
+from tests.machines.stages import JOBS, STAGES, Notebook, Staged
+from tests.patience import wait_for
 
 _HELD = ("staged", "submitted", "queued", "starting", "returning")
 

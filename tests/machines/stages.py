@@ -5,19 +5,18 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm import process
 from tests.machines.harness import Machines
+from tests.patience import SECONDS
 
 STAGES = ("staged", "submitted", "queued", "starting", "running", "returning")
 USER = "faults"
 JOBS = f"/srv/home/{USER}/.cfiddle-slurm/jobs"
 """Where its runs have their directories, as the machines see it."""
-SECONDS = 120.0
 _PROGRAM = Path(__file__).parent / "notebook.py"
 _WRAP = 'mkdir -p wrapped && printf "%s\\n" "$1" >wrapped/sbatch && chmod +x wrapped/sbatch'
 _NAP = 4000
@@ -36,14 +35,6 @@ _CONDITIONS = {
     "running": ('grep -qs running "$folder/output.log"', ":"),
     "returning": ('[ -s "$folder/result.tar.part" ]', _STOP),
 }
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
-    """Wait until something is so."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, f"not within {seconds:g} s: {what}"
-        time.sleep(0.1)
 
 
 @dataclass

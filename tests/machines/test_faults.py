@@ -19,19 +19,20 @@ from rich.console import Console
 from rich.table import Table
 
 from cfiddle_slurm import process
+from tests.machines.aftermath import SANDBOXES, WORKERS
 from tests.machines.faults import FAULTS, Fault, Scene
 from tests.machines.harness import Machines
-from tests.machines.stages import JOBS, STAGES, USER, Notebook, wait_for
+from tests.machines.stages import JOBS, STAGES, USER, Notebook
+from tests.patience import wait_for
 
 pytestmark = pytest.mark.timeout(600)
-WORKERS = ("w1", "w2")
 AGAIN = "right, tried once more"
 RIGHT = "right"
 _DOCS = Path(__file__).parents[2] / "docs" / "reliability.md"
 _NODE = {"starting": "w1", "running": "w1", "returning": "w2"}
 _ORDER = ("returning", "starting", "running", "staged", "submitted", "queued")
 _LEFT = """
-docker ps --all --quiet --filter=label=cfiddle-slurm.sandbox
+docker ps --all --quiet {sandboxes}
 ls /var/lib/docker/volumes/cfiddle_run/_data/jobs
 pgrep --list-full --uid {uid}
 true
@@ -153,7 +154,7 @@ class Corpus:
 
     def _nothing_is_left(self) -> None:
         scene = Scene(self.machines, self._notebook)
-        script = _LEFT.format(uid=self._uid)
+        script = _LEFT.format(uid=self._uid, sandboxes=SANDBOXES)
         wait_for(
             lambda: not any(scene.shell(worker, script) for worker in WORKERS),
             "no sandbox, registration or process is left",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.machines.harness import Machines
+from tests.patience import wait_for
 
 pytestmark = pytest.mark.timeout(1800)
 PROGRAM = Path(__file__).parent / "many_runs.py"
@@ -20,7 +21,8 @@ PROGRAM = Path(__file__).parent / "many_runs.py"
 def all_is_well(cluster: Machines) -> Iterator[None]:
     """After each test the cluster is as healthy as before, and has no job."""
     yield
-    wait_for(lambda: status(cluster)["queue"] == [] and cluster.cluster("status").status == 0)
+    wait_for(lambda: status(cluster)["queue"] == [], "the queue is empty")
+    wait_for(lambda: cluster.cluster("status").status == 0, "the cluster is healthy")
 
 
 def status(cluster: Machines) -> dict[str, Any]:
@@ -28,11 +30,9 @@ def status(cluster: Machines) -> dict[str, Any]:
     return facts
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not happen"
-        time.sleep(0.5)
+def nodes(cluster: Machines) -> set[str]:
+    """Where jobs are; an empty text stands for the queue."""
+    return {job["node"] or "" for job in status(cluster)["queue"]}
 
 
 def many_runs(
@@ -129,7 +129,7 @@ def test_a_service_is_restarted_under_twenty_runs(cluster: Machines, service: st
     user = f"restart-{service}"
     cluster.check("user", "add", user)
     runs = in_background(many_runs, cluster, user, 20, 1)
-    wait_for(lambda: len(status(cluster)["queue"]) >= 10)
+    wait_for(lambda: len(status(cluster)["queue"]) >= 10, "many runs are under way")
     cluster.on("head", "docker", "service", "update", "--quiet", "--force", f"cfiddle_{service}")
     assert [run["error"] for run in runs.result()] == [None] * 20
     assert jobs_of(cluster, user) == 20
@@ -147,7 +147,7 @@ def test_a_worker_comes_and_goes(cluster: Machines) -> None:
     for _ in range(2):
         cluster.check("worker", "resume", "w3")
     runs = in_background(many_runs, cluster, "jovyan", 6, 3)
-    wait_for(lambda: {job["node"] for job in status(cluster)["queue"]} >= {"w1", "w2", "w3"})
+    wait_for(lambda: nodes(cluster) >= {"w1", "w2", "w3"}, "all three workers run jobs")
     for _ in range(2):
         cluster.check("worker", "remove", address)
     assert [run["error"] for run in runs.result()] == [None] * 6
@@ -158,7 +158,7 @@ def test_a_worker_comes_and_goes(cluster: Machines) -> None:
 
 def test_an_update_lets_running_jobs_finish(cluster: Machines) -> None:
     runs = in_background(many_runs, cluster, "jovyan", 8, 10)
-    wait_for(lambda: any(job["node"] for job in status(cluster)["queue"]))
+    wait_for(lambda: nodes(cluster) - {""}, "a job runs")
     text = cluster.file.read_text()
     cluster.file.write_text(f"{text}\n[sandbox]\nwall_seconds = 300\n")
     for _ in range(2):
@@ -177,14 +177,17 @@ def test_an_update_lets_running_jobs_finish(cluster: Machines) -> None:
 
 def test_a_worker_loses_its_power_in_the_middle_of_a_job(cluster: Machines) -> None:
     runs = in_background(many_runs, cluster, "jovyan", 2, 15)
-    wait_for(lambda: {job["node"] for job in status(cluster)["queue"]} == {"w1", "w2"})
+    wait_for(lambda: nodes(cluster) == {"w1", "w2"}, "both workers run jobs")
     cluster.kill("w2")
     found = runs.result()
     assert [run["error"] for run in found] == [None, None]
     assert {run["node"] for run in found} == {"w1"}, "the lost run is retried elsewhere"
     assert [w["usable"] for w in status(cluster)["workers"]] == [True, False]
     cluster.boot("w2")
-    wait_for(lambda: all(worker["usable"] for worker in status(cluster)["workers"]))
+    wait_for(
+        lambda: all(worker["usable"] for worker in status(cluster)["workers"]),
+        "the machine is a worker again",
+    )
     assert "w2" in cluster.check("test")
 
 

@@ -1,16 +1,13 @@
 """Fixtures of the tests against a real engine and the real image."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-# The tests' own helper module, under whatever working directory pytest was started.
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from cfiddle_slurm.sandbox.engine import Engine, EngineAddress, EngineError
-from tests.sandbox.harness import IMAGE, Experiments, Sandboxd, wait_until
+from tests.patience import wait_until
+from tests.sandbox.harness import IMAGE, Experiments, Sandboxd
 
 
 @pytest.fixture(scope="session", autouse=True)

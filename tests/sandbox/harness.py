@@ -7,7 +7,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from cfiddle_slurm.bundle import Manifest
 from cfiddle_slurm.sandbox import client
 from cfiddle_slurm.sandbox.engine import Engine, EngineAddress
 from cfiddle_slurm.sandbox.protocol import SOCKET_VARIABLE
+from tests.patience import wait_until
 
 HERE = Path(__file__).parent
 SECCOMP = HERE.parents[1] / "sandbox" / "seccomp.json"
@@ -38,16 +38,6 @@ bundle_bytes = "64MiB"
 busy_wait_seconds = 15
 progress_seconds = 2
 """
-
-
-def wait_until(condition: Any, seconds: float) -> bool:
-    """Whether something became true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @dataclass

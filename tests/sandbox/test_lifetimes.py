@@ -24,7 +24,8 @@ from cfiddle_slurm.sandbox.protocol import (
     parse_json,
     read_frame,
 )
-from tests.sandbox.harness import POLICY, SECCOMP, Experiments, Job, Sandboxd, wait_until
+from tests.patience import wait_until
+from tests.sandbox.harness import POLICY, SECCOMP, Experiments, Job, Sandboxd
 
 pytestmark = pytest.mark.docker
 
