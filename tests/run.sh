@@ -23,34 +23,29 @@ $bin/ruff check .
 $bin/ruff format --check .
 $bin/mypy
 
-# It waits for downloads most of the time: the unit tests have the processors meanwhile.
-installation=$(mktemp)
-$bin/pytest tests/packaging -q -v --no-header >"$installation" 2>&1 &
-installing=$!
-trap 'kill "$installing" 2>/dev/null || true; rm -f "$installation"' EXIT
-
 step "unit tests"
 rm -f .coverage .coverage.*
 $bin/pytest tests/unit --cov=cfiddle_slurm --cov-report= -q
-
-step "behaviour, scheduler=local"
-$bin/pytest tests/behaviour --scheduler=local --cov=cfiddle_slurm --cov-append --cov-report= -q
-
-step "installation into empty environments"
-installed=0
-wait "$installing" || installed=$?
-cat "$installation"
-rm -f "$installation"
-[ "$installed" = 0 ] || exit "$installed"
 
 was_up=no
 if docker info >/dev/null 2>&1 && $bin/python -m cfiddle_slurm.cluster status >/dev/null 2>&1; then
     was_up=yes
 fi
+installation=$(mktemp)
+installing=""
 finish() {
+    [ -z "$installing" ] || kill "$installing" 2>/dev/null || true
+    rm -f "$installation"
     [ "$was_up" = yes ] || make --no-print-directory down
 }
 trap finish EXIT
+
+# It waits for downloads most of the time: others have the processors meanwhile.
+$bin/pytest tests/packaging -q -v --no-header >"$installation" 2>&1 &
+installing=$!
+
+step "behaviour, scheduler=local"
+$bin/pytest tests/behaviour --scheduler=local --cov=cfiddle_slurm --cov-append --cov-report= -q
 
 step "the one-machine cluster"
 make --no-print-directory up
@@ -60,6 +55,13 @@ $bin/pytest tests/sandbox --cov=cfiddle_slurm --cov-append --cov-report= -q
 
 step "behaviour, scheduler=slurm, the cluster itself, and Jupyter in a browser"
 $bin/pytest tests/cluster --cov=cfiddle_slurm --cov-append --cov-report= -q
+
+step "installation into empty environments"
+installed=0
+wait "$installing" || installed=$?
+installing=""
+cat "$installation"
+[ "$installed" = 0 ] || exit "$installed"
 
 step "a cluster of three machines"
 $bin/pytest tests/machines --cov=cfiddle_slurm --cov-append --cov-report= -v --no-header

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cfiddle_slurm import process
 from cfiddle_slurm.cluster import stack
 from tests.patience import wait_for
 
@@ -145,6 +146,14 @@ def test_a_job_that_somebody_else_cancels(python_as: Callable[[str, str], Any]) 
     assert name == "Cancelled", text
     wait_for(lambda: docker(*sandboxes) == "", "the sandbox is removed")
     wait_for(lambda: in_service("controller", "squeue", "--noheader") == "", "no job is left")
+
+
+def test_the_controller_asks_no_name_server(python_as: Callable[[str, str], Any]) -> None:
+    assert python_as("jovyan", program('print(run(exe, "f", arg_map(n=3))[0].return_value)')) == 3
+    logs = ["docker", "logs", stack.container_on(HEAD, "controller")]
+    said = process.run(logs, timeout=SECONDS).stderr
+    assert "_slurm_rpc_submit_batch_job" in said
+    assert "Lookup failed" not in said
 
 
 @pytest.mark.parametrize("image", ["cfiddle-sandbox", "cfiddle-cluster", "cfiddle-user"])

@@ -157,13 +157,13 @@ def test_a_worker_comes_and_goes(cluster: Machines) -> None:
 
 
 def test_an_update_lets_running_jobs_finish(cluster: Machines) -> None:
-    runs = in_background(many_runs, cluster, "jovyan", 8, 10)
+    runs = in_background(many_runs, cluster, "jovyan", 4, 10)
     wait_for(lambda: nodes(cluster) - {""}, "a job runs")
     text = cluster.file.read_text()
     cluster.file.write_text(f"{text}\n[sandbox]\nwall_seconds = 300\n")
     for _ in range(2):
         assert "up to date" in cluster.check("update", timeout=1200)
-    assert [run["error"] for run in runs.result()] == [None] * 8
+    assert [run["error"] for run in runs.result()] == [None] * 4
     sandboxd = (
         "docker",
         "ps",
@@ -176,7 +176,7 @@ def test_an_update_lets_running_jobs_finish(cluster: Machines) -> None:
 
 
 def test_a_worker_loses_its_power_in_the_middle_of_a_job(cluster: Machines) -> None:
-    runs = in_background(many_runs, cluster, "jovyan", 2, 15)
+    runs = in_background(many_runs, cluster, "jovyan", 2, 8)
     wait_for(lambda: nodes(cluster) == {"w1", "w2"}, "both workers run jobs")
     cluster.kill("w2")
     found = runs.result()
