@@ -20,6 +20,7 @@ from cfiddle_slurm import errors
 cfiddle_slurm.configure(**{options!r})
 exe = build(code('extern "C" int f(int n)\\n{{ {body} return n; }}'))
 """
+PATIENCE = 30.0
 SPIN = "for (volatile int i = 0; n; i++);"
 
 
@@ -114,11 +115,11 @@ def stopped(service: str) -> Iterator[None]:
     label = f"--filter=label=com.docker.swarm.service.name={name}"
     try:
         docker("service", "update", "--detach", f"--constraint-add={NOWHERE}", name)
-        wait_for(lambda: docker("ps", "--quiet", label) == "", f"{service} is gone")
+        wait_for(lambda: docker("ps", "--quiet", label) == "", f"{service} is gone", PATIENCE)
         yield
     finally:
         docker("service", "update", "--detach", f"--constraint-rm={NOWHERE}", name)
-        wait_for(lambda: docker("ps", "--quiet", label) != "", f"{service} is back")
+        wait_for(lambda: docker("ps", "--quiet", label) != "", f"{service} is back", PATIENCE)
         stack.wait_until_healthy(HEAD, SECONDS, lambda _: None)
 
 
@@ -139,13 +140,15 @@ def test_without_slurmctld_a_run_says_so(python_as: Callable[[str, str], Any]) -
 
 def test_a_job_that_somebody_else_cancels(python_as: Callable[[str, str], Any]) -> None:
     running = start_python("jovyan", program(ERROR, body=SPIN, time_limit=100))
-    sandboxes = ("ps", "--all", "--quiet", f"--filter=label={stack.SANDBOX_LABEL}")
-    wait_for(lambda: docker(*sandboxes) != "", "the experiment runs")
+    sandboxes = ("ps", "--quiet", f"--filter=label={stack.SANDBOX_LABEL}")
+    wait_for(lambda: docker(*sandboxes) != "", "the experiment runs", PATIENCE)
     in_service("controller", "scancel", "--user=jovyan")
     name, text, _ = python_result(running)
     assert name == "Cancelled", text
-    wait_for(lambda: docker(*sandboxes) == "", "the sandbox is removed")
-    wait_for(lambda: in_service("controller", "squeue", "--noheader") == "", "no job is left")
+    wait_for(lambda: docker(*sandboxes, "--all") == "", "the sandbox is removed", PATIENCE)
+    wait_for(
+        lambda: in_service("controller", "squeue", "--noheader") == "", "no job is left", PATIENCE
+    )
 
 
 def test_the_controller_asks_no_name_server(python_as: Callable[[str, str], Any]) -> None:
