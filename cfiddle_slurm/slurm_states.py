@@ -76,6 +76,7 @@ _USABLE_NODE = frozenset(
     # The last three say where a node comes from and how it is used; all others keep jobs away.
     ("idle", "mixed", "allocated", "completing", "planned", "cloud", "dynamic_norm", "exclusive")
 )
+_WITHDRAWN_NODE = frozenset(("down", "drain", "drained", "draining", "fail", "failing"))
 _BUSY_NODE = frozenset(("mixed", "allocated", "completing"))
 _LIMITS = ("AssocGrp", "AssocMax", "QOSGrp", "QOSMax", "MaxJobs", "MaxSubmit", "QOSJobLimit")
 
@@ -106,6 +107,11 @@ def reason_in_english(reason: str) -> str:
 def node_takes_jobs(state: str) -> bool:
     """Whether a node in a state like ``IDLE`` or ``IDLE+DRAIN`` takes jobs, now or next."""
     return set(state.lower().split("+")) <= _USABLE_NODE
+
+
+def node_is_withdrawn(state: str) -> bool:
+    """Whether ``scontrol update State=RESUME`` has something to undo; else Slurm refuses it."""
+    return bool(set(state.lower().split("+")) & _WITHDRAWN_NODE)
 
 
 def node_has_job(state: str) -> bool:

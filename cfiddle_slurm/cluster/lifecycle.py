@@ -223,6 +223,25 @@ def remove_worker(config: Config, file: Path, address: str, seconds: float, say:
     return True
 
 
+def resume_worker(head: Machine, address: str) -> str:
+    """Have a worker take jobs again, whoever withdrew it.
+
+    Args:
+        address: its ssh address or its name.
+
+    Returns:
+        Its name in Slurm.
+
+    Raises:
+        MachineError: it is no worker, or takes no jobs even so: it does not respond, for instance.
+    """
+    name = find_worker(head, address).hostname
+    if any(node.name == name and node.withdrawn for node in slurm.nodes(head)):
+        slurm.resume(head, name)
+    slurm.wait_until_usable(head, [name], _USABLE_SECONDS)
+    return name
+
+
 def _named(members: list[swarm.Member], name: str) -> swarm.Member | None:
     return next((one for one in members if name in (one.address, one.hostname)), None)
 

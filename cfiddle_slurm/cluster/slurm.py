@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cfiddle_slurm.cluster import stack
 from cfiddle_slurm.cluster.machines import Machine, MachineError
-from cfiddle_slurm.slurm_states import node_has_job, node_takes_jobs
+from cfiddle_slurm.slurm_states import node_has_job, node_is_withdrawn, node_takes_jobs
 
 ACCOUNT = "students"
 RETIRING = "cfiddle: being replaced"
@@ -40,6 +40,11 @@ class Node:
     def usable(self) -> bool:
         """Whether it takes jobs, now or after the present one."""
         return node_takes_jobs(self.state)
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether it was taken out of service, by somebody or by Slurm, and can be resumed."""
+        return node_is_withdrawn(self.state)
 
     @property
     def busy(self) -> bool:

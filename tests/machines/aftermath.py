@@ -94,12 +94,22 @@ def seen(cluster: Machines, machine: str, service: str, uid: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def jobs_started(cluster: Machines, user: str, began: float) -> int:
-    """How many jobs of a user Slurm has started since then."""
+def newest_job(cluster: Machines, user: str) -> int:
+    """The id of a user's newest job; 0 where the controller remembers none."""
+    words = ("squeue", "--states=all", "--noheader", f"--user={user}", "--format=%A")
+    return max(map(int, cluster.on_service("head", "controller", *words).split()), default=0)
+
+
+def jobs_started(cluster: Machines, user: str, began: float, newest: int) -> int:
+    """How many jobs of a user, newer than one, Slurm has started since then.
+
+    Accounting knows whole seconds only: without the id, those of the same second would count.
+    """
     words = ("sacct", "--allocations", "--noheader", "--parsable2", f"--user={user}",
              f"--starttime=uts{int(began)}", "--format=JobIDRaw,Start")  # fmt: skip
     lines = cluster.on_service("head", "controller", *words).splitlines()
-    return sum(line.split("|")[1] not in ("Unknown", "None") for line in lines)
+    jobs = [line.split("|") for line in lines]
+    return sum(int(job) > newest and start not in ("Unknown", "None") for job, start in jobs)
 
 
 def ids(cluster: Machines, users: Sequence[str]) -> dict[str, str]:

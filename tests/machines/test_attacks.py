@@ -19,6 +19,7 @@ from tests.machines.aftermath import (
     ids,
     jobs_started,
     left_of,
+    newest_job,
     parse_measurements,
 )
 from tests.machines.harness import Machines
@@ -160,16 +161,19 @@ def settle(cluster: Machines, siege: Siege, attack: Attack, user: str, uid: str)
     """Have a user carry out an attack, and look at what is left; None if that was not possible."""
     try:
         assert not siege.abandoned.is_set(), "the tests have ended"
-        began = time.time()
+        limited = "most_jobs" in attack.after
+        began, newest = time.time(), newest_job(cluster, user) if limited else 0
         verdict = carry_out(attack, cluster.cluster, user)
-        faults = attack.faults(verdict) + aftermath(cluster, attack, user, uid, began)
+        faults = attack.faults(verdict) + aftermath(cluster, user, uid)
+        if limited:
+            faults += too_many_jobs(attack, jobs_started(cluster, user, began, newest))
         return Outcome(verdict, faults)
     except BaseException as error:  # it is raised again where the outcome is asked for
         siege.outcomes[attack.name].set_exception(error)
         return None
 
 
-def aftermath(cluster: Machines, attack: Attack, user: str, uid: str, began: float) -> list[str]:
+def aftermath(cluster: Machines, user: str, uid: str) -> list[str]:
     """What is not as it was, once the cluster had time to clean up."""
     give_up = time.monotonic() + SETTLE_SECONDS
     while True:
@@ -177,11 +181,15 @@ def aftermath(cluster: Machines, attack: Attack, user: str, uid: str, began: flo
         if not found or time.monotonic() > give_up:
             break
         time.sleep(0.3)
-    most = attack.after.get("most_jobs")
-    # One more: the ordinary run after it.
-    if most is not None and (jobs := jobs_started(cluster, user, began)) > most + 1:
-        found.append(f"{jobs - 1} jobs were started, not at most {most}")
     return found
+
+
+def too_many_jobs(attack: Attack, started: int) -> list[str]:
+    """What is wrong if an attack had more jobs than it may; its ordinary run has one, too."""
+    most = attack.after["most_jobs"]
+    if started <= most + 1:
+        return []
+    return [f"{started - 1} jobs were started, not at most {most}"]
 
 
 def ratio(measured: list[dict[str, float]], verdict: Verdict, quiet_since: float) -> str:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from cfiddle_slurm.schedulers.base import JobState, JobStatus, advance
 from cfiddle_slurm.slurm_states import (
     node_has_job,
+    node_is_withdrawn,
     node_takes_jobs,
     reason_in_english,
     status_of,
@@ -101,6 +102,23 @@ def test_late_news_never_takes_a_job_back(news: list[JobStatus]) -> None:
 )
 def test_nodes_that_take_jobs_and_nodes_that_have_one(state: str, takes: bool, busy: bool) -> None:
     assert (node_takes_jobs(state), node_has_job(state)) == (takes, busy)
+
+
+@pytest.mark.parametrize(
+    ("state", "withdrawn"),
+    [
+        ("IDLE", False),
+        ("MIXED+DYNAMIC_NORM", False),
+        ("IDLE+DYNAMIC_NORM+NOT_RESPONDING", False),
+        ("", False),
+        ("IDLE+DRAIN", True),
+        ("ALLOCATED+DRAIN+DYNAMIC_NORM", True),
+        ("DOWN+DYNAMIC_NORM+NOT_RESPONDING", True),
+        ("IDLE+FAIL", True),
+    ],
+)
+def test_nodes_that_can_be_resumed(state: str, withdrawn: bool) -> None:
+    assert node_is_withdrawn(state) is withdrawn
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="+")))

@@ -119,11 +119,7 @@ def drain(cluster: Cluster, host: str, reason: str) -> None:
 @pass_cluster
 def resume(cluster: Cluster, host: str) -> None:
     """Have HOST take jobs again."""
-    member = lifecycle.find_worker(cluster.head, host)
-    node = next((n for n in slurm.nodes(cluster.head) if n.name == member.hostname), None)
-    if node is None or not node.usable:
-        slurm.resume(cluster.head, member.hostname)
-    console.print(f"{member.hostname} takes jobs.")
+    console.print(f"{lifecycle.resume_worker(cluster.head, host)} takes jobs.")
 
 
 @click.group()

@@ -42,7 +42,8 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     recorder.replace(images, build_all=None)
     recorder.replace(machines, require=None)
     recorder.replace(distribution, push=None)
-    recorder.replace(lifecycle, add_worker="two", remove_worker=True, find_worker=W1)
+    recorder.replace(lifecycle, add_worker="two", remove_worker=True, resume_worker="one",
+                     find_worker=W1)  # fmt: skip
     recorder.replace(slurm, drain=None, resume=None, nodes=[Node("one", "idle", "", "")],
                      ensure_users=None)  # fmt: skip
     recorder.replace(accounts, add={"cyd": 1100}, remove=None,
@@ -105,17 +106,10 @@ def test_a_worker_is_drained_under_its_name_in_slurm(steps: Recorder) -> None:
     assert steps.arguments["slurm.drain"] == (HEAD, "one", "bad fan")
 
 
-@pytest.mark.parametrize(
-    ("nodes", "resumes"),
-    [([Node("one", "idle", "", "")], 0), ([Node("one", "idle+drain", "", "x")], 1), ([], 1)],
-)
-def test_only_what_takes_no_jobs_is_resumed(
-    steps: Recorder, nodes: list[Node], resumes: int
-) -> None:
-    # Slurm refuses to resume a node that needs it not.
-    steps.replace(slurm, nodes=nodes)
-    assert call("worker", "resume", "w1.lan").exit_code == 0
-    assert steps.calls.count("slurm.resume") == resumes
+def test_a_worker_is_resumed(steps: Recorder) -> None:
+    result = call("worker", "resume", "w1.lan")
+    assert (result.exit_code, result.stdout.strip()) == (0, "one takes jobs.")
+    assert steps.arguments["lifecycle.resume_worker"] == (HEAD, "w1.lan")
 
 
 def test_users_are_added_with_their_share(steps: Recorder) -> None:

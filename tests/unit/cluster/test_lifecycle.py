@@ -107,6 +107,25 @@ def test_without_images_nothing_is_changed(steps: Recorder) -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "resumed"),
+    [
+        ("idle", False),
+        ("idle+not_responding", False),
+        ("idle+drain", True),
+        ("down+not_responding", True),
+    ],
+)
+def test_only_a_worker_that_was_withdrawn_is_resumed_and_each_is_waited_for(
+    steps: Recorder, state: str, resumed: bool
+) -> None:
+    # Slurm refuses to resume a node that needs it not.
+    steps.replace(slurm, nodes=[Node("one", state, "", "")])
+    assert lifecycle.resume_worker(HEAD, W1.address) == "one"
+    assert ("slurm.resume" in steps.calls) is resumed
+    assert steps.arguments["slurm.wait_until_usable"][:2] == (HEAD, ["one"])
+
+
+@pytest.mark.parametrize(
     ("node", "resumed"),
     [
         (Node("one", "idle+drain", "", slurm.RETIRING), True),
