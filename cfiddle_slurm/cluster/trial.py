@@ -89,7 +89,7 @@ def on_workers(head: Machine, workers: Sequence[str], user: str) -> list[Trial]:
     """One experiment on each worker, all at once.
 
     Raises:
-        AccountError, NotHealthy, ProcessError: the user node cannot start them.
+        AccountError, MachineError, NotHealthy, ProcessError: the user node cannot start them.
     """
     return with_deviations(_run(head, [(worker, user) for worker in workers]))
 

@@ -2,14 +2,17 @@
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import credentials, stack
 from cfiddle_slurm.cluster.accounts import AccountError
-from cfiddle_slurm.cluster.machines import Machine
+from cfiddle_slurm.cluster.machines import Machine, MachineError
 
 _SECONDS = 60.0
+_NO_SUCH_KEY = 2  # getent(1), "EXIT STATUS"
+_TIMES, _PAUSE_SECONDS = 3, 1.0
 
 
 def exec_arguments(
@@ -20,14 +23,10 @@ def exec_arguments(
     Raises:
         AccountError: the user node does not know the account.
         NotHealthy: there is no user node.
+        MachineError: the user node does not answer.
     """
     container = stack.container_on(head, "user")
-    # Docker looks into /etc/passwd only; the accounts are elsewhere.
-    entry = head.try_docker("exec", container, "getent", "passwd", user, timeout=_SECONDS)
-    fields = entry.stdout.strip().split(":")
-    if entry.status != 0 or len(fields) != 7:
-        raise AccountError(f"The user node does not know the account {user!r}.")
-    name, _, uid, gid, _, home, shell = fields
+    name, _, uid, gid, _, home, shell = _passwd_entry(head, container, user)
     options = ["--interactive", *(["--tty"] if terminal else [])]
     variables = [f"--env={k}={v}" for k, v in {"HOME": home, "USER": name, "SHELL": shell}.items()]
     return head.docker_arguments(
@@ -36,11 +35,34 @@ def exec_arguments(
     )  # fmt: skip
 
 
+def _passwd_entry(head: Machine, container: str, user: str) -> list[str]:
+    """The seven fields of an account (passwd(5)); Docker itself looks into /etc/passwd only.
+
+    Raises:
+        AccountError, MachineError: as :func:`exec_arguments`.
+    """
+    words = ""
+    for attempt in range(_TIMES):
+        time.sleep(_PAUSE_SECONDS if attempt else 0)
+        entry = head.try_docker("exec", container, "getent", "passwd", user, timeout=_SECONDS)
+        fields = entry.stdout.strip().split(":")
+        if entry.status == 0 and len(fields) == 7:
+            return fields
+        if entry.status == _NO_SUCH_KEY:
+            raise AccountError(f"The user node does not know the account {user!r}.")
+        # It says nothing about the account: ssh or Docker failed, or Docker lost what was printed,
+        # as it does where it has to wait for it for two seconds (moby, daemon/monitor.go).
+        words = " ".join((entry.stderr or entry.stdout).split()[-60:])
+    raise MachineError(
+        f"The user node on {head} does not tell who {user!r} is: {words or 'it prints nothing'}"
+    )
+
+
 def replace_by(head: Machine, user: str, command: Sequence[str]) -> None:
     """Become a command on the user node; returns only by an error.
 
     Raises:
-        AccountError, NotHealthy: as :func:`exec_arguments`.
+        AccountError, MachineError, NotHealthy: as :func:`exec_arguments`.
     """
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     become(exec_arguments(head, user, command, terminal=terminal))
@@ -55,7 +77,7 @@ def copy_to_home(head: Machine, user: str, name: str, data: bytes) -> None:
     """Write a file below an account's home, as that account.
 
     Raises:
-        AccountError, NotHealthy, ProcessError: it cannot be written.
+        AccountError, MachineError, NotHealthy, ProcessError: it cannot be written.
     """
     script = 'mkdir -p "$(dirname "$1")" && cat >"$1"'
     arguments = exec_arguments(head, user, ["sh", "-c", script, "sh", name])

@@ -8,6 +8,7 @@ import pytest
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import user_node
 from cfiddle_slurm.cluster.accounts import AccountError
+from cfiddle_slurm.cluster.machines import MachineError
 from cfiddle_slurm.cluster.stack import NotHealthy
 from tests.unit.cluster.conftest import AT_WORKER, HEAD, WORKER, Program
 
@@ -40,9 +41,36 @@ def test_a_command_runs_as_its_user_in_the_users_home() -> None:
 def test_an_unknown_account_is_refused(node: Program) -> None:
     with pytest.raises(AccountError, match="does not know the account 'bob'"):
         user_node.exec_arguments(HEAD, "bob", ["id"])
-    node.answers("exec c0ffee getent passwd ann", "echo strange")
-    with pytest.raises(AccountError, match="does not know the account 'ann'"):
+    assert node.those("getent") == ["exec c0ffee getent passwd bob"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("echo 'ssh: connection reset' >&2; exit 255", "ssh: connection reset"),
+        ("echo 'OCI runtime exec failed' >&2; exit 126", "OCI runtime exec failed"),
+        ("exit 0", "it prints nothing"),
+        ("echo strange", "strange"),
+    ],
+)
+def test_an_account_is_not_unknown_because_nobody_answered(
+    node: Program, monkeypatch: pytest.MonkeyPatch, answer: str, words: str
+) -> None:
+    monkeypatch.setattr(user_node, "_PAUSE_SECONDS", 0.0)
+    node.answers("exec c0ffee getent passwd ann", answer)
+    with pytest.raises(MachineError, match=f"does not tell who 'ann' is: {words}"):
         user_node.exec_arguments(HEAD, "ann", ["id"])
+    assert len(node.those("getent")) == 3
+
+
+def test_an_account_is_asked_for_again_after_a_lost_answer(
+    node: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_node, "_PAUSE_SECONDS", 0.0)
+    once = f"if [ -e asked ]; then echo {ENTRY}; else touch asked; fi"
+    node.answers("exec c0ffee getent passwd ann", once)
+    assert user_node.exec_arguments(HEAD, "ann", ["id"])[-2:] == ["c0ffee", "id"]
+    assert len(node.those("getent")) == 2
 
 
 def test_without_a_user_node_nothing_runs(docker: Program) -> None:
