@@ -25,7 +25,7 @@ $bin/mypy
 
 step "unit tests"
 rm -f .coverage .coverage.*
-$bin/pytest tests/unit --cov=cfiddle_slurm --cov-report= -q
+$bin/pytest tests/unit --numprocesses=auto --dist=worksteal --cov=cfiddle_slurm --cov-report= -q
 
 was_up=no
 if docker info >/dev/null 2>&1 && $bin/python -m cfiddle_slurm.cluster status >/dev/null 2>&1; then
