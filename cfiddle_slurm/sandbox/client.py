@@ -5,7 +5,7 @@ directory without ``report.json`` unless it is killed; when it is, the closed so
 container. The start of this program is part of every run's latency: until it has said hello, it
 loads hardly anything, and afterwards there is time, while the container starts.
 
-Exit status: 0 a report was written (or the run had been started before), 1 not, 2 wrong usage.
+Exit status: 0 a report was written (or another job has the run), 1 not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def run(folder: str) -> int:
     try:
         os.chdir(folder)
         if not _claim():
-            return 0
+            return _started_before()
     except OSError as error:
         print(f"cfiddle-sandbox: the job directory cannot be used: {error}", file=sys.stderr)
         return 1
@@ -110,6 +110,18 @@ def _claim() -> bool:
     with os.fdopen(descriptor, "w") as stream:
         stream.write(text)
     return True
+
+
+def _started_before() -> int:
+    """The exit status of a run that is not to be started again.
+
+    Another job may be at it. Where it was this very job, which Slurm has begun anew, nobody is any
+    more, and Slurm shall say that it failed.
+    """
+    descriptor = os.open("started.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as stream:
+        mine = f'{{"job_id": {_quoted(_job_id())}, '.encode()
+        return 1 if stream.read(len(mine)) == mine else 0
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cfiddle_slurm import process
 from tests.machines.harness import HOME_SIZE, Machines
-from tests.machines.stages import JOBS, STAGES, Notebook, Staged
+from tests.machines.stages import JOBS, NAP, STAGES, Notebook, Staged
 from tests.patience import wait_for
 
 _HELD = ("staged", "submitted", "queued", "starting", "returning")
@@ -58,6 +58,7 @@ class Fault:
         outcome: how all runs end, where nobody is left to see it.
         keeps: whether a failed run's directory can say that it is one.
         accounted: whether accounting hears of each job.
+        nap: milliseconds that a run takes which it meets while it runs.
     """
 
     groups: Sequence[tuple[str, ...]] = (_HELD, ("running",))
@@ -67,6 +68,7 @@ class Fault:
     outcome = ""
     keeps = True
     accounted = True
+    nap = NAP
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -111,9 +113,14 @@ class ClientKilled(Killed):
 
 
 class ControllerKilled(Killed):
-    """The controller is killed with what it has not yet told others."""
+    """The controller is killed with what it has not yet told others.
+
+    Its successor may know the run as one that waits, and has it killed when the worker registers:
+    the run takes longer than that.
+    """
 
     accounted = False
+    nap = 10_000
 
 
 class NotebookKilled(Fault):

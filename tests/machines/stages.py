@@ -19,7 +19,8 @@ JOBS = f"/srv/home/{USER}/.cfiddle-slurm/jobs"
 """Where its runs have their directories, as the machines see it."""
 _PROGRAM = Path(__file__).parent / "notebook.py"
 _WRAP = 'mkdir -p wrapped && printf "%s\\n" "$1" >wrapped/sbatch && chmod +x wrapped/sbatch'
-_NAP = 4000
+NAP = 4000
+"""Milliseconds that a run takes which is met while it runs."""
 _LARGE = 8
 # On the worker, as root. The brackets keep the pattern from matching this shell's own command line.
 _UNTIL = """
@@ -105,7 +106,7 @@ class Notebook:
         stream.write(json.dumps(command).encode() + b"\n")
         stream.flush()
 
-    def begin(self, name: str, stage: str, node: str = "") -> Staged:
+    def begin(self, name: str, stage: str, node: str = "", nap: int = NAP) -> Staged:
         """Start a run and bring it to a stage; ``""`` for none: it is just started.
 
         At ``staging`` it has no directory yet.
@@ -115,7 +116,7 @@ class Notebook:
         self._tell(
             do="run", name=name, node=node,
             hold="" if stage == "queued" else "staged" if watched else stage,
-            milliseconds=_NAP if stage == "running" else 0,
+            milliseconds=nap if stage == "running" else 0,
             megabytes=_LARGE if stage == "returning" else 0,
         )  # fmt: skip
         if watched:

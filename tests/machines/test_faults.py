@@ -125,7 +125,7 @@ class Corpus:
         for stage in (each for each in ordered if each not in fault.early):
             node = "w1" if len(group) == 1 else _NODE.get(stage, "")
             held = "staging" if fault.staging and stage == "staged" else stage
-            scene.runs.append(scene.notebook.begin(name.format(stage), held, node))
+            scene.runs.append(scene.notebook.begin(name.format(stage), held, node, fault.nap))
         fault.inject(scene)
         for stage in (each for each in ordered if each in fault.early):
             scene.runs.append(scene.notebook.begin(name.format(stage), "", "w1"))

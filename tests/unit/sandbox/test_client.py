@@ -128,10 +128,27 @@ def test_a_whole_run(fake: Fake, job: Path) -> None:
     assert not list(job.glob("*.part"))
 
 
-def test_it_runs_once(fake: Fake, job: Path) -> None:
-    (job / "started.json").write_text("{}")
+@pytest.mark.usefixtures("fake")
+def test_it_runs_once(job: Path) -> None:
+    (job / "started.json").write_text('{"job_id": "77", "node": "worker-1", "time": 1.5}')
+    assert client.run(str(job)) == 1, "the same job, begun anew: Slurm is to say that it failed"
+    assert not (job / "report.json").exists()
+
+
+@pytest.mark.parametrize("started", ['{"job_id": "7", "node"', '{"job_id": "778", "n', "{}", ""])
+@pytest.mark.usefixtures("fake")
+def test_another_job_has_the_run(job: Path, started: str) -> None:
+    (job / "started.json").write_text(started)
     assert client.run(str(job)) == 0
     assert not (job / "report.json").exists()
+
+
+def test_what_says_who_started_the_run_is_a_file(job: Path) -> None:
+    os.mkfifo(job / "started.json")
+    assert client.run(str(job)) == 0
+    (job / "started.json").unlink()
+    (job / "started.json").symlink_to(job / "request.json")
+    assert client.run(str(job)) == 1
 
 
 @pytest.mark.parametrize(
