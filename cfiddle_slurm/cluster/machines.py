@@ -82,8 +82,9 @@ class Machine:
         """
         done = self.try_docker(*arguments, timeout=timeout, input=input, env=env)
         if done.status != 0:
-            words = " ".join((done.stderr or done.stdout).split()[-60:])
-            raise MachineError(f"`docker {' '.join(arguments[:2])}` failed on {self}: {words}")
+            raise MachineError(
+                f"`docker {' '.join(arguments[:2])}` failed on {self}: {last_words(done)}"
+            )
         return done.stdout.strip()
 
     def shell(self, script: str, *words: str, timeout: float = SECONDS) -> Completed:
@@ -123,6 +124,11 @@ class Machine:
 
     def __str__(self) -> str:
         return "this machine" if self.is_local else self.address
+
+
+def last_words(done: Completed) -> str:
+    """What a command had to say in the end, in one line."""
+    return " ".join((done.stderr or done.stdout).split()[-60:])
 
 
 def unreachable(machine: Machine, stderr: str) -> MachineError:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import credentials, stack
 from cfiddle_slurm.cluster.accounts import AccountError
-from cfiddle_slurm.cluster.machines import Machine, MachineError
+from cfiddle_slurm.cluster.machines import Machine, MachineError, last_words
 
 _SECONDS = 60.0
 _NO_SUCH_KEY = 2  # getent(1), "EXIT STATUS"
@@ -52,7 +52,7 @@ def _passwd_entry(head: Machine, container: str, user: str) -> list[str]:
             raise AccountError(f"The user node does not know the account {user!r}.")
         # It says nothing about the account: ssh or Docker failed, or Docker lost what was printed,
         # as it does where it has to wait for it for two seconds (moby, daemon/monitor.go).
-        words = " ".join((entry.stderr or entry.stdout).split()[-60:])
+        words = last_words(entry)
     raise MachineError(
         f"The user node on {head} does not tell who {user!r} is: {words or 'it prints nothing'}"
     )
