@@ -116,8 +116,10 @@ def _started_before() -> int:
     """The exit status of a run that is not to be started again.
 
     Another job may be at it. Where it was this very job, which Slurm has begun anew, nobody is any
-    more, and Slurm shall say that it failed.
+    more, and Slurm shall say that it failed, unless the report was written already.
     """
+    if os.path.lexists("report.json"):
+        return 0
     descriptor = os.open("started.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
         mine = f'{{"job_id": {_quoted(_job_id())}, '.encode()

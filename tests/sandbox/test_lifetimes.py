@@ -134,6 +134,10 @@ def test_a_run_is_started_once_only(sandboxd: Sandboxd, experiments: Experiments
     again = sandboxd.submit(job)
     assert again.process is not None and again.process.wait(10) == 0
     assert job.report()["container"] == container
+    (job.folder / "report.json").unlink()
+    again = sandboxd.submit(job)
+    assert again.process is not None and again.process.wait(10) == 1, "nobody will report of it"
+    assert not (job.folder / "report.json").exists()
 
 
 def test_a_bundle_beyond_the_limit(

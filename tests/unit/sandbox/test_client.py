@@ -133,6 +133,9 @@ def test_it_runs_once(job: Path) -> None:
     (job / "started.json").write_text('{"job_id": "77", "node": "worker-1", "time": 1.5}')
     assert client.run(str(job)) == 1, "the same job, begun anew: Slurm is to say that it failed"
     assert not (job / "report.json").exists()
+    (job / "report.json").write_text("{}")
+    assert client.run(str(job)) == 0, "it was begun anew after its end"
+    assert (job / "report.json").read_text() == "{}"
 
 
 @pytest.mark.parametrize("started", ['{"job_id": "7", "node"', '{"job_id": "778", "n', "{}", ""])
