@@ -15,6 +15,8 @@ from cfiddle_slurm.sandbox.verdict import State, Usage
 ENGINE_URL = "unix:///var/run/docker.sock"
 ENGINE_SECONDS = 30.0
 """How long the engine may take for one answer."""
+END_SECONDS = 5.0
+"""How long after its stream's end a container may take to be known as ended."""
 OLDEST_API = (1, 42)
 """Of Docker 23, the first whose default profile knows CAP_PERFMON."""
 
@@ -196,7 +198,24 @@ class Container:
         except EngineError:
             return None
         state = facts.get("State") or {}
-        return State(facts.get("Image"), bool(state.get("OOMKilled")), state.get("ExitCode"))
+        return State(
+            facts.get("Image"),
+            bool(state.get("OOMKilled")),
+            state.get("ExitCode"),
+            running=bool(state.get("Running")),
+        )
+
+    def state_at_end(self) -> State | None:
+        """How it ended, once its stream did; an end that the engine must yet notice is waited for.
+
+        Still running is what has only lost its stream.
+        """
+        with (
+            contextlib.suppress(EngineError),
+            _speaking(self._engine.address, "wait for the sandbox"),
+        ):
+            self._engine.api().wait(self.id, timeout=END_SECONDS, condition="not-running")
+        return self.state()
 
     def remove(self) -> None:
         """Kill and remove it, whatever it is doing.

@@ -274,8 +274,10 @@ class Conversation:
 
 def _state_if_needed(end: End, guest: dict[str, Any] | None, container: Container) -> State | None:
     """Asking costs milliseconds: only where the answer can change the outcome."""
+    if end is End.STREAM_ENDED:
+        return container.state_at_end()
     maybe_oom = guest is not None and guest["outcome"]["kind"] in _MAYBE_OOM
-    return container.state() if end is End.STREAM_ENDED or maybe_oom else None
+    return container.state() if maybe_oom else None
 
 
 def _measured(facts: Facts, guest: dict[str, Any]) -> dict[str, Any]:

@@ -74,11 +74,12 @@ class Usage:
 
 @dataclass(frozen=True)
 class State:
-    """What the engine says about a container that has ended."""
+    """What the engine says about a container; of a running one, ``exit_code`` says nothing."""
 
     image_id: str | None = None
     oom_killed: bool = False
     exit_code: int | None = None
+    running: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _judge_guest(evidence: Evidence, said: dict[str, Any], limits: Limits) -> di
 
 
 def _judge_ended(evidence: Evidence, limits: Limits) -> dict[str, Any]:
-    if evidence.state is None:
+    if evidence.state is None or evidence.state.running:
         return outcome(
             OutcomeKind.UNAVAILABLE,
             "The connection to the node's container engine broke off during the run.",

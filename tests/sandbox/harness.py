@@ -159,6 +159,14 @@ class Sandboxd:
         """Have a bundle executed."""
         return self.submit(self.job(members, **request))
 
+    def run_sleeping(self, experiments: "Experiments") -> Job:
+        """A run that has begun and would take a long time."""
+        job = self.run(experiments.bundle("sleep_for", 60, name="seconds"))
+        log = job.folder / "output.log"
+        assert wait_until(lambda: log.exists() and log.stat().st_size > 0, 10)
+        assert len(self.containers()) == 1
+        return job
+
     def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the client with other arguments."""
         return subprocess.run(

@@ -102,6 +102,7 @@ def test_wall_time_at_the_process_limit_is_the_process_limit() -> None:
         ("memory", State(oom_killed=True, exit_code=137)),
         ("guest_error", State(exit_code=1)),
         ("guest_error", State(exit_code=137)),
+        ("unavailable", State(exit_code=0, running=True)),
     ],
 )
 def test_a_container_that_ended_without_a_word(kind: str, state: State | None) -> None:
