@@ -68,6 +68,13 @@ def jobs_of(cluster: Machines, user: str) -> int:
     return len(cluster.check("run", user, *query).split())
 
 
+def add_users(cluster: Machines, folder: Path, names: list[str]) -> str:
+    """Have accounts added by a class list; what is said of it."""
+    file = folder / "class.csv"
+    file.write_text("name\n" + "\n".join(names) + "\n")
+    return cluster.check("user", "import", str(file))
+
+
 def test_every_worker_measures(cluster: Machines) -> None:
     for _ in range(2):
         said = cluster.check("test")
@@ -85,10 +92,8 @@ def test_every_machine_has_the_heads_images(cluster: Machines) -> None:
 
 def test_a_whole_class_gets_accounts_at_once(cluster: Machines, tmp_path: Path) -> None:
     names = [f"student{number:03}" for number in range(215)]
-    file = tmp_path / "class.csv"
-    file.write_text("name\n" + "\n".join(names) + "\n")
-    assert "215 added" in cluster.check("user", "import", str(file))
-    assert "0 added, 215 were there already" in cluster.check("user", "import", str(file))
+    assert "215 added" in add_users(cluster, tmp_path, names)
+    assert "0 added, 215 were there already" in add_users(cluster, tmp_path, names)
     listed = cluster.check("user", "list")
     assert all(name in listed for name in names)
     assert "id" in cluster.check("run", "student214", "id")
@@ -101,11 +106,10 @@ def test_a_whole_class_gets_accounts_at_once(cluster: Machines, tmp_path: Path) 
 
 
 def test_a_hundred_runs_of_ten_users_are_all_right_and_fair(
-    cluster: Machines, capsys: pytest.CaptureFixture[str]
+    cluster: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     users = [f"fair{number}" for number in range(10)]
-    for user in users:
-        cluster.check("user", "add", user)
+    add_users(cluster, tmp_path, users)
     # Ten compilers have to finish first.
     began = time.time() + 30
     with ThreadPoolExecutor(len(users)) as pool:
