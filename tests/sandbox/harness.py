@@ -114,7 +114,9 @@ class Sandboxd:
             engine.close()
 
     def clean_up(self) -> None:
-        """Remove what is left, by label."""
+        """End it, however the test went, and remove what is left, by label."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop(signal.SIGKILL)
         engine = Engine(EngineAddress(instance=self.instance))
         for container in engine.leftovers():
             engine.remove(container)

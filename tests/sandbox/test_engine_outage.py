@@ -90,6 +90,7 @@ def test_a_stream_that_breaks_is_not_the_experiments_end(
         door.cut()
         assert job.report(20)["outcome"]["kind"] == "unavailable"
         assert wait_until(lambda: daemon.containers() == [], 12)
+        assert daemon.stop() == 0
     finally:
         daemon.clean_up()
 
