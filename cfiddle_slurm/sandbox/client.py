@@ -106,7 +106,7 @@ def _claim() -> bool:
         descriptor = os.open("started.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
-    text = f'{{"job_id": {_quoted(_job_id())}, "node": {_quoted(_node())}, "time": {time.time()}}}'
+    text = f'{_opening()}"node": {_quoted(_node())}, "time": {time.time()}}}'
     with os.fdopen(descriptor, "w") as stream:
         stream.write(text)
     return True
@@ -122,8 +122,13 @@ def _started_before() -> int:
         return 0
     descriptor = os.open("started.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
-        mine = f'{{"job_id": {_quoted(_job_id())}, '.encode()
+        mine = _opening().encode()
         return 1 if stream.read(len(mine)) == mine else 0
+
+
+def _opening() -> str:
+    """How a JSON object begins that names this job first."""
+    return f'{{"job_id": {_quoted(_job_id())}, '
 
 
 def _quoted(text: str) -> str:
@@ -152,7 +157,7 @@ def _hello() -> bytes:
         raise Unavailable(f"The job directory's request.json cannot be read: {error}") from error
     if not request.startswith(b"{"):
         raise Unavailable("The job directory's request.json is not a JSON object.")
-    payload = b'{"job_id": ' + _quoted(_job_id()).encode() + b", " + request[1:]
+    payload = _opening().encode() + request[1:]
     try:
         return header(HELLO, len(payload)) + payload
     except ProtocolError as error:
