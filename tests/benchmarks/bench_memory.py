@@ -65,9 +65,8 @@ def peak_of_process(pid: int) -> int:
 
 def measure(folder: Path, experiments: Experiments, input_bytes: int) -> dict[str, int]:
     """Peaks in bytes of one run's client and of a fresh sandboxd that served nothing else."""
-    daemon = Sandboxd(folder, POLICY)
-    daemon.start()
-    try:
+    with Sandboxd(folder, POLICY) as daemon:
+        daemon.start()
         job = daemon.job(_bundle(folder, experiments, input_bytes))
         client = _peak_of_client(daemon, job)
         if job.kind() != "ok":
@@ -76,8 +75,6 @@ def measure(folder: Path, experiments: Experiments, input_bytes: int) -> dict[st
             raise RuntimeError("sandboxd does not run")
         peaks = {"client": client, "sandboxd": peak_of_process(daemon.process.pid)}
         daemon.stop()
-    finally:
-        daemon.clean_up()
     return peaks
 
 

@@ -31,16 +31,13 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> Experiments:
 @pytest.fixture(scope="session")
 def shared_sandboxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandboxd]:
     """One daemon for all tests that leave it as it is."""
-    daemon = Sandboxd(tmp_path_factory.mktemp("sandboxd"))
-    daemon.start()
-    try:
+    with Sandboxd(tmp_path_factory.mktemp("sandboxd")) as daemon:
+        daemon.start()
         yield daemon
         assert daemon.stop() == 0
         assert not daemon.socket.exists()
         assert daemon.containers() == []
         assert "Traceback" not in daemon.log.read_text()
-    finally:
-        daemon.clean_up()
 
 
 @pytest.fixture
@@ -53,11 +50,8 @@ def sandboxd(shared_sandboxd: Sandboxd) -> Iterator[Sandboxd]:
 @pytest.fixture
 def own_sandboxd(tmp_path: Path) -> Iterator[Sandboxd]:
     """A daemon that a test may kill; not started yet."""
-    daemon = Sandboxd(tmp_path)
-    try:
+    with Sandboxd(tmp_path) as daemon:
         yield daemon
-        if daemon.process is not None and daemon.process.poll() is None:
+        if daemon.running:
             daemon.stop()
         assert daemon.containers() == []
-    finally:
-        daemon.clean_up()

@@ -85,6 +85,12 @@ class Sandboxd:
         self._policy.write_text(policy)
         self.process: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> "Sandboxd":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clean_up()
+
     def start(self) -> None:
         """Start it and wait until it accepts."""
         arguments = [sys.executable, "-m", "cfiddle_slurm.sandbox.daemon"]
@@ -98,6 +104,11 @@ class Sandboxd:
             self.process = subprocess.Popen(arguments, stderr=log, stdout=log)
         ready = wait_until(lambda: b"ready" in self.log.read_bytes()[before:], 20)
         assert ready, self.log.read_text()
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it; its exit status."""
@@ -115,7 +126,7 @@ class Sandboxd:
 
     def clean_up(self) -> None:
         """End it, however the test went, and remove what is left, by label."""
-        if self.process is not None and self.process.poll() is None:
+        if self.running:
             self.stop(signal.SIGKILL)
         engine = Engine(EngineAddress(instance=self.instance))
         for container in engine.leftovers():

@@ -82,25 +82,21 @@ def door(tmp_path: Path) -> EngineDoor:
 def test_a_stream_that_breaks_is_not_the_experiments_end(
     tmp_path: Path, experiments: Experiments, door: EngineDoor
 ) -> None:
-    daemon = Sandboxd(tmp_path / "own", engine=f"unix://{door.path}")
     door.open()
-    try:
+    with Sandboxd(tmp_path / "own", engine=f"unix://{door.path}") as daemon:
         daemon.start()
         job = daemon.run_sleeping(experiments)
         door.cut()
         assert job.report(20)["outcome"]["kind"] == "unavailable"
         assert wait_until(lambda: daemon.containers() == [], 12)
         assert daemon.stop() == 0
-    finally:
-        daemon.clean_up()
 
 
 def test_an_engine_that_is_away_and_comes_back(
     tmp_path: Path, experiments: Experiments, door: EngineDoor
 ) -> None:
-    daemon = Sandboxd(tmp_path / "own", engine=f"unix://{door.path}")
     bundle = experiments.bundle("loop", 5)
-    try:
+    with Sandboxd(tmp_path / "own", engine=f"unix://{door.path}") as daemon:
         daemon.start()
         assert daemon.ask("ping").returncode == 1
         assert daemon.run(bundle).kind() == "unavailable"
@@ -116,5 +112,3 @@ def test_an_engine_that_is_away_and_comes_back(
         assert daemon.run(bundle).kind() == "ok"
         assert daemon.stop() == 0
         assert "Traceback" not in daemon.log.read_text()
-    finally:
-        daemon.clean_up()

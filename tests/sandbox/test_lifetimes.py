@@ -144,16 +144,13 @@ def test_a_stop_ends_runs_and_removes_the_socket(
 
 def test_a_busy_node(tmp_path: Path, experiments: Experiments) -> None:
     policy = POLICY.replace("busy_wait_seconds = 15", "busy_wait_seconds = 0.5")
-    daemon = Sandboxd(tmp_path, policy)
-    try:
+    with Sandboxd(tmp_path, policy) as daemon:
         daemon.start()
         first = daemon.run_sleeping(experiments)
         assert daemon.run(experiments.bundle("loop", 5)).kind() == "busy"
         assert first.process is not None
         first.process.kill()
         daemon.stop()
-    finally:
-        daemon.clean_up()
 
 
 def test_a_second_daemon_at_the_same_socket(own_sandboxd: Sandboxd) -> None:
