@@ -3,6 +3,7 @@
 import enum
 import re
 
+from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.schedulers.base import JobState
 from cfiddle_slurm.schedulers.job_script import run_id_of
 from cfiddle_slurm.slurm_states import status_of
@@ -10,9 +11,16 @@ from cfiddle_slurm.slurm_states import status_of
 SQUEUE_FORMAT = "%i|%T|%r|%N|%j"
 SACCT_FORMAT = "JobIDRaw,State,NodeList,ExitCode,JobName"
 
-_PARSABLE = re.compile(r"(\d+)(?:;[^\s;]*)?")
-_QUEUED = re.compile(r"^srun: job (\d+) (?:queued|has been allocated)", re.MULTILINE)
+# What a site's wrapper prints before or after is none of these. The second is what sbatch prints
+# where the wrapper has lost `--parsable`.
+_SUBMITTED = re.compile(r"([0-9]+)(?:;[^\s;]*)?|Submitted batch job ([0-9]+)(?: on cluster \S+)?")
+_JOB_ID = re.compile("[0-9]+")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_QUEUED = re.compile(r"^srun: job ([0-9]+) (?:queued|has been allocated)", re.MULTILINE)
 _PREFIX = re.compile(r"^(?:sbatch|srun|squeue|sacct|scancel): (?:(?:error|fatal): )?")
+_COMPLAINT = re.compile(
+    r"^(?:(?:sbatch|srun|squeue|sacct|scancel): (?:error|fatal)|slurm_\w+ error): "
+)
 _GENERAL = re.compile(
     r"^(?:Batch job submission failed|Unable to allocate resources|Job submit/allocate failed): "
 )
@@ -51,10 +59,13 @@ class Trouble(enum.Enum):
 
 
 def parse_submission(output: str) -> str | None:
-    """The job id that ``sbatch --parsable`` printed, or None."""
-    lines = output.strip().splitlines()
-    match = _PARSABLE.fullmatch(lines[-1].strip()) if lines else None
-    return match[1] if match else None
+    """The job id that ``sbatch --parsable`` printed, among whatever a site's wrapper prints.
+
+    None where there is none, or more than one line could be it.
+    """
+    lines = (_COLOURS.sub("", line).strip() for line in output.split("\n"))
+    found = {match[1] or match[2] for line in lines if (match := _SUBMITTED.fullmatch(line))}
+    return found.pop() if len(found) == 1 else None
 
 
 def parse_srun_log(log: str) -> str | None:
@@ -64,35 +75,51 @@ def parse_srun_log(log: str) -> str | None:
 
 
 def trouble_of(stderr: str) -> Trouble:
-    """What the failure of sbatch or srun means, from what it printed."""
-    if any(words in stderr for words in _LOST):
+    """What the failure of sbatch or srun means, from what it printed.
+
+    Where Slurm complains itself, nothing else counts: a site's banner may speak of authentication.
+    """
+    lines = stderr.split("\n")
+    text = "\n".join([line for line in lines if _COMPLAINT.match(line.strip())] or lines)
+    if any(words in text for words in _LOST):
         return Trouble.REPLY_LOST
-    if any(words in stderr for words in _NOT_REACHED):
+    if any(words in text for words in _NOT_REACHED):
         return Trouble.NOT_REACHED
     return Trouble.REFUSED
 
 
+def complains(stderr: str) -> bool:
+    """Whether Slurm itself says there that something failed, and not only a wrapper around it."""
+    return any(_COMPLAINT.match(line.strip()) for line in stderr.split("\n"))
+
+
 def own_words(stderr: str) -> str:
-    """Slurm's own words for a failure, without program names and repetitions, as one line."""
-    words: list[str] = []
-    for line in stderr.splitlines():
-        text = _GENERAL.sub("", _PREFIX.sub("", line.strip()))
-        if text and text not in words:
-            words.append(text)
+    """Slurm's own words for a failure, without program names and repetitions, as one line.
+
+    What a site's wrapper printed comes after them.
+    """
+    words: dict[bool, list[str]] = {True: [], False: []}
+    for line in stderr.split("\n"):
+        bare = line.strip()
+        text = one_line(_GENERAL.sub("", _PREFIX.sub("", bare)))
+        of_slurm = words[_PREFIX.match(bare) is not None]
+        if text and text not in of_slurm:
+            of_slurm.append(text)
     # A site's own job_submit script has said why; what Slurm adds to that says nothing.
-    telling = [text for text in words if text != _NO_REASON and not _ATTEMPT.search(text)]
-    return "; ".join(telling or words) or "no reason was given"
+    telling = [text for text in words[True] if text != _NO_REASON and not _ATTEMPT.search(text)]
+    found = [*(telling or words[True]), *words[False]]
+    return "; ".join(dict.fromkeys(found)) or "no reason was given"
 
 
 def parse_squeue(output: str) -> dict[str, JobState]:
     """Job states by job id, from squeue's lines in :data:`SQUEUE_FORMAT`."""
     found = {}
-    for line in output.splitlines():
+    for line in output.split("\n"):
         fields = line.strip().split("|", 4)
-        if len(fields) == 5 and fields[0]:
+        if len(fields) == 5 and _JOB_ID.fullmatch(fields[0]):
             job_id, raw, reason, node, name = fields
             found[job_id] = JobState(
-                job_id, status_of(raw), raw, reason, _node(node), None, run_id_of(name)
+                job_id, status_of(raw), raw, one_line(reason), _node(node), None, run_id_of(name)
             )
     return found
 
@@ -100,14 +127,20 @@ def parse_squeue(output: str) -> dict[str, JobState]:
 def parse_sacct(output: str) -> dict[str, JobState]:
     """Job states by job id, from sacct's lines in :data:`SACCT_FORMAT`."""
     found = {}
-    for line in output.splitlines():
+    for line in output.split("\n"):
         fields = line.strip().split("|", 4)
-        if len(fields) == 5 and fields[0]:
+        if len(fields) == 5 and _JOB_ID.fullmatch(fields[0]):
             job_id, raw, node, exit_code, name = fields
             found[job_id] = JobState(
                 job_id, status_of(raw), raw, "", _node(node), exit_code or None, run_id_of(name)
             )
     return found
+
+
+def job_ids_named(output: str, name: str) -> list[str]:
+    """The ids of the jobs of a name, from lines of ``ID|NAME``; all other lines are none."""
+    rows = (line.strip().partition("|") for line in output.split("\n"))
+    return [job for job, _, found in rows if found == name and _JOB_ID.fullmatch(job)]
 
 
 def _node(text: str) -> str | None:

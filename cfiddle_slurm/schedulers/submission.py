@@ -22,6 +22,8 @@ from cfiddle_slurm.schedulers.job_script import (
 )
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
+    complains,
+    job_ids_named,
     own_words,
     parse_srun_log,
     parse_submission,
@@ -90,10 +92,11 @@ class Submission:
                 # It was still trying, and may have succeeded in the moment of its end.
                 return self._take_back(f"{error} {own_words(error.stderr)}")
             return self._find(str(error))
+        if done.status != 0:
+            return self._after_failure(done.stderr)
         job_id = parse_submission(done.stdout)
-        if done.status == 0 and job_id is not None:
-            return job_id
-        return self._after_failure(done.stderr)
+        # It has succeeded, so there is a job, in whatever way a site's wrapper tells of it.
+        return job_id or self._find(f"sbatch did not say which job it is: {own_words(done.stdout)}")
 
     def _srun(self) -> str:
         arguments = srun_arguments(self._run_id, self._folder, self._settings)
@@ -126,6 +129,8 @@ class Submission:
                 job_id = next(iter(self._jobs_of_the_name()), None)
             if job_id is not None:
                 return job_id
+            if ended and child.returncode == 0:  # a wrapper went before its job started
+                return self._find(own_words(words))
             if ended:
                 return self._after_failure(words)
             time.sleep(_SRUN_POLL)
@@ -138,6 +143,9 @@ class Submission:
             case Trouble.NOT_REACHED:
                 raise _NotReached(words)
             case Trouble.REFUSED:
+                # A wrapper may have failed after sbatch had succeeded.
+                if not complains(stderr) and (found := self._jobs_of_the_name()):
+                    return self._keep_first(found)
                 raise SubmissionError(
                     f"Slurm refused the job: {words}.",
                     hint="job_script() shows what was submitted.",
@@ -176,16 +184,16 @@ class Submission:
         return first
 
     def _jobs_of_the_name(self) -> list[str]:
-        name = f"--name={job_name(self._run_id)}"
+        name = job_name(self._run_id)
         questions = (
-            ["squeue", "--noheader", "--states=all", name, "--format=%i"],
-            ["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobIDRaw",
-             "--starttime=now-1hours", name],
+            ["squeue", "--noheader", "--states=all", f"--name={name}", "--format=%i|%j"],
+            ["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobIDRaw,JobName",
+             "--starttime=now-1hours", f"--name={name}"],
         )  # fmt: skip
         for question in questions:
             with suppress(SchedulerUnavailable):
                 answer = slurm_commands.ask(question, timeout=_SEARCH_COMMAND_SECONDS)
-                found = [word for word in answer.stdout.split() if word.isdecimal()]
+                found = job_ids_named(answer.stdout, name)
                 if answer.status == 0 and found:
                     return found
         return []

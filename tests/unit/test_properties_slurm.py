@@ -7,6 +7,8 @@ from cfiddle_slurm.cluster.slurm import parse_nodes
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
+    complains,
+    job_ids_named,
     own_words,
     parse_sacct,
     parse_squeue,
@@ -58,6 +60,30 @@ def test_any_answer_to_a_submission_is_a_job_or_trouble(
     assert trouble_of(text) in Trouble
     words = own_words(text)
     assert words and len(words.splitlines()) == 1
+
+
+BANNERS = st.lists(st.text(st.characters(exclude_characters="\n|;")), max_size=4).map(
+    lambda lines: "".join(f"# {line}\n" for line in lines)
+)
+
+
+@given(BANNERS, BANNERS, st.integers(1, 2**32), st.sampled_from(["", ";physics"]))
+def test_a_submission_is_found_between_any_banners(
+    before: str, after: str, number: int, cluster: str
+) -> None:
+    assert parse_submission(f"{before}{number}{cluster}\n{after}") == str(number)
+    text = f"{before}{number}|RUNNING|None|w1|x\n{after}"
+    assert set(parse_squeue(text)) == set(parse_sacct(text)) == {str(number)}
+    assert job_ids_named(f"{before}{number}|x\n1|y\n{after}", "x") == [str(number)]
+
+
+@given(BANNERS, BANNERS, st.sampled_from(["No such qos", "Socket timed out", "Unspecified error"]))
+def test_no_banner_changes_what_slurm_says(before: str, after: str, words: str) -> None:
+    plain = f"sbatch: error: Batch job submission failed: {words}\n"
+    text = before + plain + after
+    assert trouble_of(text) is trouble_of(plain)
+    assert complains(text) and not complains(before + after)
+    assert own_words(text).startswith(words)
 
 
 @given(LINES | st.lists(st.lists(st.text())))

@@ -25,6 +25,12 @@ from cfiddle_slurm.schedulers.slurm_parse import (
         ("", None),
         ("no number", None),
         ("123 456", None),
+        ("\x1b[1mWelcome\x1b[0m\r\n\x1b[32m123\x1b[0m\r\nThank you, 2026\n", "123"),
+        ("Submitted batch job 123\n", "123"),
+        ("Submitted batch job 123 on cluster physics\n", "123"),
+        ("123\nSubmitted batch job 123\n", "123"),
+        ("2026\n123\n", None),  # not certain
+        ("\u0663\n", None),  # a digit elsewhere
     ],
 )
 def test_submissions(output: str, job_id: str | None) -> None:
@@ -68,6 +74,11 @@ sbatch: error: Batch job submission failed: Unspecified error
         (NO_SOURCE, Trouble.NOT_REACHED),
         (LOST, Trouble.REPLY_LOST),
         ("", Trouble.REFUSED),
+        (f"munge and authentication are our pride\n{PARTITION}", Trouble.REFUSED),
+        (f"{PARTITION}Connection reset by the banner\n", Trouble.REFUSED),
+        (f"Welcome\n{LOST}", Trouble.REPLY_LOST),
+        (f"{NO_SOURCE}Goodbye", Trouble.NOT_REACHED),
+        ("ssh: Connection reset by peer\n", Trouble.REPLY_LOST),  # a wrapper that goes elsewhere
     ],
 )
 def test_what_a_failure_means(stderr: str, trouble: Trouble) -> None:
@@ -80,6 +91,11 @@ def test_slurms_own_words() -> None:
     )
     assert own_words(PLUGIN) == "Only jobs of cfiddle_slurm are accepted here."
     assert "attempt" not in own_words(NO_NAME)
+    assert own_words(f"Welcome\n{PARTITION}Goodbye") == (
+        "invalid partition specified: nowhere; Invalid partition name specified; Welcome; Goodbye"
+    )
+    assert own_words("Welcome\nsbatch: error: Unspecified error") == "Unspecified error; Welcome"
+    assert own_words("sbatch: error: \x1b]0;title\x07 no") == "\\x1b]0;title\\x07 no"
     assert own_words("") == "no reason was given"
     assert own_words("sbatch: error: Batch job submission failed: Unspecified error") == (
         "Unspecified error"
@@ -91,6 +107,7 @@ def test_squeue() -> None:
         "7|PENDING|Resources||cfiddle-0123456789abcdef\n8|RUNNING|None|worker1|a|b\n\ngarbage\n"
     )
     assert set(found) == {"7", "8"}
+    assert parse_squeue("Welcome|to|our|own|cluster\n| * | * | * | * |\n9|RUNNING\n") == {}
     assert (found["7"].run_id, found["8"].run_id) == ("0123456789abcdef", None)
     assert (found["7"].status, found["7"].reason, found["7"].node) == (
         JobStatus.PENDING, "Resources", None,

@@ -13,6 +13,7 @@ from cfiddle_slurm.settings import Settings
 
 Commands = Callable[[str, str], Path]
 RUN_ID = "0123456789abcdef"
+NAME = f"cfiddle-{RUN_ID}"
 LOST = (
     "echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation'"
     " >&2; exit 1"
@@ -66,7 +67,7 @@ def test_a_controller_that_is_just_being_restarted_is_waited_for(
 
 def test_a_lost_reply_is_found_by_its_name(commands: Commands, folder: Path) -> None:
     sbatch = commands("sbatch", LOST)
-    squeue = commands("squeue", "echo 77")
+    squeue = commands("squeue", f"echo '77|{NAME}'")
     assert submit(folder) == "77"
     assert f"--name=cfiddle-{RUN_ID}" in squeue.read_text()
     assert len(sbatch.read_text().splitlines()) == 1
@@ -77,13 +78,13 @@ def test_a_job_that_has_ended_meanwhile_is_found_in_the_accounts(
 ) -> None:
     commands("sbatch", LOST)
     commands("squeue", "true")
-    commands("sacct", "echo 78")
+    commands("sacct", f"echo '78|{NAME}'")
     assert submit(folder) == "78"
 
 
 def test_of_two_jobs_one_name_the_later_goes(commands: Commands, folder: Path) -> None:
     commands("sbatch", LOST)
-    commands("squeue", "echo 100; echo 99")
+    commands("squeue", f"echo '100|{NAME}'; echo '99|{NAME}'")
     scancel = commands("scancel", "true")
     assert submit(folder) == "99"
     assert scancel.read_text().split() == ["100"]
@@ -146,7 +147,7 @@ def test_srun_says_itself_when_it_has_to_wait(commands: Commands, folder: Path) 
 
 def test_srun_that_says_nothing_is_asked_for(commands: Commands, folder: Path) -> None:
     commands("srun", "sleep 2")
-    commands("squeue", "echo 62")
+    commands("squeue", f"echo '62|{NAME}'")
     assert submit(folder, "srun") == "62"
 
 
@@ -167,3 +168,59 @@ def test_stop_while_it_is_submitted_cancels_by_name(
     with pytest.raises(KeyboardInterrupt):
         submit(folder)
     assert f"--name=cfiddle-{RUN_ID}" in scancel.read_text()
+
+
+BANNER = (
+    "echo '* Welcome to the cluster of 2026 *'; echo '  12345 cores | authentication by key  ' >&2"
+)
+
+
+def test_a_wrapper_may_print_what_it_likes(commands: Commands, folder: Path) -> None:
+    commands("sbatch", f"{BANNER}; echo '12;physics'; echo 'Thank you.'; echo 'WARNING: old' >&2")
+    assert submit(folder) == "12"
+
+
+@pytest.mark.parametrize("output", ["", "echo done", "echo 12; echo 2026"])
+def test_success_without_a_certain_number_is_no_refusal(
+    commands: Commands, folder: Path, output: str
+) -> None:
+    sbatch = commands("sbatch", output or "true")
+    commands("squeue", f"{BANNER}; echo 2026; echo '4|another'; echo '12|{NAME}'; echo bye")
+    assert submit(folder) == "12"
+    assert len(sbatch.read_text().splitlines()) == 1
+
+
+def test_success_without_a_number_and_without_a_job(commands: Commands, folder: Path) -> None:
+    commands("sbatch", "echo done")
+    for name in ("squeue", "sacct", "scancel"):
+        commands(name, BANNER)
+    with pytest.raises(SchedulerUnavailable, match="sbatch did not say which job it is: done"):
+        submit(folder)
+    assert (folder / "started.json").exists()
+
+
+def test_a_wrapper_that_fails_after_sbatch_has_not(commands: Commands, folder: Path) -> None:
+    commands("sbatch", "echo 12; echo 'logger: no such socket' >&2; exit 1")
+    commands("squeue", f"echo '12|{NAME}'")
+    assert submit(folder) == "12"
+
+
+def test_a_wrappers_own_refusal(commands: Commands, folder: Path) -> None:
+    commands("sbatch", "echo 'You have used up your hours.' >&2; exit 7")
+    commands("squeue", BANNER)
+    commands("sacct", "true")
+    with pytest.raises(SubmissionError, match=r"refused the job: You have used up your hours\."):
+        submit(folder)
+
+
+def test_a_banner_is_no_reason_to_try_again(commands: Commands, folder: Path) -> None:
+    sbatch = commands("sbatch", f"{BANNER}; echo 'sbatch: error: no such partition' >&2; exit 1")
+    with pytest.raises(SubmissionError, match="refused the job: no such partition; 12345 cores"):
+        submit(folder)
+    assert len(sbatch.read_text().splitlines()) == 1
+
+
+def test_a_wrapper_of_srun_that_does_not_stay(commands: Commands, folder: Path) -> None:
+    commands("srun", BANNER)
+    commands("squeue", f"echo '63|{NAME}'")
+    assert submit(folder, "srun") == "63"
