@@ -1,27 +1,20 @@
 """``python -m cfiddle_slurm.cluster``: stand the cluster up, look after it, take it down."""
 
-from pathlib import Path
+import sys
 
-import click
+__all__ = ["main"]
+_EXTRA = ("click", "docker", "paramiko", "tomlkit")
+"""What the extra ``cluster`` installs: students' machines do not need it."""
 
-from cfiddle_slurm.cluster import config
-from cfiddle_slurm.cluster.commands import lifecycle, nouns
-from cfiddle_slurm.cluster.commands.common import Cluster, Group
-
-
-@click.group(cls=Group)
-@click.option("--config", "file", type=click.Path(path_type=Path), default=config.FILE,
-              show_default=True, help="The cluster's file.")  # fmt: skip
-@click.option("--port", type=click.IntRange(1, 65535),
-              help="Jupyter's port in a cluster of this machine.")  # fmt: skip
-@click.pass_context
-def main(context: click.Context, file: Path, port: int | None) -> None:
-    """Stand up the cluster behind cfiddle_slurm."""
-    context.obj = Cluster(file, port)
-
-
-for command in (*lifecycle.COMMANDS, *nouns.COMMANDS):
-    main.add_command(command)
+try:
+    from cfiddle_slurm.cluster.commands.program import main
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in _EXTRA:
+        raise
+    sys.exit(
+        f"cfiddle-cluster needs {error.name}, which is not installed here: "
+        "run  pip install 'cfiddle_slurm[cluster]'"
+    )
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""`check`: whether machines are fit for a cluster, and how to mend what is not."""
+"""`check`: whether machines are fit for a cluster, and how to fix what is not."""
 
 import enum
 import time
@@ -73,8 +73,17 @@ def run(config: Config) -> list[Finding]:
     ]
     for machine, found in reached.items():
         findings += judge(str(machine), found, config, is_head=machine == head_of(config))
-    workers = {str(m): found for m, found in reached.items() if m != head_of(config)}
-    return findings + alike(workers)
+    workers = {
+        str(machine): found
+        for machine, found in reached.items()
+        if measures(config, is_head=machine == head_of(config))
+    }
+    return findings + (alike(workers) if config.workers else [])
+
+
+def measures(config: Config, *, is_head: bool) -> bool:
+    """Whether a machine measures: a worker does, and a head that has none."""
+    return not is_head or not config.workers
 
 
 def _facts(machine: Machine, config: Config) -> dict[str, str] | str:
@@ -118,7 +127,7 @@ def judge(
         _clock(facts),
         _disk(facts),
         _ids(facts),
-        *([] if is_head else [_perf(facts), _pmu(facts)]),
+        *([_perf(facts), _pmu(facts)] if measures(config, is_head=is_head) else []),
         *_home(facts, config, is_head=is_head),
     ]
     return [Finding(machine, *row) for row in rows]
@@ -207,9 +216,10 @@ def _perf(facts: Mapping[str, str]) -> _Row:
 
 def _pmu(facts: Mapping[str, str]) -> _Row:
     if facts.get("pmu"):
-        return "hardware PMU", Level.FINE, "there", ""
-    return ("hardware PMU", Level.WARNING, "none",
-            "Software counters only; a virtual machine needs it passed through.")  # fmt: skip
+        return "hardware counters", Level.FINE, "there", ""
+    return ("hardware counters", Level.WARNING, "none (no PMU)",
+            "Experiments can count page faults and the like, but no cycles and no cache misses."
+            " A virtual machine has them if its host passes the PMU through.")  # fmt: skip
 
 
 def _home(facts: Mapping[str, str], config: Config, *, is_head: bool) -> list[_Row]:
@@ -217,8 +227,9 @@ def _home(facts: Mapping[str, str], config: Config, *, is_head: bool) -> list[_R
         kind = "nfsd" if is_head and not config.nfs_server else "nfs"
         if facts.get(kind) == "yes":
             return [("home", Level.FINE, f"the kernel knows {kind}", "")]
+        other = "bind" if config.workers else "volume"
         return [("home", Level.FAILURE, f"the kernel has no {kind}",
-                 "Use a kernel with NFS, or home = \"bind\".")]  # fmt: skip
+                 f"Use a kernel with NFS, or home = \"{other}\".")]  # fmt: skip
     if config.home == "bind" and facts.get("home") != "yes":
         return [("home", Level.FAILURE, f"{config.home_path} is not there",
                  "Mount the shared folder there.")]  # fmt: skip

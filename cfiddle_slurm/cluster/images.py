@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +19,10 @@ from cfiddle_slurm.cluster.machines import Machine, MachineError
 DEBIAN = "debian:trixie-slim"
 SUITE = "trixie"
 BUILD_SECONDS = 1800.0
+Say = Callable[[str], None]
+_LAST_LINES = 15
+_STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _USELESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale",
             "usr/share/man")  # fmt: skip
@@ -90,23 +96,35 @@ class BuildSettings:
         return (BASE, BUILDER, *IMAGES, *([REGISTRY] if self.registry else []))
 
 
-def build_all(head: Machine, settings: BuildSettings, say: Callable[[str], None]) -> None:
+def step_of(line: str) -> tuple[int, int, str] | None:
+    """Which of how many steps of a Dockerfile begins, if a line of Docker says that one does."""
+    match = _STEP.fullmatch(line)
+    return (int(match[1]), int(match[2]), match[3]) if match else None
+
+
+def build_all(
+    head: Machine, settings: BuildSettings, say: Say, on_line: Say = lambda _: None
+) -> None:
     """Build what is missing or out of date; layers that fit are taken from the engine's cache.
 
     Args:
-        say: gets one line per step.
+        say: gets one line per image.
+        on_line: gets every line that the programs write.
 
     Raises:
         KitError, MachineError, ProcessError: a step failed; the message holds its last words.
     """
-    ensure_debian(head, settings, say)
+    ensure_debian(head, settings, say, on_line)
+    say(f"packing {kit.PACKAGE}")
     with build_context(settings) as context:
-        for image in settings.images:
-            say(f"building {image.name}")
-            build(head, image, context, settings)
+        for number, image in enumerate(settings.images, 1):
+            say(f"building {image.name} ({number} of {len(settings.images)})")
+            build(head, image, context, settings, on_line)
 
 
-def ensure_debian(head: Machine, settings: BuildSettings, say: Callable[[str], None]) -> None:
+def ensure_debian(
+    head: Machine, settings: BuildSettings, say: Say, on_line: Say = lambda _: None
+) -> None:
     """Make sure that Debian's base image is there.
 
     Raises:
@@ -123,7 +141,7 @@ def ensure_debian(head: Machine, settings: BuildSettings, say: Callable[[str], N
             words = done.stderr.strip()
             raise MachineError(f"{DEBIAN} cannot be fetched from the registry: {words}")
     say(f"no registry in reach: making {DEBIAN} with debootstrap")
-    _debootstrap(head, settings.mirror)
+    _debootstrap(head, settings.mirror, on_line)
 
 
 def exists(machine: Machine, tag: str) -> bool:
@@ -131,7 +149,7 @@ def exists(machine: Machine, tag: str) -> bool:
     return machine.try_docker("image", "inspect", tag).status == 0
 
 
-def _debootstrap(head: Machine, mirror: str) -> None:
+def _debootstrap(head: Machine, mirror: str, on_line: Say) -> None:
     if shutil.which("debootstrap") is None:
         install = ["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "debootstrap"]
         process.check(["apt-get", "-qq", "update"], timeout=300)
@@ -139,7 +157,7 @@ def _debootstrap(head: Machine, mirror: str) -> None:
     with tempfile.TemporaryDirectory(prefix="cfiddle-base-") as folder:
         root = Path(folder, "root")
         arguments = ["debootstrap", "--variant=minbase", SUITE, str(root), *filter(None, [mirror])]
-        process.check(arguments, timeout=BUILD_SECONDS)
+        _stream(arguments, on_line, f"{DEBIAN} could not be made")
         for useless in _USELESS:
             shutil.rmtree(root / useless, ignore_errors=True)
             (root / useless).mkdir(parents=True)
@@ -181,13 +199,18 @@ def pip_conf(settings: BuildSettings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(head: Machine, image: Image, context: Path, settings: BuildSettings) -> None:
+def build(
+    head: Machine,
+    image: Image,
+    context: Path,
+    settings: BuildSettings,
+    on_line: Say = lambda _: None,
+) -> None:
     """Build one image from the context.
 
     Raises:
         MachineError: the build failed.
     """
-    said: list[str] = []
     arguments = ["build", "--tag", image.tag, "--file", str(context / image.dockerfile)]
     # An argument that a Dockerfile does not name is an error for some builders.
     text = (context / image.dockerfile).read_text()
@@ -196,15 +219,28 @@ def build(head: Machine, image: Image, context: Path, settings: BuildSettings) -
             arguments += ["--build-arg", f"{name}={value}"]
     # The classic builder: it is there without a plugin, and needs nothing from a registry.
     environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
-    status = process.stream(
-        head.docker_arguments(*arguments, str(context)),
-        said.append,
-        timeout=BUILD_SECONDS,
-        env=environment,
-    )
-    if status != 0:
-        words = "\n".join(said[-15:])
-        raise MachineError(f"{image.name} could not be built; the last lines were:\n{words}")
+    command = head.docker_arguments(*arguments, str(context))
+    _stream(command, on_line, f"{image.name} could not be built", env=environment)
+
+
+def _stream(
+    command: Sequence[str], on_line: Say, trouble: str, env: Mapping[str, str] | None = None
+) -> None:
+    """Run a program that takes long.
+
+    Raises:
+        MachineError: it failed; the message has its last lines.
+    """
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def hear(line: str) -> None:
+        bare = _COLOURS.sub("", line).rstrip("\r")
+        last.append(bare)
+        on_line(bare)
+
+    if process.stream(command, hear, timeout=BUILD_SECONDS, env=env) != 0:
+        words = "\n".join(last)
+        raise MachineError(f"{trouble}; the last lines were:\n{words}")
 
 
 def build_arguments(image: Image, settings: BuildSettings) -> dict[str, str]:

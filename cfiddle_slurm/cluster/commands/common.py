@@ -1,13 +1,20 @@
 """What all commands share: the cluster's file, how they speak, and how errors are told."""
 
+import difflib
+import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import accounts, kit, machines, stack
 from cfiddle_slurm.cluster import config as config_
+from cfiddle_slurm.printable import printable
 
 ERRORS = (
     accounts.AccountError,
@@ -17,17 +24,55 @@ ERRORS = (
     process.ProcessError,
     stack.NotHealthy,
 )
-console = Console(highlight=False)
+_PIPE_WIDTH = 200
+
+
+class PrintableConsole(Console):
+    """A console on which no text is obeyed, wherever it comes from: see :mod:`.printable`.
+
+    In a pipe or a file its lines are long, so that a row of a table stays one line.
+    """
+
+    @property
+    def options(self) -> ConsoleOptions:
+        found = super().options
+        if self.is_terminal or "COLUMNS" in os.environ:
+            return found
+        return found.update(max_width=_PIPE_WIDTH)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        # Before it is laid out: a table's columns fit what is written out.
+        return super().render_str(printable(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
+
+
+console = PrintableConsole(highlight=False, emoji=False)
 
 
 class Group(click.Group):
-    """Turns expected errors into one message and exit status 1."""
+    """Turns expected errors into one message and exit status 1; knows what a typing error meant."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except ERRORS as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            known = self.list_commands(ctx)
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(known)}."
+            ctx.fail(printable(f"There is no command {name!r}.{hint}"))
+        return super().resolve_command(ctx, args)
 
 
 class Cluster:
@@ -67,6 +112,11 @@ class Cluster:
 pass_cluster = click.make_pass_decorator(Cluster)
 
 
+def tell(text: str) -> None:
+    """A sentence about what a command has done; a terminal breaks its lines, nothing else does."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
 def say(text: str) -> None:
     """One line about a step that was done."""
-    console.print(f"  {text}", markup=False)
+    tell(f"  {text}")

@@ -5,7 +5,6 @@ import sys
 import time
 
 import click
-from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
@@ -28,10 +27,11 @@ from cfiddle_slurm.cluster import (
 from cfiddle_slurm.cluster import (
     provision as provision_,
 )
-from cfiddle_slurm.cluster.commands.common import Cluster, console, pass_cluster, say
+from cfiddle_slurm.cluster.commands import building, watching
+from cfiddle_slurm.cluster.commands.common import Cluster, console, pass_cluster, say, tell
+from cfiddle_slurm.printable import printable
 
 _COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}
-_WATCH_SECONDS = 2.0
 _seconds = click.option("--timeout", default=180.0, show_default=True,
                         help="Seconds for all services to become healthy.")  # fmt: skip
 
@@ -40,30 +40,42 @@ _seconds = click.option("--timeout", default=180.0, show_default=True,
 @click.option("--head", default=config_.LOCAL, show_default=True, help="ssh address of the head.")
 @click.option("--worker", "workers", multiple=True, help="ssh address of a worker; repeat it.")
 @click.option("--ssh-user", default="root", show_default=True, help="The account there.")
-@click.option("--home", type=click.Choice(config_.HOMES), default="nfs", show_default=True,
-              help="Where the shared home comes from.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--home", type=click.Choice(config_.HOMES),
+              help="Source of the shared home; else nfs with workers, volume without.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @pass_cluster
 def init(
-    cluster: Cluster, head: str, workers: tuple[str, ...], ssh_user: str, home: str, force: bool
+    cluster: Cluster,
+    head: str,
+    workers: tuple[str, ...],
+    ssh_user: str,
+    home: str | None,
+    force: bool,
 ) -> None:
-    """Write a commented cluster.toml."""
+    """Write a commented cluster.toml.
+
+    Without --worker it describes a cluster of one machine.
+    """
     if cluster.file.exists() and not force:
-        console.print(f"{cluster.file} is there already, and stays as it is (--force replaces it).")
+        tell(f"{cluster.file} is there already, and stays as it is (--force replaces it).")
         return
+    home = home or ("nfs" if workers else "volume")
     values = {"head": head, "workers": workers, "ssh_user": ssh_user, "home": home}
     text = config_.example(values)
     config_.parse(text, str(cluster.file))
     config_.write(cluster.file, text)
-    console.print(f"{cluster.file} is written. Look it through; `check` is next.")
+    tell(f"{cluster.file} is written. Look it through; `check` is next.")
 
 
 @click.command()
 @pass_cluster
 def check(cluster: Cluster) -> None:
-    """Look whether all machines are fit; exit status 0 fine, 1 warnings, 2 cannot work."""
+    """Check that every machine can be part of the cluster.
+
+    The exit status is 0 when all is fine, 1 when there are warnings, 2 when it cannot work.
+    """
     findings = check_.run(cluster.config)
-    table = Table("machine", "what", "found", "how to mend it")
+    table = Table("machine", "what", "found", "how to fix it")
     for row in findings:
         colour = _COLOURS[row.level]
         found = f"[{colour}]{escape(row.found)}[/{colour}]"
@@ -78,7 +90,10 @@ def check(cluster: Cluster) -> None:
 @click.command()
 @pass_cluster
 def provision(cluster: Cluster) -> None:
-    """Install what machines lack: an engine, the account cfiddle, the exported home."""
+    """Install what machines lack.
+
+    That is Docker, the account cfiddle and, with home = "nfs", the exported home.
+    """
     provision_.all_machines(cluster.config, say)
     console.print("All machines are prepared.")
 
@@ -91,14 +106,15 @@ def provision(cluster: Cluster) -> None:
 @_seconds
 @pass_cluster
 def up(cluster: Cluster, local: bool, no_test: bool, timeout: float) -> None:
-    """Start the cluster, or bring a running one up to date; then try every worker."""
+    """Start the cluster, or bring it up to date.
+
+    At the end every worker runs a real experiment. Without workers in the file, the head measures.
+    """
     began = time.monotonic()
     if local:
         cluster.use_local()
     elif not cluster.config.workers:
-        raise click.ClickException(
-            f"{cluster.file} names no worker; `up --local` makes a cluster of this machine."
-        )
+        say(f"a cluster of one machine: {cluster.head} measures, too")
     lifecycle.up(cluster.config, timeout, say)
     console.print(f"The cluster is up ({time.monotonic() - began:.0f} s).")
     if not no_test and not _try(cluster):
@@ -117,7 +133,10 @@ def _jupyter(cluster: Cluster) -> str:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_cluster
 def down(cluster: Cluster, purge: bool, yes: bool) -> None:
-    """Take the cluster down. Homes, accounting and Slurm's state are kept without --purge."""
+    """Stop and remove the cluster; its data stay.
+
+    Data are the homes, the accounting and Slurm's state; --purge removes them, too.
+    """
     name = cluster.config.name
     if purge and not yes:
         typed = click.prompt(
@@ -130,19 +149,21 @@ def down(cluster: Cluster, purge: bool, yes: bool) -> None:
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Show it again and again.")
-@click.option("--json", "as_json", is_flag=True, help="As data.")
+@click.option("--watch", is_flag=True, help="Refresh every 2 seconds, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_cluster
 def status(cluster: Cluster, watch: bool, as_json: bool) -> None:
-    """Show services, workers, queue and disks; exit status 1 when something is wrong."""
+    """Show services, workers, queue and disks.
+
+    The exit status is 1 when something is wrong.
+    """
+    if watch:
+        if as_json:
+            raise click.UsageError("--watch and --json exclude each other.")
+        watching.watch(cluster)
     facts = overview.gather(cluster.head, cluster.config.ssh_user)
     if as_json:
-        print(json.dumps(facts))
-    elif watch:
-        with Live(overview.shown(facts), console=console, screen=True) as live:
-            while True:
-                time.sleep(_WATCH_SECONDS)
-                live.update(overview.shown(overview.gather(cluster.head, cluster.config.ssh_user)))
+        click.echo(json.dumps(facts))
     else:
         console.print(overview.shown(facts))
         console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
@@ -152,7 +173,10 @@ def status(cluster: Cluster, watch: bool, as_json: bool) -> None:
 @click.command("test")
 @pass_cluster
 def try_all(cluster: Cluster) -> None:
-    """Run real experiments on every worker, and of two users at once."""
+    """Run a real experiment on every worker.
+
+    Then two users run one each at the same time.
+    """
     if not _try(cluster):
         raise click.ClickException("Not every worker measures.")
 
@@ -186,7 +210,7 @@ def update(cluster: Cluster, timeout: float) -> None:
     config = cluster.config
     if swarm.state(cluster.head) != "active":
         raise click.ClickException("The cluster is not up: `up` starts it.")
-    images.build_all(cluster.head, images.BuildSettings.of(config), say)
+    building.build(cluster.head, images.BuildSettings.of(config))
     longest = config.policy.wall_seconds + 120
     lifecycle.up(config, timeout + longest, say)
     console.print("The cluster is up to date.")
@@ -196,7 +220,7 @@ def update(cluster: Cluster, timeout: float) -> None:
 @pass_cluster
 def url(cluster: Cluster) -> None:
     """Print JupyterLab's address, token included."""
-    print(_jupyter(cluster))
+    click.echo(printable(_jupyter(cluster)))
 
 
 COMMANDS = (init, check, provision, up, down, status, try_all, update, url)

@@ -20,14 +20,21 @@ from cfiddle_slurm.cluster import (
 from cfiddle_slurm.cluster import (
     images as images_,
 )
-from cfiddle_slurm.cluster.commands.common import Cluster, console, pass_cluster, say
+from cfiddle_slurm.cluster.commands import building, logs
+from cfiddle_slurm.cluster.commands.common import (
+    Cluster,
+    Group,
+    console,
+    pass_cluster,
+    say,
+)
 
 _existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def images() -> None:
-    """The images cfiddle-cluster, cfiddle-user and cfiddle-sandbox."""
+    """Build, distribute and list the container images."""
 
 
 @images.command()
@@ -36,9 +43,15 @@ def images() -> None:
 @click.option("--ca-bundle", type=_existing,
               help="Certificates for package registries behind a proxy.")  # fmt: skip
 @click.option("--mirror", help="Debian mirror for debootstrap.")
+@click.option("--verbose", "-v", is_flag=True, help="Show every line that Docker prints.")
 @pass_cluster
-def build(cluster: Cluster, base: str | None, ca_bundle: Path | None, mirror: str | None) -> None:
-    """Build the images on the head; what has not changed is not built again."""
+def build(
+    cluster: Cluster, base: str | None, ca_bundle: Path | None, mirror: str | None, verbose: bool
+) -> None:
+    """Build the images on the head; unchanged parts are not built again.
+
+    A log keeps every line; its path is printed at the end.
+    """
     began = time.monotonic()
     given = {"base": base, "ca_bundle": ca_bundle, "mirror": mirror}
     settings = replace(
@@ -46,14 +59,14 @@ def build(cluster: Cluster, base: str | None, ca_bundle: Path | None, mirror: st
         **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
     machines.require([cluster.head])
-    images_.build_all(cluster.head, settings, say)
+    building.build(cluster.head, settings, verbose=verbose)
     console.print(f"The images are built ({time.monotonic() - began:.0f} s).")
 
 
 @images.command()
 @pass_cluster
 def push(cluster: Cluster) -> None:
-    """Bring the images to every machine, and check that all have the same."""
+    """Copy the images to every machine and check them there."""
     config = cluster.config
     everywhere = machines.all_of(config)
     machines.require(everywhere)
@@ -79,9 +92,9 @@ def list_images(cluster: Cluster) -> None:
     console.print(table)
 
 
-@click.group()
+@click.group(cls=Group)
 def worker() -> None:
-    """The machines that measure."""
+    """Add, remove, drain and resume workers."""
 
 
 @worker.command("add")
@@ -122,9 +135,9 @@ def resume(cluster: Cluster, host: str) -> None:
     console.print(f"{lifecycle.resume_worker(cluster.head, host)} takes jobs.")
 
 
-@click.group()
+@click.group(cls=Group)
 def user() -> None:
-    """Accounts, with homes on the shared home and a share of the workers."""
+    """Add, remove and list accounts."""
 
 
 @user.command("add")
@@ -173,40 +186,20 @@ def list_users(cluster: Cluster) -> None:
 
 @click.command()
 @click.argument("service")
-@click.option("--follow", "-f", is_flag=True)
-@click.option("--tail", default=100, show_default=True)
-@pass_cluster
-def logs(cluster: Cluster, service: str, follow: bool, tail: int) -> None:
-    """Show what SERVICE has written."""
-    _known_service(cluster, service)
-    options = ["--follow"] if follow else []
-    user_node.become(
-        cluster.head.docker_arguments(
-            "service", "logs", "--raw", f"--tail={tail}", *options, f"{stack.NAME}_{service}"
-        )
-    )
-
-
-@click.command()
-@click.argument("service")
 @click.argument("host", required=False)
 @pass_cluster
 def shell(cluster: Cluster, service: str, host: str | None) -> None:
-    """Open a shell as root in SERVICE's container on HOST (the head, if not given)."""
-    _known_service(cluster, service)
+    """Open a root shell in SERVICE's container.
+
+    That is its container on the worker HOST, or on the head if HOST is not given.
+    """
+    logs.known_service(cluster, service)
     machine = cluster.head
     if host is not None:
         member = lifecycle.find_worker(cluster.head, host)
         machine = swarm.machine_of(member, cluster.config.ssh_user)
     container = stack.container_on(machine, service)
     user_node.become(machine.docker_arguments("exec", "--interactive", "--tty", container, "bash"))
-
-
-def _known_service(cluster: Cluster, name: str) -> None:
-    names = [service.name for service in stack.services(cluster.head)]
-    if name not in names:
-        known = ", ".join(names) or "none: the cluster is not up"
-        raise stack.NotHealthy(f"There is no service {name!r}; there are {known}.")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -228,4 +221,4 @@ def copy(cluster: Cluster, user: str, file: Path, name: str) -> None:
     user_node.copy_to_home(cluster.head, user, name, file.read_bytes())
 
 
-COMMANDS: tuple[click.Command, ...] = (images, worker, user, logs, shell, run, copy)
+COMMANDS: tuple[click.Command, ...] = (images, worker, user, logs.logs, shell, run, copy)

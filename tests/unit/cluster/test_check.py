@@ -38,7 +38,22 @@ def test_a_good_machine_has_nothing_to_mend() -> None:
 
 
 def test_only_workers_are_to_measure() -> None:
-    assert {*rows()} - {*rows(is_head=True)} == {"perf events", "hardware PMU"}
+    assert {*rows()} - {*rows(is_head=True)} == {"perf events", "hardware counters"}
+    alone = Config()
+    assert {*rows(config=alone, is_head=True)} == {*rows(config=alone)}
+
+
+def test_a_single_machine_is_checked_as_the_worker_that_it_is() -> None:
+    found = rows({"pmu": ""}, Config(), is_head=True)["hardware counters"]
+    assert found[0] is WARNING
+    assert "no cycles" in found[2]
+    assert rows({"paranoid": ""}, Config(), is_head=True)["perf events"][0] is FAILURE
+
+
+def test_a_single_machine_needs_no_nfs() -> None:
+    assert rows({"nfsd": "", "nfs": ""}, Config(), is_head=True)["home"][0] is FINE
+    found = rows({"nfsd": ""}, Config(home="nfs"), is_head=True)["home"]
+    assert (found[0], 'home = "volume"' in found[2]) == (FAILURE, True)
 
 
 FINE, WARNING, FAILURE = Level.FINE, Level.WARNING, Level.FAILURE
@@ -69,7 +84,7 @@ FINE, WARNING, FAILURE = Level.FINE, Level.WARNING, Level.FAILURE
         ("perf events", {"paranoid": "-1"}, FINE, "-1"),
         ("perf events", {"paranoid": "4"}, WARNING, "perf_event_paranoid is 4"),
         ("perf events", {"paranoid": ""}, FAILURE, "the kernel has none"),
-        ("hardware PMU", {"pmu": ""}, WARNING, "none"),
+        ("hardware counters", {"pmu": ""}, WARNING, "none"),
         ("home", {"nfs": ""}, FAILURE, "the kernel has no nfs"),
     ],
 )
@@ -150,6 +165,15 @@ def test_the_verdict_is_the_worst() -> None:
     assert check.verdict([]) is Level.FINE
     assert check.verdict([finding(FINE), finding(WARNING)]) is Level.WARNING
     assert check.verdict([finding(FAILURE), finding(WARNING)]) is Level.FAILURE
+
+
+def test_one_machine_is_one_machine(cluster: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = {**GOOD, "pmu": "", "nfsd": ""}
+    monkeypatch.setattr(check, "_SCRIPT", "\n".join(f"echo '{k}={v}'" for k, v in bad.items()))
+    monkeypatch.setattr("time.time", lambda: 1000.5)
+    found = check.run(Config())
+    assert {row.machine for row in found} == {"this machine"}
+    assert check.verdict(found) is WARNING
 
 
 @pytest.fixture

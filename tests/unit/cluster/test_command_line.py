@@ -20,6 +20,7 @@ from cfiddle_slurm.cluster import (
     user_node,
 )
 from cfiddle_slurm.cluster.check import Finding, Level
+from cfiddle_slurm.cluster.commands import watching
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.cluster.slurm import Node
@@ -44,6 +45,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A cluster on which nothing is done; it is up, and well."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path.parent / f"{tmp_path.name} caches"))
     recorder.replace(lifecycle, up=None, down=None)
     recorder.replace(check, run=[])
     recorder.replace(provision, all_machines=None)
@@ -125,11 +127,16 @@ def test_check_is_for_people_and_for_scripts(
     assert all(row.found in result.output for row in found)
 
 
-def test_up_needs_workers_or_says_how_to_do_without(steps: Recorder) -> None:
+def test_up_without_workers_is_a_cluster_of_one_machine(steps: Recorder) -> None:
     result = call("up")
-    assert result.exit_code == 1
-    assert "names no worker; `up --local`" in result.output
-    assert steps.calls == []
+    assert result.exit_code == 0, result.output
+    assert "a cluster of one machine: this machine measures, too" in result.output
+    assert steps.arguments["lifecycle.up"][0] == Config()
+    assert call("init").exit_code == 0
+    wanted = config.load(FILE)
+    assert (wanted.workers, wanted.home) == ((), "volume")
+    assert call("up").exit_code == 0
+    assert steps.arguments["lifecycle.up"][0] == wanted
 
 
 def test_up_tries_every_worker_at_the_end(steps: Recorder) -> None:
@@ -213,6 +220,25 @@ def test_status_is_for_people_and_for_scripts(steps: Recorder) -> None:
     steps.replace(overview, gather={**GOOD, "trouble": "no controller"})
     assert call("status").exit_code == 1
     assert call("status", "--json").exit_code == 1
+    assert call("status", "--json", "--watch").exit_code == 2
+
+
+def test_a_watched_cluster_may_fail_and_come_back(
+    steps: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = iter([GOOD, MachineError("no \x1b[2J answer"), GOOD, KeyboardInterrupt()])
+
+    def gather(*_: object) -> object:
+        found = next(facts)
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    monkeypatch.setattr(overview, "gather", gather)
+    monkeypatch.setattr(watching, "_SECONDS", 0.0)
+    result = call("status", "--watch")
+    assert result.exit_code == 0
+    assert (result.output.count("Services"), result.output.count("no \\x1b[2J answer")) == (2, 1)
 
 
 def test_update_builds_and_then_waits_for_running_jobs(steps: Recorder) -> None:

@@ -18,6 +18,7 @@ from cfiddle_slurm.cluster import (
     user_node,
 )
 from cfiddle_slurm.cluster.accounts import Account
+from cfiddle_slurm.cluster.commands import logs
 from cfiddle_slurm.cluster.machines import Machine
 from cfiddle_slurm.cluster.slurm import Node
 from cfiddle_slurm.cluster.stack import Service
@@ -39,7 +40,9 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
     FILE.write_text(config.example({"workers": ("w1.lan",), "ssh_user": "admin"}))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     recorder.replace(images, build_all=None)
+    recorder.replace(logs, show=0)
     recorder.replace(machines, require=None)
     recorder.replace(distribution, push=None)
     recorder.replace(lifecycle, add_worker="two", remove_worker=True, resume_worker="one",
@@ -61,12 +64,12 @@ def test_images_are_built_with_what_is_asked_for_and_what_the_file_says(
     bundle = tmp_path / "ca.pem"
     bundle.touch()
     assert call("images", "build").exit_code == 0
-    _, plain, _ = steps.arguments["images.build_all"]
+    _, plain, *_ = steps.arguments["images.build_all"]
     assert plain == images.BuildSettings.of(config.load(FILE))
     assert call(
         "images", "build", "--base=debootstrap", f"--ca-bundle={bundle}", "--mirror=http://m"
     ).exit_code == 0  # fmt: skip
-    _, found, _ = steps.arguments["images.build_all"]
+    _, found, *_ = steps.arguments["images.build_all"]
     assert isinstance(found, images.BuildSettings)
     assert (found.base, found.ca_bundle, found.mirror) == ("debootstrap", bundle, "http://m")
     assert call("images", "build", "--base=cdrom").exit_code == 2
@@ -143,9 +146,12 @@ def test_users_are_listed() -> None:
 
 def test_a_service_is_looked_into_where_it_runs(steps: Recorder) -> None:
     assert call("logs", "worker", "--tail=5", "--follow").exit_code == 0
-    assert steps.arguments["user_node.become"] == (
+    assert steps.arguments["logs.show"] == (
         ["docker", "service", "logs", "--raw", "--tail=5", "--follow", "cfiddle_worker"],
     )
+    assert call("logs", "worker", "--tail=-1").exit_code == 2
+    steps.replace(logs, show=KeyboardInterrupt())
+    assert call("logs", "worker").exit_code == 130
     assert call("shell", "worker", "w1.lan").exit_code == 0
     assert steps.arguments["user_node.become"] == (
         ["docker", "--host=ssh://admin@w1.lan", "exec", "--interactive", "--tty", "c0ffee", "bash"],

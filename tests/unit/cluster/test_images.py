@@ -227,7 +227,8 @@ def test_everything_is_built_in_the_order_of_need(docker: Program) -> None:
     said: list[str] = []
     images.build_all(HEAD, BuildSettings(registry=True), said.append)
     names = [image.name for image in ALL]
-    assert said == [f"building {name}" for name in names]
+    wanted = [f"building {name} ({i} of {len(names)})" for i, name in enumerate(names, 1)]
+    assert said == ["packing cfiddle_slurm", *wanted]
     assert [call[2] for call in docker.calls[1:]] == [f"{name}:latest" for name in names]
 
 
@@ -236,3 +237,28 @@ def test_images_are_built_where_the_head_is(docker: Program) -> None:
     docker.answers(f"{AT_WORKER} *")
     images.build_all(WORKER, BuildSettings(), lambda text: None)
     assert [call[1] for call in docker.calls] == ["image", *["build"] * len(ALL[:-1])]
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_all_lines_are_handed_on_and_the_last_are_in_the_error(docker: Program) -> None:
+    docker.answers(INSPECT)
+    lines = "seq 30; printf '\\033[91mred\\033[0m\\n' >&2"
+    docker.answers("build *", f"echo 'Step 1/1 : FROM x'; {lines}; exit 1")
+    heard: list[str] = []
+    with pytest.raises(MachineError, match="could not be built; the last lines were") as caught:
+        images.build_all(HEAD, BuildSettings(), lambda text: None, heard.append)
+    assert heard == ["Step 1/1 : FROM x", *map(str, range(1, 31)), "red"]
+    assert str(caught.value).splitlines()[1:] == heard[-15:]
+
+
+@pytest.mark.parametrize(
+    ("line", "step"),
+    [
+        ("Step 3/12 : RUN apt-get update", (3, 12, "RUN apt-get update")),
+        ("Step 3/12 :", None),
+        (" ---> Using cache", None),
+        ("", None),
+    ],
+)
+def test_steps_of_a_dockerfile(line: str, step: tuple[int, int, str] | None) -> None:
+    assert images.step_of(line) == step

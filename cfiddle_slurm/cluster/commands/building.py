@@ -1,0 +1,130 @@
+"""Building images, shown while it goes on: a line that lives, plain lines in a pipe, and a log."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO
+
+from rich.console import RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from cfiddle_slurm.cluster import images, kit, machines
+from cfiddle_slurm.cluster.commands.common import console, say, tell
+from cfiddle_slurm.printable import one_line, printable
+from cfiddle_slurm.process import ProcessError
+
+_LOG = "images-build.log"
+_PER_SECOND = 4
+_FRAMES = "|/-\\"
+_FAILURES = (kit.KitError, machines.MachineError, ProcessError)
+
+
+def build(head: machines.Machine, settings: images.BuildSettings, *, verbose: bool = False) -> None:
+    """Build all images on the head, and show it.
+
+    Args:
+        verbose: whether each line of Docker is shown, too.
+
+    Raises:
+        MachineError: a step failed; the message has its last words and the log's place.
+    """
+    with _log() as log, nullcontext() if verbose else _live() as live:
+        shown = Shown(log, live, verbose=verbose)
+        try:
+            images.build_all(head, settings, shown.say, shown.line)
+        except _FAILURES as error:
+            shown.finish("failed")
+            shown.line(str(error))
+            raise machines.MachineError(f"{error}\nThe whole log is in {log.name}.") from error
+        shown.finish()
+    say(f"the log is in {log.name}")
+
+
+class Shown:
+    """What a build has come to.
+
+    Args:
+        log: gets everything, with the seconds since the start.
+        live: the line that lives; None where there is none.
+        verbose: whether all lines are shown.
+    """
+
+    def __init__(self, log: IO[str], live: Live | None, *, verbose: bool) -> None:
+        self._log, self._live, self._verbose = log, live, verbose
+        self._began = self._part_began = time.monotonic()
+        self._part = self._step = ""
+        if live is not None:
+            live.update(self)
+
+    def say(self, text: str) -> None:
+        """A part of the work begins."""
+        self.finish()
+        self._part, self._part_began = text, time.monotonic()
+        self._write(text)
+        if self._live is None:
+            say(text)
+
+    def line(self, text: str) -> None:
+        """A program has written a line."""
+        self._write(f"    {text}")
+        step = images.step_of(text)
+        if step is not None:
+            self._step = f"step {step[0]} of {step[1]}: {one_line(step[2])}"
+        if self._verbose:
+            tell(f"    {text}")
+        elif step is not None and self._live is None:
+            tell(f"    {self._step}")
+
+    def finish(self, how: str = "done") -> None:
+        """The present part is over."""
+        if self._part:
+            text = f"{self._part}: {how} ({time.monotonic() - self._part_began:.0f} s)"
+            self._write(text)
+            say(text)
+        self._part = self._step = ""
+
+    def __rich__(self) -> RenderableType:
+        if not self._part:
+            return Text("")
+        seconds = f"{time.monotonic() - self._part_began:.0f} s"
+        words = ", ".join(filter(None, [printable(self._part), seconds, self._step]))
+        frame = _FRAMES[int(time.monotonic() * _PER_SECOND) % len(_FRAMES)]
+        return Text(f"{frame} {words}", no_wrap=True, overflow="ellipsis")
+
+    def _write(self, text: str) -> None:
+        self._log.write(f"{time.monotonic() - self._began:7.1f} {printable(text)}\n")
+
+
+def log_folder() -> Path:
+    """Where the log is: among the caches of the account (XDG Base Directory Specification)."""
+    caches = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(caches) if caches.startswith("/") else Path.home() / ".cache") / "cfiddle-slurm"
+
+
+@contextmanager
+def _log() -> Iterator[IO[str]]:
+    """The log, which is written line by line; elsewhere where the account has no home."""
+    options = {"encoding": "utf-8", "errors": "replace", "buffering": 1}
+    try:
+        log_folder().mkdir(parents=True, exist_ok=True)
+        log: IO[str] = (log_folder() / _LOG).open("w", **options)  # type: ignore[call-overload]
+    except OSError:
+        log = tempfile.NamedTemporaryFile(  # noqa: SIM115 - it is closed below
+            "w", prefix="cfiddle-", suffix=f"-{_LOG}", delete=False, **options
+        )  # type: ignore[call-overload]
+    with log:
+        yield log
+
+
+@contextmanager
+def _live() -> Iterator[Live | None]:
+    """A line that is drawn again and again, on a terminal that can do that."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield None
+        return
+    with Live(console=console, refresh_per_second=_PER_SECOND, transient=True) as live:
+        yield live

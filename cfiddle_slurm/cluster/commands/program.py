@@ -1,0 +1,31 @@
+"""The program ``cfiddle-cluster`` as a whole: its commands and what is common to their lines."""
+
+import io
+import sys
+from pathlib import Path
+
+import click
+
+from cfiddle_slurm._version import __version__
+from cfiddle_slurm.cluster import config
+from cfiddle_slurm.cluster.commands import completion, lifecycle, nouns
+from cfiddle_slurm.cluster.commands.common import Cluster, Group
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "file", type=click.Path(path_type=Path), default=config.FILE,
+              show_default=True, help="The file that describes the cluster.")  # fmt: skip
+@click.option("--port", type=click.IntRange(1, 65535),
+              help="JupyterLab's port, for a cluster of this machine alone.")  # fmt: skip
+@click.version_option(__version__, prog_name=completion.PROGRAM)
+@click.pass_context
+def main(context: click.Context, file: Path, port: int | None) -> None:
+    """Set up, watch, change and remove the cluster that runs CFiddle experiments."""
+    # What is printed reaches a pipe line by line, in order with what goes to standard error.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    context.obj = Cluster(file, port)
+
+
+for command in (*lifecycle.COMMANDS, *nouns.COMMANDS, completion.completion):
+    main.add_command(command)

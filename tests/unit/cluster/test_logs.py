@@ -1,0 +1,83 @@
+"""A service's log is shown as it comes, and obeyed by no terminal."""
+
+import io
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfiddle_slurm import process
+from cfiddle_slurm.cluster.commands import logs
+from cfiddle_slurm.printable import printable
+
+HOSTILE = "slurmctld: x\x1b]0;PWNED\x07 \x9b31m \u202e \r\ufeff"
+
+
+def shown(script: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    status = logs.show([sys.executable, "-c", script])
+    return status, capsys.readouterr().out
+
+
+def test_control_sequences_are_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    script = f"import sys; sys.stderr.write({HOSTILE!r}); print('next', end='\\r\\n'); sys.exit(3)"
+    status, out = shown(f"import os; os.environ['PYTHONUTF8']='1'; {script}", capsys)
+    assert status == 3
+    assert r"x\x1b]0;PWNED\x07 \x9b31m \u202e \x0d" in out
+    assert "next\n" in out
+    assert not set(out) & {"\x1b", "\x07", "\x9b", "\r"}
+
+
+def test_what_is_no_text_is_shown_even_so(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out = shown(r"import os; os.write(1, b'a\xff\xe4b\n\xc3')", capsys)
+    assert out == "a\ufffd\ufffdb\n\ufffd"
+
+
+@given(st.binary(max_size=300), st.integers(1, 20))
+def test_any_bytes_come_out_in_whole_characters(data: bytes, longest: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "_LONGEST", longest)
+        text = "".join(logs.pieces(io.BytesIO(data)))
+    assert text.replace("\r\n", "\n") == data.decode(errors="replace").replace("\r\n", "\n")
+    assert printable(text) == "".join(map(printable, [text]))
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def test_a_line_is_shown_when_it_is_written(tmp_path: Path, pipe: tuple[int, int]) -> None:
+    """Through a pipe, as `logs --follow SERVICE | tee` has it."""
+    there, here = pipe
+    go_on = tmp_path / "go on"
+    script = f"""
+import os, time
+print("first", flush=True)
+while not os.path.exists({str(go_on)!r}):
+    time.sleep(0.01)
+print("second", flush=True)
+"""
+    program = f"""
+import sys
+from cfiddle_slurm.cluster.commands import logs
+sys.exit(logs.show([sys.executable, "-c", {script!r}]))
+"""
+    child = process.start([sys.executable, "-c", program], stdout=here)
+    watchdog = threading.Timer(60, process.end_group, [child])
+    watchdog.start()
+    try:
+        assert os.read(there, 100) == b"first\n"
+        go_on.touch()
+        assert os.read(there, 100) == b"second\n"
+        assert child.wait(60) == 0
+    finally:
+        watchdog.cancel()
+        process.end_group(child)
