@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -133,8 +134,12 @@ def _queue(rows: list[dict[str, Any]]) -> Table:
     for row in rows[:_MANY]:
         where = row["node"] or reason_in_english(row["reason"])
         table.add_row(
-            row["job_id"], row["user"], row["state"].lower(), row["seconds"], escape(where)
+            row["job_id"], row["user"], row["state"].lower(), _time(row["seconds"]), escape(where)
         )
     if len(rows) > _MANY:
         table.add_row("…", "", "", "", f"and {len(rows) - _MANY} more")
     return table
+
+
+def _time(seconds: int) -> str:
+    return str(timedelta(seconds=seconds))

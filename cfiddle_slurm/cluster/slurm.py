@@ -18,6 +18,7 @@ RETIRING = "cfiddle: being replaced"
 _AT_ONCE = 100
 _POLL_SECONDS = 0.5
 _NO_CHANGE = re.compile(r"Nothing (?:new added|added|modified|deleted)|Already existing account")
+_ELAPSED = re.compile(r"(?:([0-9]{1,5})-)?(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -54,15 +55,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Job:
-    """A job in the queue."""
+    """A job in the queue; ``seconds`` is for how long it has been running."""
 
     job_id: str
-    name: str
     user: str
     state: str
-    seconds: str
+    seconds: int
     node: str
     reason: str
+    name: str
 
 
 def command(head: Machine, *words: str, timeout: float = 60.0) -> str:
@@ -107,9 +108,22 @@ def nodes(head: Machine) -> list[Node]:
 
 def queue(head: Machine) -> list[Job]:
     """All jobs that wait or run."""
-    text = command(head, "squeue", "--noheader", "--format=%i|%j|%u|%T|%M|%N|%r")
-    rows = (line.strip().split("|") for line in text.splitlines())
-    return [Job(*row) for row in rows if len(row) == 7]
+    # The name is anybody's text: it comes last.
+    text = command(head, "squeue", "--noheader", "--format=%i|%u|%T|%M|%N|%r|%j")
+    rows = (line.strip().split("|", 6) for line in text.split("\n"))
+    return [
+        Job(job_id, user, state, seconds_of(elapsed), node, reason, name)
+        for job_id, user, state, elapsed, node, reason, name in (r for r in rows if len(r) == 7)
+    ]
+
+
+def seconds_of(elapsed: str) -> int:
+    """A time as Slurm prints it, ``1-02:03:04`` or ``3:04``; 0 for what is none."""
+    match = _ELAPSED.fullmatch(elapsed)
+    if match is None:
+        return 0
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def drain(head: Machine, node: str, reason: str) -> None:

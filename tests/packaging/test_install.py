@@ -51,8 +51,18 @@ def test_an_installation_runs_the_first_experiment(python: Path, tmp_path: Path)
     assert "neither isolated nor exclusive" in done.stderr
     table = [line.split() for line in done.stdout.splitlines() if " touch " in line]
     assert [row[3] for row in table] == ["1000", "2000", "4000", "8000"]
+    check_that_the_cluster_asks_for_its_extra(environment / "bin", place)
     find_kit = "from cfiddle_slurm.cluster import kit; print(kit.folder('cluster'))"
     interpreter = str(environment / "bin" / "python")
     kit = process.check([interpreter, "-c", find_kit], timeout=60, cwd=place).strip()
     assert kit.startswith(str(environment))
     assert (Path(kit) / "stack.yml").is_file()
+
+
+def check_that_the_cluster_asks_for_its_extra(programs: Path, place: Path) -> None:
+    for command in (["cfiddle-cluster"], ["python", "-m", "cfiddle_slurm.cluster"]):
+        done = process.run([str(programs / command[0]), *command[1:], "--help"],
+                           timeout=60, cwd=place)  # fmt: skip
+        assert (done.status, done.stdout) == (1, "")
+        assert done.stderr.count("\n") == 1
+        assert "pip install 'cfiddle_slurm[cluster]'" in done.stderr

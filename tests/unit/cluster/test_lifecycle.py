@@ -158,8 +158,8 @@ def test_down_leaves_no_machine_out_that_the_file_forgot(steps: Recorder) -> Non
 
 
 def test_running_jobs_are_ended_first(steps: Recorder) -> None:
-    job = Job("7", "x", "ann", "RUNNING", "0:07", "one", "")
-    steps.replace(slurm, queue=[job, Job("8", "x", "bob", "PENDING", "0:00", "", "")])
+    job = Job("7", "ann", "RUNNING", 7, "one", "", "x")
+    steps.replace(slurm, queue=[job, Job("8", "bob", "PENDING", 0, "", "", "x")])
     lifecycle.down(THREE, purge=False, say=nobody)
     assert steps.arguments["slurm.command"][1:] == ("scancel", "--quiet", "7", "8")
     steps.replace(slurm, queue=stack.NotHealthy("no controller"))

@@ -21,7 +21,7 @@ GOOD: dict[str, Any] = {
                   "disk": " 41%  9000M", "clock_off": 0.4}],
     "workers": [{"name": "w1", "state": "idle", "features": "fast", "reason": "", "usable": True}],
     "queue": [{"job_id": "7", "name": "cfiddle-x", "user": "ann", "state": "RUNNING",
-               "seconds": "0:07", "node": "w1", "reason": "None"}],
+               "seconds": 7, "node": "w1", "reason": "None"}],
     "trouble": None,
 }  # fmt: skip
 
@@ -60,7 +60,7 @@ def shown(facts: dict[str, Any]) -> str:
 def test_all_that_there_is_is_shown() -> None:
     text = shown(GOOD)
     for word in ("user", "m1", "worker", "41% 9000M", "w1", "idle", "fast", "ann", "running",
-                 "0:07", "Queue: 1 jobs"):  # fmt: skip
+                 "0:00:07", "Queue: 1 jobs"):  # fmt: skip
         assert word in text
 
 
@@ -99,7 +99,7 @@ def cluster(docker: Program, ssh: Program, monkeypatch: pytest.MonkeyPatch) -> P
         Member("id1", "w1", "w1", frozenset({"worker"}), True),
         Member("id2", "w2", "", frozenset(), False),
     ]
-    node, job = Node("w1", "idle", "", ""), Job("7", "x", "ann", "RUNNING", "0:07", "w1", "None")
+    node, job = Node("w1", "idle", "", ""), Job("7", "ann", "RUNNING", 7, "w1", "None", "x")
     monkeypatch.setattr(swarm, "state", lambda head: "active")
     monkeypatch.setattr(swarm, "members", lambda head: members)
     monkeypatch.setattr(stack, "services", lambda head: [Service("user", 1, 1)])

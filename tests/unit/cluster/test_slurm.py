@@ -98,13 +98,28 @@ def test_without_a_controller_slurm_is_not_asked(docker: Program) -> None:
 def test_the_queue(controller: Program) -> None:
     controller.answers(
         "exec c0ffee squeue *",
-        "echo '7|cfiddle-ab|ann|RUNNING|0:07|w1|None'; echo; echo 'slurm_load_jobs: strange';"
-        "echo '8|cfiddle-cd|bob|PENDING|0:00||(Priority)'",
+        "echo '7|ann|RUNNING|1-02:00:07|w1|None|cfiddle-ab'; echo; echo 'slurm_load_jobs: strange';"
+        "echo '8|bob|PENDING|0:00||(Priority)|hidden | by || its name'",
     )
     assert slurm.queue(HEAD) == [
-        Job("7", "cfiddle-ab", "ann", "RUNNING", "0:07", "w1", "None"),
-        Job("8", "cfiddle-cd", "bob", "PENDING", "0:00", "", "(Priority)"),
+        Job("7", "ann", "RUNNING", 26 * 3600 + 7, "w1", "None", "cfiddle-ab"),
+        Job("8", "bob", "PENDING", 0, "", "(Priority)", "hidden | by || its name"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0:07", 7),
+        ("59:59", 3599),
+        ("2:00:00", 7200),
+        ("9-00:00:01", 777601),
+        ("INVALID", 0),
+        ("", 0),
+    ],
+)
+def test_slurms_times_are_numbers(text: str, seconds: int) -> None:
+    assert slurm.seconds_of(text) == seconds
 
 
 def test_a_node_is_drained_and_resumed(controller: Program) -> None:
