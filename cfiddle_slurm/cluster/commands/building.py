@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from textwrap import shorten
 from typing import IO
 
 from rich.console import RenderableType
@@ -18,6 +19,7 @@ from cfiddle_slurm.printable import one_line, printable
 from cfiddle_slurm.process import ProcessError
 
 _LOG = "images-build.log"
+_LONGEST_COMMAND = 80
 _PER_SECOND = 4
 _FRAMES = "|/-\\"
 _FAILURES = (kit.KitError, machines.MachineError, ProcessError)
@@ -73,7 +75,9 @@ class Shown:
         self._write(f"    {text}")
         step = images.step_of(text)
         if step is not None:
-            self._step = f"step {step[0]} of {step[1]}: {one_line(step[2])}"
+            number, many, command = step
+            short = shorten(one_line(command), _LONGEST_COMMAND, placeholder=" …")
+            self._step = f"step {number} of {many}: {short}"
         if self._verbose:
             tell(f"    {text}")
         elif step is not None and self._live is None:
