@@ -21,8 +21,8 @@ from cfiddle_slurm.cluster.commands.common import Cluster, Group
 @click.pass_context
 def main(context: click.Context, file: Path, port: int | None) -> None:
     """Set up, watch, change and remove the cluster that runs CFiddle experiments."""
-    # What is printed reaches a pipe line by line, in order with what goes to standard error; what the
-    # encoding of a terminal has no letter for is written out.
+    # What is printed reaches a pipe line by line, in order with what goes to standard error; what
+    # the encoding of a terminal has no letter for is written out.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     context.obj = Cluster(file, port)
