@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
@@ -34,11 +34,15 @@ class PrintableConsole(Console):
     """
 
     @property
-    def options(self) -> ConsoleOptions:
-        found = super().options
+    def size(self) -> ConsoleDimensions:
+        found = super().size
         if self.is_terminal or "COLUMNS" in os.environ:
             return found
-        return found.update(max_width=_PIPE_WIDTH)
+        return ConsoleDimensions(_PIPE_WIDTH, found.height)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
 
     def render_str(self, text: str, **options: Any) -> Text:
         # Before it is laid out: a table's columns fit what is written out.
