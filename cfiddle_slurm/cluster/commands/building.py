@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from textwrap import shorten
 from typing import IO
@@ -18,7 +19,8 @@ from cfiddle_slurm.cluster.commands.common import console, say, tell
 from cfiddle_slurm.printable import one_line, printable
 from cfiddle_slurm.process import ProcessError
 
-_LOG = "images-build.log"
+_LOG = "images-build"
+_KEPT = 5
 _LONGEST_COMMAND = 80
 _PER_SECOND = 4
 _FRAMES = "|/-\\"
@@ -111,14 +113,17 @@ def log_folder() -> Path:
 
 @contextmanager
 def _log() -> Iterator[IO[str]]:
-    """The log, which is written line by line; elsewhere where the account has no home."""
+    """A new log, which is written line by line; elsewhere where the account has no home."""
+    name = f"{_LOG}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     options = {"encoding": "utf-8", "errors": "replace", "buffering": 1}
     try:
         log_folder().mkdir(parents=True, exist_ok=True)
-        log: IO[str] = (log_folder() / _LOG).open("w", **options)  # type: ignore[call-overload]
+        for old in sorted(log_folder().glob(f"{_LOG}-*.log"))[: 1 - _KEPT]:
+            old.unlink(missing_ok=True)
+        log: IO[str] = (log_folder() / name).open("x", **options)  # type: ignore[call-overload]
     except OSError:
         log = tempfile.NamedTemporaryFile(  # noqa: SIM115 - it is closed below
-            "w", prefix="cfiddle-", suffix=f"-{_LOG}", delete=False, **options
+            "w", prefix=f"cfiddle-{_LOG}-", suffix=".log", delete=False, **options
         )  # type: ignore[call-overload]
     with log:
         yield log

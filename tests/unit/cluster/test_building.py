@@ -31,13 +31,17 @@ def build_one(
 
 
 @pytest.fixture(autouse=True)
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(images, "build_all", build_one)
-    return tmp_path / "cfiddle-slurm" / "images-build.log"
+    return tmp_path / "cfiddle-slurm"
 
 
-def test_in_a_pipe_each_step_is_a_line(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def newest(folder: Path) -> Path:
+    return max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+
+
+def test_in_a_pipe_each_step_is_a_line(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     building.build(HEAD, BuildSettings())
     assert capsys.readouterr().out.splitlines() == [
         "  building one (1 of 2)",
@@ -45,17 +49,19 @@ def test_in_a_pipe_each_step_is_a_line(log: Path, capsys: pytest.CaptureFixture[
         "  building one (1 of 2): done (0 s)",
         "  building two (2 of 2)",
         "  building two (2 of 2): done (0 s)",
-        f"  the log is in {log}",
+        f"  the log is in {newest(logs)}",
     ]
 
 
-def test_the_log_holds_everything_fit_to_be_shown(log: Path) -> None:
+def test_the_log_holds_everything_fit_to_be_shown(logs: Path) -> None:
     building.build(HEAD, BuildSettings())
-    lines = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines()]
+    lines = [line.split(maxsplit=1)[1] for line in newest(logs).read_text().splitlines()]
     assert lines[:3] == [
         "building one (1 of 2)", STEP, r"Get:1 some \x1b]0;title\x07 package",
     ]  # fmt: skip
-    assert [float(line.split()[0]) < 60 for line in log.read_text().splitlines()] == [True] * 6
+    assert [float(line.split()[0]) < 60 for line in newest(logs).read_text().splitlines()] == [
+        True
+    ] * 6
 
 
 def test_all_lines_are_shown_if_wanted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,17 +71,19 @@ def test_all_lines_are_shown_if_wanted(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_failure_names_the_log(
-    log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*arguments: object) -> None:
         build_one(*arguments)  # type: ignore[arg-type]
         raise MachineError("two could not be built; the last lines were:\nno space")
 
     monkeypatch.setattr(images, "build_all", fail)
-    with pytest.raises(MachineError, match=r"no space\nThe whole log is in .*images-build\.log\."):
+    with pytest.raises(
+        MachineError, match=r"no space\nThe whole log is in .*images-build-.*\.log\."
+    ):
         building.build(HEAD, BuildSettings())
     assert "building two (2 of 2): failed (0 s)" in capsys.readouterr().out
-    assert "no space" in log.read_text()
+    assert "no space" in newest(logs).read_text()
 
 
 def test_without_a_home_the_log_is_elsewhere(
@@ -105,3 +113,14 @@ def test_on_a_terminal_one_line_lives(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out.splitlines() == [
         "  building one (1 of 2): done (0 s)", "  building two (2 of 2): done (0 s)",
     ]  # fmt: skip
+
+
+def test_a_few_logs_are_kept(logs: Path) -> None:
+    logs.mkdir()
+    for number in range(8):
+        (logs / f"images-build-20200101-00000{number}-1.log").touch()
+    (logs / "another").touch()
+    building.build(HEAD, BuildSettings())
+    kept = sorted(path.name for path in logs.iterdir())
+    assert kept[:5] == ["another", *(f"images-build-20200101-00000{n}-1.log" for n in range(4, 8))]
+    assert len(kept) == 6
