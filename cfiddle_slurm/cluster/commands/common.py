@@ -97,6 +97,8 @@ class Cluster:
     def _read(self) -> config_.Config:
         if self.file == config_.FILE and not self.file.exists():
             return self.local()
+        if self._port is not None:
+            raise config_.ConfigError(f"Without --port: {self.file} has jupyter_port for that.")
         return config_.load(self.file)
 
     def local(self) -> config_.Config:

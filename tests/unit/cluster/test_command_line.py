@@ -107,6 +107,16 @@ def test_another_file_can_be_named(steps: Recorder) -> None:
     assert result.output.startswith("Error: There is no missing.toml")
 
 
+def test_a_port_that_would_be_ignored_is_refused(steps: Recorder) -> None:
+    written()
+    result = call("--port=9999", "up")
+    assert (result.exit_code, "has jupyter_port for that" in result.output) == (1, True)
+    assert steps.calls == []
+    FILE.unlink()
+    assert call("--port=9999", "up").exit_code == 0
+    assert steps.arguments["lifecycle.up"][0] == Config(jupyter_port=9999)
+
+
 @pytest.mark.parametrize(
     ("levels", "status", "words"),
     [
