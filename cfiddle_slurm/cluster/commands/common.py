@@ -25,6 +25,7 @@ ERRORS = (
     stack.NotHealthy,
 )
 _PIPE_WIDTH = 200
+_NO_SWARM = "This node is not a swarm manager"
 
 
 class PrintableConsole(Console):
@@ -65,7 +66,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except ERRORS as error:
-            raise click.ClickException(printable(str(error))) from error
+            raise click.ClickException(printable(in_plain_words(str(error)))) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -77,6 +78,16 @@ class Group(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(known)}."
             ctx.fail(printable(f"There is no command {name!r}.{hint}"))
         return super().resolve_command(ctx, args)
+
+
+def in_plain_words(error: str) -> str:
+    """An error as an administrator can use it.
+
+    Without a swarm Docker advises to make or join one, which would be another than `up` makes.
+    """
+    if _NO_SWARM in error:
+        return "The cluster is not up: `up` starts it."
+    return error
 
 
 class Cluster:

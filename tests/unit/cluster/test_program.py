@@ -13,6 +13,7 @@ from rich.table import Table
 from cfiddle_slurm import __version__, process
 from cfiddle_slurm.cluster.__main__ import main
 from cfiddle_slurm.cluster.commands import common
+from tests.unit.cluster.conftest import Program
 
 EXTRA = ("click", "docker", "paramiko", "tomlkit")
 
@@ -111,6 +112,16 @@ def test_errors_are_fit_to_be_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     result = call("check")
     assert result.exit_code == 1
     assert "\x1b" not in result.output and "PWNED" in result.output
+
+
+def test_dockers_advice_is_not_handed_on(docker: Program) -> None:
+    words = "Error response from daemon: This node is not a swarm manager. Use docker swarm init"
+    docker.answers("*", f"echo {words!r} >&2; exit 1")
+    for command in (["logs", "controller"], ["shell", "user"], ["worker", "drain", "w1"]):
+        result = call(*command)
+        assert (result.exit_code, result.output) == (
+            1, "Error: The cluster is not up: `up` starts it.\n",
+        )  # fmt: skip
 
 
 def test_a_row_stays_a_line_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
