@@ -40,23 +40,22 @@ def snapshot_isolation() -> Iterator[None]:
 
 @pytest.mark.usefixtures("snapshot_isolation")
 def test_accounting_names_what_is_wrong_and_does_not_start(tmp_path: Path) -> None:
-    inside = "/run/secrets/cfiddle_database_password"
-    password = tmp_path / "password"
-    password.write_text(in_service("accounting", "cat", inside))
     accounting = stack.container_on(HEAD, "accounting")
-    image = docker("inspect", "--format={{.Config.Image}}", accounting)
-    configuration = tmp_path / "slurm.conf"
-    place = "/usr/local/share/cfiddle-slurm/slurm.conf"
-    configuration.write_text(in_service("accounting", "cat", place))
+    files = ("/run/secrets/cfiddle_database_password",
+             "/usr/local/share/cfiddle-slurm/slurm.conf")  # fmt: skip
+    for file in files:
+        place = tmp_path / file.lstrip("/")
+        place.parent.mkdir(parents=True)
+        place.write_text(in_service("accounting", "cat", file))
     # A second one on the first one's network.
-    done = process.run(
-        [
-            "docker", "run", "--rm", f"--network=container:{accounting}",
-            f"--volume={password}:{inside}:ro", f"--volume={configuration}:{place}:ro",
-            image, "accounting",
-        ],
-        timeout=SECONDS,
-    )  # fmt: skip
+    image = docker("inspect", "--format={{.Config.Image}}", accounting)
+    second = docker("create", f"--network=container:{accounting}", image, "accounting")
+    try:
+        docker("cp", f"{tmp_path}/.", f"{second}:/")
+        done = process.run(["docker", "start", "--attach", second], timeout=SECONDS)
+    finally:
+        docker("rm", "--force", second)
     assert done.status == 1
     assert "not set up as Slurm needs it. Found: innodb_snapshot_isolation 1." in done.stderr
-    assert password.read_text() not in done.stderr + done.stdout
+    password = (tmp_path / files[0].lstrip("/")).read_text()
+    assert password not in done.stderr + done.stdout
