@@ -30,6 +30,7 @@ from cfiddle_slurm.results import Records
 from cfiddle_slurm.sandbox.protocol import PROTOCOL
 from cfiddle_slurm.schedulers import scheduler_for, watcher_for
 from cfiddle_slurm.schedulers.base import Scheduler
+from cfiddle_slurm.schedulers.room import room_for
 from cfiddle_slurm.schedulers.watch import StateWatch
 from cfiddle_slurm.settings import Settings
 from cfiddle_slurm.sweeping import sweep
@@ -189,15 +190,18 @@ def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings)
 def _submit_and_wait(
     scheduler: Scheduler, directory: JobDirectory, run_id: str, settings: Settings
 ) -> tuple[str, dict[str, Any]]:
+    asked = time.monotonic()
     job_id = scheduler.submit(run_id, directory.path, settings)
     with watcher_for(scheduler, settings).watching(job_id) as watch:
         try:
-            return job_id, Wait(directory, settings, scheduler, watch, job_id).for_report()
+            return job_id, Wait(directory, settings, scheduler, watch, job_id, asked).for_report()
         except JobLost:
             raise  # there is none, and its id may be another's by now
         except BaseException:
             _cancel(scheduler, watch, job_id, run_id)
             raise
+        finally:
+            room_for(settings).has_ended()
 
 
 def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -> None:

@@ -5,10 +5,12 @@ import re
 
 from cfiddle_slurm.schedulers.base import JobState
 from cfiddle_slurm.schedulers.job_script import run_id_of
-from cfiddle_slurm.slurm_states import status_of
+from cfiddle_slurm.slurm_states import no_room, status_of
 
 SQUEUE_FORMAT = "%i|%T|%r|%N|%j"
 SACCT_FORMAT = "JobIDRaw,State,NodeList,ExitCode,JobName"
+SQUEUE_SEARCH = "%i|%Z"
+SACCT_SEARCH = "JobIDRaw,WorkDir"
 
 _PARSABLE = re.compile(r"(\d+)(?:;[^\s;]*)?")
 _QUEUED = re.compile(r"^srun: job (\d+) (?:queued|has been allocated)", re.MULTILINE)
@@ -28,6 +30,8 @@ _NOT_REACHED = (
     "Munge",
     "authentication",
     "resolve_ctls_from_dns_srv",
+    "backup controller in standby mode",
+    "controller not responding",
 )
 _LOST = (
     "Socket timed out",
@@ -47,6 +51,7 @@ class Trouble(enum.Enum):
 
     REFUSED = "Slurm said no: there is no job."
     NOT_REACHED = "Slurm was not reached: there is no job."
+    NO_ROOM = "Slurm has no room at the moment: there is no job."
     REPLY_LOST = "The question may have arrived: there may be a job."
 
 
@@ -69,6 +74,8 @@ def trouble_of(stderr: str) -> Trouble:
         return Trouble.REPLY_LOST
     if any(words in stderr for words in _NOT_REACHED):
         return Trouble.NOT_REACHED
+    if no_room(stderr) is not None:
+        return Trouble.NO_ROOM
     return Trouble.REFUSED
 
 
@@ -108,6 +115,16 @@ def parse_sacct(output: str) -> dict[str, JobState]:
                 job_id, status_of(raw), raw, "", _node(node), exit_code or None, run_id_of(name)
             )
     return found
+
+
+def parse_search(output: str, folder: str) -> list[str]:
+    """The ids of the jobs that work in a folder, from lines in :data:`SQUEUE_SEARCH`.
+
+    A job's name is everybody's to choose; where it works, only a job of this run has to tell.
+    """
+    wanted = folder.partition("\n")[0]  # as much as a line can hold of it
+    found = (line.lstrip().partition("|") for line in output.split("\n"))
+    return [job_id for job_id, _, place in found if job_id.isdecimal() and place == wanted]
 
 
 def _node(text: str) -> str | None:
