@@ -25,6 +25,10 @@ _BY_KIND: dict[OutcomeKind, tuple[type[CFiddleSlurmError], str]] = {
     _K.OUTPUT: (errors.OutputLimit, "Print less, or write to a file and name it in output_files."),
     _K.RESULT_SIZE: (errors.ResultLimit, "Measure or write less in one run."),
     _K.CANCELLED: (errors.Cancelled, "Somebody else, or Slurm, ended the job."),
+    _K.WITHDRAWN: (
+        errors.Withdrawn,
+        "Was the notebook stopped, or its machine off? Then just run it again.",
+    ),
     _K.REFUSED: (errors.SandboxRefused, ""),
     _K.BUSY: (errors.SandboxBusy, "Try again in a moment."),
     _K.UNAVAILABLE: (errors.SandboxUnavailable, "Try again, and tell whoever runs the cluster."),

@@ -21,6 +21,7 @@ from cfiddle_slurm.errors import (
     NodeFailed,
     SandboxUnavailable,
     SchedulerUnavailable,
+    Withdrawn,
 )
 from cfiddle_slurm.job_directory import RESULT, JobDirectory, new_run_id
 from cfiddle_slurm.layout import MANIFEST
@@ -40,7 +41,7 @@ _CANCEL_SECONDS = 20.0
 """Longest wait for Slurm's word that a cancelled job is gone (its own KillWait is 30 s at most)."""
 
 _RETRY_PAUSE = 2.0
-_MACHINES_FAULT = (JobLost, NodeFailed, SandboxUnavailable)
+_MACHINES_FAULT = (JobLost, NodeFailed, SandboxUnavailable, Withdrawn)
 """After these nothing of the run is alive, and the same run may succeed on another worker."""
 
 
@@ -99,24 +100,27 @@ def execute(task: Task, settings: Settings) -> Outcome:
     """
     _check_places(settings)
     sweep(settings.jobs_directory, scheduler_for(settings))
+    beats = True
     for left in range(settings.retries, 0, -1):
         try:
-            outcome = _run_once(task, settings)
+            outcome = _run_once(task, settings, beats=beats)
             failure = outcome.error
         except _MACHINES_FAULT as error:
             failure = error
         if not isinstance(failure, _MACHINES_FAULT) or not failure.transient:
             return outcome
         times = "once more" if left == 1 else f"up to {left} more times"
+        # A process that was not heard of although it lives must not lose its next run to that, too.
+        beats = beats and not isinstance(failure, Withdrawn)
         print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
         time.sleep(_RETRY_PAUSE)
-    return _run_once(task, settings)
+    return _run_once(task, settings, beats=beats)
 
 
-def _run_once(task: Task, settings: Settings) -> Outcome:
+def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
     scheduler = scheduler_for(settings)
     run_id = new_run_id()
-    directory = JobDirectory.create(settings.jobs_directory, run_id)
+    directory = JobDirectory.create(settings.jobs_directory, run_id, beats=beats)
     try:
         _stage(directory, run_id, task, settings)
         job_id, status = _submit_and_wait(scheduler, directory, run_id, settings)

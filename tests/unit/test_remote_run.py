@@ -17,6 +17,7 @@ from cfiddle_slurm.job_directory import BUNDLE, FAILED, REPORT, REQUEST, RESULT,
 from cfiddle_slurm.job_directory import JobDirectory as Directory
 from cfiddle_slurm.layout import OUTPUTS, RESULTS
 from cfiddle_slurm.remote_run import Outcome, Task, execute, last_report
+from cfiddle_slurm.sandbox.claim import BEATS, OWNER
 from cfiddle_slurm.schedulers.base import JobStatus
 from cfiddle_slurm.schedulers.watch import StateWatcher
 from cfiddle_slurm.settings import Settings
@@ -158,6 +159,18 @@ def test_a_node_that_failed_is_tried_again_and_the_last_failure_counts(site: Sit
         site.execute(retries=2)
     assert len(site.scheduler.folders) == 3
     assert caught.value.run_id == site.scheduler.folders[-1].name
+
+
+def test_a_run_that_was_withdrawn_is_tried_again_and_not_withdrawn_twice(site: Site) -> None:
+    owners: list[str] = []
+
+    def job(folder: Path) -> None:
+        owners.append((folder / OWNER).read_text())
+        finish(folder, kind="withdrawn" if len(owners) == 1 else "ok")
+
+    site.scheduler.job = job
+    assert site.execute(retries=2).error is None
+    assert [BEATS in owner for owner in owners] == [True, False]
 
 
 @pytest.mark.parametrize("kind", ["signal", "exited", "memory", "wall_time", "guest_error"])
