@@ -23,7 +23,7 @@ from cfiddle_slurm.errors import (
     SchedulerUnavailable,
     Withdrawn,
 )
-from cfiddle_slurm.job_directory import RESULT, JobDirectory, new_run_id
+from cfiddle_slurm.job_directory import BUNDLE, RESULT, JobDirectory, new_run_id
 from cfiddle_slurm.layout import MANIFEST
 from cfiddle_slurm.outcomes import error_of_outcome
 from cfiddle_slurm.report import RunReport
@@ -35,6 +35,7 @@ from cfiddle_slurm.schedulers.room import room_for
 from cfiddle_slurm.schedulers.watch import StateWatch
 from cfiddle_slurm.settings import Settings
 from cfiddle_slurm.sweeping import sweep
+from cfiddle_slurm.values import size_text
 from cfiddle_slurm.waiting import Wait
 
 _CANCEL_SECONDS = 20.0
@@ -189,6 +190,12 @@ def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings)
         directory.stage((Member(MANIFEST, manifest.to_bytes()), *task.members), request)
     except BundleError as error:
         raise InputError(str(error), cause=error) from error
+    size, most = (directory.path / BUNDLE).stat().st_size, settings.max_inputs
+    if settings.scheduler == "slurm" and most is not None and size > most:
+        raise InputError(
+            f"The run's inputs take {size_text(size)}, and this site allows {size_text(most)}.",
+            hint="Name fewer files in input_files, or ask whoever runs the cluster.",
+        )
 
 
 def _submit_and_wait(

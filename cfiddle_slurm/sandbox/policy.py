@@ -23,7 +23,7 @@ _SIZE = re.compile(r"(\d{1,15})\s*([A-Za-z]*)")
 _IMAGE = re.compile(
     r"[a-z0-9]+(?:[._/:-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
-_SMALLEST_MEMORY = 16 * MIB
+SMALLEST_MEMORY = 16 * MIB
 """The guest itself needs about this much; the engine's own minimum is 6 MiB."""
 _BIGGEST = (1 << 63) - 1
 """The engine's interface takes no number above it."""
@@ -145,7 +145,7 @@ def _parse_value(key: str, value: object) -> object:
         automatic = key == "cpu_seconds" and not isinstance(value, bool) and value in ("auto", 0)
         return FITS_CORES if automatic else _parse_seconds(key, value)
     number = parse_size(value, key)
-    smallest = _SMALLEST_MEMORY if key == "memory" else 1
+    smallest = SMALLEST_MEMORY if key == "memory" else 1
     if number < smallest:
         raise PolicyError(f"{key} must be at least {smallest}, not {shown(number)}.")
     if number > _BIGGEST:
@@ -223,9 +223,9 @@ def _lowered(name: str, asked: float | None, allowed: float) -> float:
         raise PolicyError(
             f"The request's {name} of {shown(asked)} is above the allowed {allowed:g}."
         )
-    if name == "memory_bytes" and asked < _SMALLEST_MEMORY:
+    if name == "memory_bytes" and asked < SMALLEST_MEMORY:
         raise PolicyError(
-            f"The request's memory_bytes of {asked:g} is below the {_SMALLEST_MEMORY} that a"
+            f"The request's memory_bytes of {asked:g} is below the {SMALLEST_MEMORY} that a"
             " sandbox needs."
         )
     return asked

@@ -106,6 +106,16 @@ def test_what_the_worker_finds(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_
     assert found["mode"] == 0o700
 
 
+def test_inputs_that_the_site_does_not_allow_are_not_submitted(site: Site, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(bytes(3 << 20))
+    task = Task(TASK.kind, TASK.entry, (*TASK.members, Member("files/large", large)))
+    with pytest.raises(errors.InputError, match=r"inputs take .*, and this site allows 2 MiB"):
+        site.execute(task, scheduler="slurm", max_inputs=2 << 20)
+    assert site.scheduler.calls == []
+    assert site.execute(task, scheduler="slurm", max_inputs=4 << 20).error is None
+
+
 def test_output_files_come_home(site: Site) -> None:
     site.scheduler.job = lambda folder: finish(folder, outputs={"out/a.csv": b"1,2"})
     site.execute(Task(TASK.kind, TASK.entry, TASK.members, ("out/*.csv",)))
