@@ -51,6 +51,9 @@ _HOPELESS_AFTER = 4
 _SRUN_POLL = 0.01
 _SRUN_ASKS_AFTER = 2.0
 
+_at_once = threading.BoundedSemaphore(8)
+"""So many of this process ask at a time: sixty make each other, and the controller, slow."""
+
 
 class _NotTaken(Exception):
     """There is no job, and Slurm may be asked again; ``words`` are its own."""
@@ -164,7 +167,8 @@ class Submission:
     def _sbatch(self) -> str:
         arguments = sbatch_arguments(self._run_id, self._folder, self._settings)
         try:
-            done = slurm_commands.call(arguments)
+            with _at_once:
+                done = slurm_commands.call(arguments)
         except CommandTimeout as error:
             return self._after_timeout(error)
         job_id = parse_submission(done.stdout)
