@@ -90,6 +90,8 @@ _NO_ROOM = {
     "QOSMaxSubmitJobPerAccountLimit": _ACCOUNTS,
     "QOSGrpSubmitJobsLimit": "its quality of service has as many jobs in the queue as it may have",
     "temporarily unable to accept job": "its queue is full",
+    "job queue full": "its queue is full",
+    "creation temporarily disabled": "it is just starting machines",
     "Resource temporarily unavailable": "its queue is full",
     "Unable to create job record, try again": "it is too busy",
     "rate limit exceeded": "it is asked too often",

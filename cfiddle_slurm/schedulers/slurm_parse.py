@@ -40,6 +40,8 @@ _LOST = (
     "Zero Bytes were transmitted",
     "Transport endpoint is not connected",
     "Unexpected message received",
+    "Message receive failure",
+    "Header lengths are longer than data received",
     "Insane message length",
     "Unable to confirm allocation",
     "Force Terminated",

@@ -26,13 +26,16 @@ import json, os, pathlib, signal, sys, threading, time
 import cfiddle, cfiddle_slurm
 os.makedirs("work", exist_ok=True)
 os.chdir("work")
-source = 'extern "C" int sleep(int);' \
-         'extern "C" int nap(int n, int seconds) { sleep(seconds); return n * n; }'
-exe = cfiddle.build(cfiddle.code(source))
+source = '''
+#include <unistd.h>
+extern "C" int nap(int n, int seconds)
+{ sleep(seconds); return n * n; }
+'''
+nap = cfiddle.build(cfiddle.code(source))
 
 def run(n, seconds=0):
     try:
-        result = cfiddle.run(exe, "nap", cfiddle.arg_map(n=n, seconds=seconds))
+        result = cfiddle.run(nap, "nap", cfiddle.arg_map(n=n, seconds=seconds))
         return None if [one.return_value for one in result] == [n * n] else f"wrong: {result}"
     except cfiddle.CFiddleException as error:
         return f"{type(error).__name__}: {error}"
@@ -215,15 +218,17 @@ def test_a_run_whose_notebook_is_silent_takes_no_turn(cluster: Machines, number:
     """As if the notebook had been silent for ten minutes; it waits for its job in the queue."""
     notebook = in_background(on_user_node, cluster, """
         pathlib.Path("pid").write_text(str(os.getpid()))
-        cfiddle_slurm.configure(sbatch_options=["--begin=now+12"])
+        cfiddle_slurm.configure(sbatch_options=["--begin=now+20"])
         print(json.dumps(run(7)))
     """)  # fmt: skip
     jobs = f"/home/{USER}/.cfiddle-slurm/jobs"
     wait_for(lambda: in_controller(cluster, "squeue", "--noheader", "--format=%T").split()
              == ["PENDING"], "the job waits")  # fmt: skip
-    owner = shell(cluster, f"grep -l beats {jobs}/*/owner")
-    folder = owner.removesuffix("/owner")
-    shell(cluster, f"kill -{number} $(cat work/pid); touch -d '10 minutes ago' {owner}")
+    folder = shell(
+        cluster, f"cd {jobs}; for f in *; do [ -e $f/failed.txt ] || echo {jobs}/$f; done"
+    )
+    assert "beats" in shell(cluster, f"cat {folder}/owner")
+    shell(cluster, f"kill -{number} $(cat work/pid); touch -d '10 minutes ago' {folder}/owner")
     wait_for(lambda: shell(cluster, f"ls {folder}/report.json 2>/dev/null || true"), "its report")
     report = json.loads(shell(cluster, f"cat {folder}/report.json"))
     assert report["outcome"]["kind"] == "withdrawn"
