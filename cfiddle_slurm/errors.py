@@ -152,6 +152,12 @@ class JobLost(CFiddleSlurmError):
     transient = True
 
 
+class Withdrawn(CFiddleSlurmError):
+    """The job's turn came when nothing had been heard of this process for minutes."""
+
+    transient = True
+
+
 class Cancelled(CFiddleSlurmError):
     """The job was cancelled by somebody else."""
 

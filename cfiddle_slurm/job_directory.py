@@ -14,6 +14,8 @@ from typing import Any
 
 from cfiddle_slurm.archive import Member, write_tar
 from cfiddle_slurm.errors import CFiddleSlurmError, HomeUnwritable, InputError, SettingsError
+from cfiddle_slurm.heartbeat import heart
+from cfiddle_slurm.sandbox.claim import BEATS, OWNER
 from cfiddle_slurm.sandbox.protocol import HOME_ERRORS, ProtocolError, parse_json
 
 BUNDLE = "bundle.tar"
@@ -24,9 +26,6 @@ RESULT = "result.tar"
 REPORT = "report.json"
 FAILED = "failed.txt"
 """Why the run failed; its presence says that nobody works in the directory any more."""
-
-OWNER = "owner"
-"""Locked by the notebook's process as long as it lives; holds its process number and host."""
 
 _MAX_REPORT = 1 << 20
 _PROBE_BYTES = 64 << 10
@@ -64,8 +63,12 @@ class JobDirectory:
         self._owner: int | None = None
 
     @classmethod
-    def create(cls, jobs_directory: Path, run_id: str) -> "JobDirectory":
+    def create(cls, jobs_directory: Path, run_id: str, *, beats: bool = True) -> "JobDirectory":
         """Make the directory, private to its owner.
+
+        Args:
+            jobs_directory, run_id: where, and for which run.
+            beats: whether the job is not to start when this process has not been heard of.
 
         Raises:
             SettingsError: the jobs directory cannot be written.
@@ -75,7 +78,7 @@ class JobDirectory:
         try:
             jobs_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.path.mkdir(mode=0o700)
-            directory._own()
+            directory._own(beats=beats)
         except OSError as error:
             raise home_trouble(error) or SettingsError(
                 f"The jobs directory {str(jobs_directory)!r} cannot be used: {error.strerror}.",
@@ -84,7 +87,7 @@ class JobDirectory:
             ) from error
         return directory
 
-    def _own(self) -> None:
+    def _own(self, *, beats: bool) -> None:
         """Let others know for how long somebody waits for the run: the kernel ends the lock.
 
         Network file systems have such locks, too (flock(2), "NFS details"). Without them nobody
@@ -93,10 +96,14 @@ class JobDirectory:
         self._owner = os.open(self.path / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with contextlib.suppress(OSError):
             fcntl.flock(self._owner, fcntl.LOCK_EX)
+            text = f"{os.getpid()} {os.uname().nodename}\n"
+            if beats and heart.begin(self.path / OWNER):
+                text += f"{BEATS}\n"
             # Written last: whoever finds it empty and unlocked has come too early.
-            os.write(self._owner, f"{os.getpid()} {os.uname().nodename}\n".encode())
+            os.write(self._owner, text.encode())
 
     def _disown(self) -> None:
+        heart.end(self.path / OWNER)
         # Before the directory is removed: NFS keeps open files under another name.
         if self._owner is not None:
             os.close(self._owner)

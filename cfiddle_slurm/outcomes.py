@@ -13,7 +13,11 @@ _LOOK = "Its directory is kept below ~/.cfiddle-slurm/jobs."
 _BY_KIND: dict[OutcomeKind, tuple[type[CFiddleSlurmError], str]] = {
     _K.SIGNAL: (errors.Crashed, "A pointer or an index out of range? Results before it are kept."),
     _K.EXITED: (errors.Exited, "A function must return; results before it are kept."),
-    _K.CPU_TIME: (errors.CpuTimeLimit, "Is a loop endless? Measure less, or ask for more time."),
+    _K.CPU_TIME: (
+        errors.CpuTimeLimit,
+        "Is a loop endless? Measure less or use fewer threads, or ask whoever runs the cluster for "
+        "more cpu_seconds.",
+    ),
     _K.WALL_TIME: (errors.WallTimeLimit, "Is a loop endless? Measure less, or raise time_limit."),
     _K.MEMORY: (errors.OutOfMemory, "Use less memory; files in the sandbox count, too."),
     _K.PROCESSES: (errors.TooManyProcesses, "Start fewer processes or threads."),
@@ -21,6 +25,10 @@ _BY_KIND: dict[OutcomeKind, tuple[type[CFiddleSlurmError], str]] = {
     _K.OUTPUT: (errors.OutputLimit, "Print less, or write to a file and name it in output_files."),
     _K.RESULT_SIZE: (errors.ResultLimit, "Measure or write less in one run."),
     _K.CANCELLED: (errors.Cancelled, "Somebody else, or Slurm, ended the job."),
+    _K.WITHDRAWN: (
+        errors.Withdrawn,
+        "Was the notebook stopped, or its machine off? Then just run it again.",
+    ),
     _K.REFUSED: (errors.SandboxRefused, ""),
     _K.BUSY: (errors.SandboxBusy, "Try again in a moment."),
     _K.UNAVAILABLE: (errors.SandboxUnavailable, "Try again, and tell whoever runs the cluster."),

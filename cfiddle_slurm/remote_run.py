@@ -21,8 +21,9 @@ from cfiddle_slurm.errors import (
     NodeFailed,
     SandboxUnavailable,
     SchedulerUnavailable,
+    Withdrawn,
 )
-from cfiddle_slurm.job_directory import RESULT, JobDirectory, new_run_id
+from cfiddle_slurm.job_directory import BUNDLE, RESULT, JobDirectory, new_run_id
 from cfiddle_slurm.layout import MANIFEST
 from cfiddle_slurm.outcomes import error_of_outcome
 from cfiddle_slurm.report import RunReport
@@ -30,16 +31,18 @@ from cfiddle_slurm.results import Records
 from cfiddle_slurm.sandbox.protocol import PROTOCOL
 from cfiddle_slurm.schedulers import scheduler_for, watcher_for
 from cfiddle_slurm.schedulers.base import Scheduler
+from cfiddle_slurm.schedulers.room import room_for
 from cfiddle_slurm.schedulers.watch import StateWatch
 from cfiddle_slurm.settings import Settings
 from cfiddle_slurm.sweeping import sweep
+from cfiddle_slurm.values import size_text
 from cfiddle_slurm.waiting import Wait
 
 _CANCEL_SECONDS = 20.0
 """Longest wait for Slurm's word that a cancelled job is gone (its own KillWait is 30 s at most)."""
 
 _RETRY_PAUSE = 2.0
-_MACHINES_FAULT = (JobLost, NodeFailed, SandboxUnavailable)
+_MACHINES_FAULT = (JobLost, NodeFailed, SandboxUnavailable, Withdrawn)
 """After these nothing of the run is alive, and the same run may succeed on another worker."""
 
 
@@ -98,24 +101,27 @@ def execute(task: Task, settings: Settings) -> Outcome:
     """
     _check_places(settings)
     sweep(settings.jobs_directory, scheduler_for(settings))
+    beats = True
     for left in range(settings.retries, 0, -1):
         try:
-            outcome = _run_once(task, settings)
+            outcome = _run_once(task, settings, beats=beats)
             failure = outcome.error
         except _MACHINES_FAULT as error:
             failure = error
         if not isinstance(failure, _MACHINES_FAULT) or not failure.transient:
             return outcome
         times = "once more" if left == 1 else f"up to {left} more times"
+        # A process that was not heard of although it lives must not lose its next run to that, too.
+        beats = beats and not isinstance(failure, Withdrawn)
         print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
         time.sleep(_RETRY_PAUSE)
-    return _run_once(task, settings)
+    return _run_once(task, settings, beats=beats)
 
 
-def _run_once(task: Task, settings: Settings) -> Outcome:
+def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
     scheduler = scheduler_for(settings)
     run_id = new_run_id()
-    directory = JobDirectory.create(settings.jobs_directory, run_id)
+    directory = JobDirectory.create(settings.jobs_directory, run_id, beats=beats)
     try:
         _stage(directory, run_id, task, settings)
         job_id, status = _submit_and_wait(scheduler, directory, run_id, settings)
@@ -184,20 +190,29 @@ def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings)
         directory.stage((Member(MANIFEST, manifest.to_bytes()), *task.members), request)
     except BundleError as error:
         raise InputError(str(error), cause=error) from error
+    size, most = (directory.path / BUNDLE).stat().st_size, settings.max_inputs
+    if settings.scheduler == "slurm" and most is not None and size > most:
+        raise InputError(
+            f"The run's inputs take {size_text(size)}, and this site allows {size_text(most)}.",
+            hint="Name fewer files in input_files, or ask whoever runs the cluster.",
+        )
 
 
 def _submit_and_wait(
     scheduler: Scheduler, directory: JobDirectory, run_id: str, settings: Settings
 ) -> tuple[str, dict[str, Any]]:
+    asked = time.monotonic()
     job_id = scheduler.submit(run_id, directory.path, settings)
     with watcher_for(scheduler, settings).watching(job_id) as watch:
         try:
-            return job_id, Wait(directory, settings, scheduler, watch, job_id).for_report()
+            return job_id, Wait(directory, settings, scheduler, watch, job_id, asked).for_report()
         except JobLost:
             raise  # there is none, and its id may be another's by now
         except BaseException:
             _cancel(scheduler, watch, job_id, run_id)
             raise
+        finally:
+            room_for(settings).has_ended()
 
 
 def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -> None:

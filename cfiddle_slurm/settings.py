@@ -14,6 +14,7 @@ from typing import Any
 
 from cfiddle_slurm import values
 from cfiddle_slurm.errors import SettingsError
+from cfiddle_slurm.sandbox.policy import SMALLEST_MEMORY
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,9 +23,12 @@ else:
 
 USER_FILE = Path("~/.config/cfiddle-slurm/config.toml")
 SITE_FILE = Path("/etc/cfiddle-slurm/config.toml")
+LIMITS = "limits.toml"
+"""Beside the site's file: what the sandbox policy allows, as the cluster's `up` writes it."""
 PREFIX = "CFIDDLE_SLURM_"
 _OTHERS_VARIABLES = frozenset(("CFIDDLE_SLURM_SOCKET",))
 """Variables of that prefix that are not settings: the worker's socket."""
+_LONGEST_LIST = 1000
 _JOBS = Path("~/.cfiddle-slurm/jobs")
 
 
@@ -68,6 +72,9 @@ class Settings:
         show_output: whether what the experiment prints is shown.
         jobs_directory: where runs have their directories; on the shared home.
         shared_root: the folder that all machines share; None if that is not to be checked.
+        max_time_limit, max_memory, max_inputs, allowed_images: what the site's policy allows; what
+            goes beyond is refused before it is submitted. The site says so; None, or no image, if
+            that is not known.
 
     Raises:
         SettingsError: a value is wrong.
@@ -96,6 +103,10 @@ class Settings:
     show_output: bool = _setting(True, values.flag)
     jobs_directory: Path = _setting(_JOBS, values.folder)
     shared_root: Path | None = _setting(None, values.folder, optional=True)
+    max_time_limit: float | None = _setting(None, values.seconds, optional=True)
+    max_memory: int | None = _setting(None, values.size, optional=True)
+    max_inputs: int | None = _setting(None, values.size, optional=True)
+    allowed_images: tuple[str, ...] = _setting((), values.words)
 
     def __post_init__(self) -> None:
         for name, parse in _PARSERS.items():
@@ -109,6 +120,33 @@ class Settings:
             object.__setattr__(self, name, parsed)
         if self.poll_fast > self.poll_slow:
             raise SettingsError("The setting poll_fast must not be above poll_slow.")
+        if self.scheduler == "slurm":
+            self._check_policy()
+
+    def _check_policy(self) -> None:
+        time, most = self.time_limit, self.max_time_limit
+        if time is not None and most is not None and time > most:
+            raise _beyond("time_limit", f"{time:.10g} seconds", f"{most:.10g} seconds")
+        memory, all_of_it = self.memory, self.max_memory
+        if memory is not None and all_of_it is not None and memory > all_of_it:
+            raise _beyond("memory", values.size_text(memory), values.size_text(all_of_it))
+        if memory is not None and memory < SMALLEST_MEMORY:
+            raise SettingsError(
+                f"The setting memory asks for {values.size_text(memory)}, and a sandbox needs "
+                f"{values.size_text(SMALLEST_MEMORY)} at the least."
+            )
+        if self.image is not None and self.allowed_images and self.image not in self.allowed_images:
+            raise SettingsError(
+                f"This site does not allow the image {values.shown(self.image)}.",
+                hint=f"Allowed are {', '.join(self.allowed_images)[:_LONGEST_LIST]}.",
+            )
+
+
+def _beyond(name: str, asked: str, most: str) -> SettingsError:
+    return SettingsError(
+        f"The setting {name} asks for {asked}, and this site allows {most} at the most.",
+        hint="Ask for less, or ask whoever runs the cluster.",
+    )
 
 
 _PARSERS: dict[str, Callable[[object], Any]] = {
@@ -128,13 +166,16 @@ def resolve(
     Args:
         keywords: what the caller says.
         environ: variables; this process's own if None.
-        user_file, site_file: TOML files, which need not exist.
+        user_file, site_file: TOML files, which need not exist, nor the limits beside the latter.
 
     Raises:
         SettingsError: an unknown name or a wrong value; the message says in which source.
     """
     merged: dict[str, Any] = {}
+    limits = site_file.with_name(LIMITS)
+    known = _read(limits)  # by a kit that may be newer, and know more of them
     sources = (
+        (f"the file {limits}", {name: known[name] for name in known if name in _PARSERS}),
         (f"the file {site_file}", _read(site_file)),
         (f"the file {user_file}", _read(user_file)),
         ("the environment", _from_environment(os.environ if environ is None else environ)),

@@ -1,7 +1,7 @@
-"""The one place where Slurm's states of jobs and nodes and its pending reasons are known.
+"""The one place where Slurm's states of jobs and nodes, its pending reasons and refusals are known.
 
 Sources: squeue(1), "JOB STATE CODES" and "JOB REASON CODES"; sacct(1), "JOB STATE CODES";
-sinfo(1), "NODE STATE CODES".
+sinfo(1), "NODE STATE CODES"; resource_limits.html; slurm.conf(5), MaxJobCount and rl_enable.
 """
 
 import enum
@@ -80,6 +80,23 @@ _WITHDRAWN_NODE = frozenset(("down", "drain", "drained", "draining", "fail", "fa
 _BUSY_NODE = frozenset(("mixed", "allocated", "completing"))
 _LIMITS = ("AssocGrp", "AssocMax", "QOSGrp", "QOSMax", "MaxJobs", "MaxSubmit", "QOSJobLimit")
 
+# Refusals that mean "not now": the same job is taken as soon as others have ended.
+_YOURS = "you have as many jobs in the queue as you may have"
+_ACCOUNTS = "your account has as many jobs in the queue as it may have"
+_NO_ROOM = {
+    "AssocMaxSubmitJobLimit": _YOURS,
+    "AssocGrpSubmitJobsLimit": _ACCOUNTS,
+    "QOSMaxSubmitJobPerUserLimit": _YOURS,
+    "QOSMaxSubmitJobPerAccountLimit": _ACCOUNTS,
+    "QOSGrpSubmitJobsLimit": "its quality of service has as many jobs in the queue as it may have",
+    "temporarily unable to accept job": "its queue is full",
+    "job queue full": "its queue is full",
+    "creation temporarily disabled": "it is just starting machines",
+    "Resource temporarily unavailable": "its queue is full",
+    "Unable to create job record, try again": "it is too busy",
+    "rate limit exceeded": "it is asked too often",
+}
+
 
 def status_of(raw: str) -> JobStatus:
     """How far a job is, from Slurm's own word such as ``COMPLETED`` or ``CANCELLED by 1000``.
@@ -102,6 +119,22 @@ def reason_in_english(reason: str) -> str:
     if known is not None:
         return f"{known} ({plain})"
     return f"Slurm gives the reason {plain!r}" if plain else "Slurm gives no reason"
+
+
+def no_room(words: str) -> str | None:
+    """Why Slurm takes no job now, as a sentence's end; None where it will not take it later either.
+
+    Args:
+        words: what sbatch or srun said.
+    """
+    return next(
+        (f"{why} ({sign})" for sign, why in _NO_ROOM.items() if sign.lower() in words.lower()), None
+    )
+
+
+def is_own_limit(words: str) -> bool:
+    """Whether a refusal is about the number of this user's own jobs, and nobody else's."""
+    return any(sign in words for sign, why in _NO_ROOM.items() if why is _YOURS)
 
 
 def node_takes_jobs(state: str) -> bool:

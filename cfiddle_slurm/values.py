@@ -91,6 +91,14 @@ def size(value: object) -> int:
     return int(found)
 
 
+def size_text(size: int) -> str:
+    """A size as people write it: ``2 GiB``."""
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= factor and size * 100 % factor == 0:
+            return f"{size / factor:.10g} {unit}"
+    return f"{size} bytes"
+
+
 def flag(value: object) -> bool:
     """Yes or no.
 

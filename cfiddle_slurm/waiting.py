@@ -38,6 +38,7 @@ class Wait:
         scheduler: where it was submitted.
         watch: the run's place in the batched queries.
         job_id: the scheduler's name of it.
+        asked: when the scheduler was asked to take it, on the monotonic clock; now if None.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Wait:
         scheduler: Scheduler,
         watch: StateWatch,
         job_id: str,
+        asked: float | None = None,
     ) -> None:
         self._directory = directory
         self._run_id = directory.path.name
@@ -56,6 +58,7 @@ class Wait:
         self._job_id = job_id
         self._output = LiveOutput(directory, shown=settings.show_output)
         self._submitted = time.monotonic()
+        self._asked = self._submitted if asked is None else asked
         self._started: float | None = None
         self._dead_since: float | None = None
         self._told = ""
@@ -99,15 +102,14 @@ class Wait:
         limit = self._settings.queue_timeout
         if self._started is not None:
             return
-        waited = now - self._submitted
-        if limit is not None and waited > limit:
+        if limit is not None and now - self._asked > limit:
             raise QueueTimeout(
                 f"The job did not start within {limit:g} seconds and was cancelled; "
                 f"{self._reason()}.",
                 hint="Try again later, or with a longer queue_timeout.",
                 job_id=self._job_id,
             )
-        if waited > _TELL_WAIT_AFTER:
+        if now - self._submitted > _TELL_WAIT_AFTER:
             self._tell(f"job {self._job_id}: {self._reason()}")
 
     def _reason(self) -> str:

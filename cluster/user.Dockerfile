@@ -23,6 +23,8 @@ RUN apt-get update \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local
 COPY cluster/config.toml /etc/cfiddle-slurm/config.toml
+# What the sandbox policy allows: `up` writes it to the shared home.
+RUN ln -s /home/.accounts/limits.toml /etc/cfiddle-slurm/limits.toml
 # No question about news from the Internet, which a class has no use for.
 COPY cluster/page_config.json /etc/jupyter/labconfig/page_config.json
 COPY cluster/user-node cluster/give-examples cluster/healthy /usr/local/lib/cfiddle-slurm/

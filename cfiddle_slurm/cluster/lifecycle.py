@@ -8,6 +8,7 @@ from cfiddle_slurm.cluster import (
     accounts,
     credentials,
     distribution,
+    limits,
     provision,
     slurm,
     stack,
@@ -58,6 +59,7 @@ def up(config: Config, seconds: float, say: Say) -> None:
     give_roles(head, workers)
     stack.deploy(head, config)
     stack.wait_until_healthy(head, seconds, say)
+    limits.publish(head, config)
     enable(head, config)
     tidy(head, config)
 

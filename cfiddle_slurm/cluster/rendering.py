@@ -59,6 +59,17 @@ def policy_toml(policy: Policy) -> str:
     )
 
 
+def limits_toml(policy: Policy) -> str:
+    """What a policy allows, as settings that the notebooks read before they submit anything."""
+    limits = {
+        "max_time_limit": policy.wall_seconds,
+        "max_memory": policy.memory,
+        "max_inputs": policy.bundle_bytes,
+        "allowed_images": policy.images,
+    }
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in limits.items())
+
+
 def _toml(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(one) for one in value)}]"

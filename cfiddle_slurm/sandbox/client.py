@@ -20,6 +20,14 @@ if __name__ == "__main__" and not __package__:
     # Started by its file name under ``python -I -S``: there is no site-packages to import from.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+from cfiddle_slurm.sandbox.claim import (
+    claim,
+    is_this_jobs,
+    job_id,
+    node,
+    opening,
+    silence,
+)
 from cfiddle_slurm.sandbox.protocol import (
     HELLO,
     PING,
@@ -75,17 +83,18 @@ def run(folder: str) -> int:
     began = time.monotonic()
     try:
         os.chdir(folder)
-        if not _claim():
+        if not claim():
             return _started_before()
     except OSError as error:
         print(f"cfiddle-sandbox: the job directory cannot be used: {error}", file=sys.stderr)
         return 1
     try:
-        report = _converse()
+        silent = silence()
+        report = _converse() if silent is None else _withdrawn(silent)
     except Unavailable as error:
         report = _own_report(error.kind, str(error))
-    report["job_id"] = _job_id()
-    report["node"] = _node()
+    report["job_id"] = job_id()
+    report["node"] = node()
     report["client_seconds"] = time.monotonic() - began
     import json
 
@@ -100,52 +109,13 @@ def run(folder: str) -> int:
     return 0
 
 
-def _claim() -> bool:
-    """Whether this process is the first to start the run: a requeued job must not run twice."""
-    try:
-        descriptor = os.open("started.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    text = f'{_opening()}"node": {_quoted(_node())}, "time": {time.time()}}}'
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    return True
-
-
 def _started_before() -> int:
     """The exit status of a run that is not to be started again.
 
     Another job may be at it. Where it was this very job, which Slurm has begun anew, nobody is any
     more, and Slurm shall say that it failed, unless the report was written already.
     """
-    if os.path.lexists("report.json"):
-        return 0
-    descriptor = os.open("started.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as stream:
-        mine = _opening().encode()
-        return 1 if stream.read(len(mine)) == mine else 0
-
-
-def _opening() -> str:
-    """How a JSON object begins that names this job first."""
-    return f'{{"job_id": {_quoted(_job_id())}, '
-
-
-def _quoted(text: str) -> str:
-    """A text in JSON; job ids and node names are plain enough to do without the json module."""
-    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
-    import json
-
-    return json.dumps(text)
-
-
-def _job_id() -> str:
-    return os.environ.get("SLURM_JOB_ID", "")
-
-
-def _node() -> str:
-    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+    return 0 if os.path.lexists("report.json") else int(is_this_jobs())
 
 
 def _hello() -> bytes:
@@ -157,7 +127,7 @@ def _hello() -> bytes:
         raise Unavailable(f"The job directory's request.json cannot be read: {error}") from error
     if not request.startswith(b"{"):
         raise Unavailable("The job directory's request.json is not a JSON object.")
-    payload = _opening().encode() + request[1:]
+    payload = opening().encode() + request[1:]
     try:
         return header(HELLO, len(payload)) + payload
     except ProtocolError as error:
@@ -230,8 +200,16 @@ def _connect() -> socket.socket:
 def _not_reached(error: OSError) -> Unavailable:
     reason = error.strerror or str(error)
     return Unavailable(
-        f"The sandbox service of node {_node()} cannot be reached ({reason}); the run was not"
+        f"The sandbox service of node {node()} cannot be reached ({reason}); the run was not"
         " started."
+    )
+
+
+def _withdrawn(silent: float) -> dict[str, Any]:
+    return _own_report(
+        OutcomeKind.WITHDRAWN,
+        "The run was not started when its turn came: nothing had been heard of its notebook for "
+        f"{silent:.0f} seconds.",
     )
 
 

@@ -21,7 +21,7 @@ from cfiddle_slurm._version import __version__
 from cfiddle_slurm.sandbox.container import Place, read_seccomp_profile
 from cfiddle_slurm.sandbox.engine import ENGINE_URL, EngineAddress
 from cfiddle_slurm.sandbox.node import Node, log
-from cfiddle_slurm.sandbox.policy import POLICY_PATH, Policy, PolicyError, load_policy
+from cfiddle_slurm.sandbox.policy import POLICY_PATH, Policy, PolicyError, for_cores, load_policy
 from cfiddle_slurm.sandbox.protocol import (
     JOBS_DIRECTORY,
     SOCKET_PATH,
@@ -31,7 +31,12 @@ from cfiddle_slurm.sandbox.protocol import (
 from cfiddle_slurm.sandbox.registry import Registry
 from cfiddle_slurm.sandbox.session import converse
 from cfiddle_slurm.sandbox.talk import give_answer, peer_uid
-from cfiddle_slurm.sandbox.topology import TopologyError, choose_cores, read_topology
+from cfiddle_slurm.sandbox.topology import (
+    TopologyError,
+    choose_cores,
+    parse_cpu_list,
+    read_topology,
+)
 from cfiddle_slurm.sandbox.verdict import outcome
 
 SECCOMP_PATH = Path("/usr/local/share/cfiddle-slurm/seccomp.json")
@@ -199,6 +204,7 @@ def make_node(options: argparse.Namespace) -> Node:
     except ValueError as error:
         raise StartError(str(error)) from error
     cores = choose_cores(read_topology(), frozenset(os.sched_getaffinity(0)), policy.cores)
+    policy = for_cores(policy, len(parse_cpu_list(cores)))
     registry = Registry(options.jobs, options.owner)
     address = EngineAddress(options.engine, options.instance)
     return Node(policy, registry, address, Place(cores, seccomp), options.owner)

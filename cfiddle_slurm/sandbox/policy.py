@@ -23,10 +23,12 @@ _SIZE = re.compile(r"(\d{1,15})\s*([A-Za-z]*)")
 _IMAGE = re.compile(
     r"[a-z0-9]+(?:[._/:-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
-_SMALLEST_MEMORY = 16 * MIB
+SMALLEST_MEMORY = 16 * MIB
 """The guest itself needs about this much; the engine's own minimum is 6 MiB."""
 _BIGGEST = (1 << 63) - 1
 """The engine's interface takes no number above it."""
+FITS_CORES = 0.0
+"""The CPU time that all the cores together can give within the wall time, ``"auto"`` in a file."""
 
 
 class PolicyError(ValueError):
@@ -38,7 +40,8 @@ class Policy:
     """Limits of one experiment. Sizes in bytes, times in seconds.
 
     ``images``: allowed images, the first being the default. ``memory``: RAM, no swap; what lies in
-    /work and /tmp counts as memory. ``cores``: ``"auto"`` or a list like ``"2-3,6"``.
+    /work and /tmp counts as memory. ``cpu_seconds``: of one process, all its threads together; or
+    ``FITS_CORES``. ``cores``: ``"auto"`` or a list like ``"2-3,6"``.
     ``runtime``: an OCI runtime the engine knows, empty for its default. ``connections`` and
     ``connections_per_user`` bound what callers can hold open; ``progress_seconds`` is how long a
     caller may stay silent while it owes its bundle.
@@ -49,7 +52,7 @@ class Policy:
     processes: int = 256
     open_files: int = 1024
     wall_seconds: float = 600.0
-    cpu_seconds: float = 1200.0
+    cpu_seconds: float = FITS_CORES
     work_bytes: int = 1 * GIB
     work_inodes: int = 100_000
     tmp_bytes: int = 64 * MIB
@@ -139,14 +142,26 @@ def _parse_value(key: str, value: object) -> object:
             raise PolicyError(f"runtime must be the name of an OCI runtime, not {shown(value)}.")
         return value
     if isinstance(default, float):
-        return _parse_seconds(key, value)
+        automatic = key == "cpu_seconds" and not isinstance(value, bool) and value in ("auto", 0)
+        return FITS_CORES if automatic else _parse_seconds(key, value)
     number = parse_size(value, key)
-    smallest = _SMALLEST_MEMORY if key == "memory" else 1
+    smallest = SMALLEST_MEMORY if key == "memory" else 1
     if number < smallest:
         raise PolicyError(f"{key} must be at least {smallest}, not {shown(number)}.")
     if number > _BIGGEST:
         raise PolicyError(f"{key} must be less than 8 EiB, not {shown(number)}.")
     return number
+
+
+def for_cores(policy: Policy, cores: int) -> Policy:
+    """The policy on a machine whose experiments have so many logical cores.
+
+    A run of that many threads uses so many seconds of CPU time in each second: a limit that does
+    not know them would end it in the middle.
+    """
+    if policy.cpu_seconds != FITS_CORES:
+        return policy
+    return replace(policy, cpu_seconds=policy.wall_seconds * cores)
 
 
 def _parse_images(value: object) -> tuple[str, ...]:
@@ -186,6 +201,7 @@ def merge(policy: Policy, request: dict[str, Any]) -> Limits:
     Raises:
         PolicyError: an image that is not allowed, or a limit above the policy's.
     """
+    policy = for_cores(policy, 1)  # where nobody has said how many there are
     image = request.get("image") or policy.images[0]
     if image not in policy.images:
         raise PolicyError(
@@ -207,9 +223,9 @@ def _lowered(name: str, asked: float | None, allowed: float) -> float:
         raise PolicyError(
             f"The request's {name} of {shown(asked)} is above the allowed {allowed:g}."
         )
-    if name == "memory_bytes" and asked < _SMALLEST_MEMORY:
+    if name == "memory_bytes" and asked < SMALLEST_MEMORY:
         raise PolicyError(
-            f"The request's memory_bytes of {asked:g} is below the {_SMALLEST_MEMORY} that a"
+            f"The request's memory_bytes of {asked:g} is below the {SMALLEST_MEMORY} that a"
             " sandbox needs."
         )
     return asked

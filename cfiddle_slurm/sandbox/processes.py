@@ -150,7 +150,8 @@ def judge(returncode: int, *, done: bool) -> Ending:
         done: whether the process said that it had come to its own end.
     """
     if returncode == -signal.SIGXCPU:
-        return Ending(OutcomeKind.CPU_TIME, "The experiment used up its CPU time.", "SIGXCPU")
+        message = "The experiment used up its CPU time (the times of all its threads add up)."
+        return Ending(OutcomeKind.CPU_TIME, message, "SIGXCPU")
     if returncode < 0:
         try:
             name = signal.Signals(-returncode).name

@@ -72,6 +72,8 @@ class OutcomeKind(str, Enum):
     GUEST_ERROR = "guest_error"
     HOME = "home"
     """Of the client alone: what came back could not be written to the job directory."""
+    WITHDRAWN = "withdrawn"
+    """Of the client alone: nobody waits for the run any more."""
 
 
 HOME_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))

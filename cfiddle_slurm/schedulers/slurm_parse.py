@@ -6,10 +6,12 @@ import re
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.schedulers.base import JobState
 from cfiddle_slurm.schedulers.job_script import run_id_of
-from cfiddle_slurm.slurm_states import status_of
+from cfiddle_slurm.slurm_states import no_room, status_of
 
 SQUEUE_FORMAT = "%i|%T|%r|%N|%j"
 SACCT_FORMAT = "JobIDRaw,State,NodeList,ExitCode,JobName"
+SQUEUE_SEARCH = "%i|%Z"
+SACCT_SEARCH = "JobIDRaw,WorkDir"
 
 # What a site's wrapper prints before or after is none of these. The second is what sbatch prints
 # where the wrapper has lost `--parsable`.
@@ -36,6 +38,8 @@ _NOT_REACHED = (
     "Munge",
     "authentication",
     "resolve_ctls_from_dns_srv",
+    "backup controller in standby mode",
+    "controller not responding",
 )
 _LOST = (
     "Socket timed out",
@@ -44,6 +48,8 @@ _LOST = (
     "Zero Bytes were transmitted",
     "Transport endpoint is not connected",
     "Unexpected message received",
+    "Message receive failure",
+    "Header lengths are longer than data received",
     "Insane message length",
     "Unable to confirm allocation",
     "Force Terminated",
@@ -55,6 +61,7 @@ class Trouble(enum.Enum):
 
     REFUSED = "Slurm said no: there is no job."
     NOT_REACHED = "Slurm was not reached: there is no job."
+    NO_ROOM = "Slurm has no room at the moment: there is no job."
     REPLY_LOST = "The question may have arrived: there may be a job."
 
 
@@ -85,6 +92,8 @@ def trouble_of(stderr: str) -> Trouble:
         return Trouble.REPLY_LOST
     if any(words in text for words in _NOT_REACHED):
         return Trouble.NOT_REACHED
+    if no_room(stderr) is not None:
+        return Trouble.NO_ROOM
     return Trouble.REFUSED
 
 
@@ -137,10 +146,14 @@ def parse_sacct(output: str) -> dict[str, JobState]:
     return found
 
 
-def job_ids_named(output: str, name: str) -> list[str]:
-    """The ids of the jobs of a name, from lines of ``ID|NAME``; all other lines are none."""
-    rows = (line.strip().partition("|") for line in output.split("\n"))
-    return [job for job, _, found in rows if found == name and _JOB_ID.fullmatch(job)]
+def parse_search(output: str, folder: str) -> list[str]:
+    """The ids of the jobs that work in a folder, from lines in :data:`SQUEUE_SEARCH`.
+
+    A job's name is everybody's to choose; where it works, only a job of this run has to tell.
+    """
+    wanted = folder.partition("\n")[0]  # as much as a line can hold of it
+    found = (line.lstrip().partition("|") for line in output.split("\n"))
+    return [job_id for job_id, _, place in found if place == wanted and _JOB_ID.fullmatch(job_id)]
 
 
 def _node(text: str) -> str | None:

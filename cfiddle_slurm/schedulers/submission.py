@@ -1,52 +1,75 @@
 """One run's submission to Slurm, which happens once whatever becomes of Slurm's reply."""
 
+import math
 import os
 import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from cfiddle_slurm import process
-from cfiddle_slurm.errors import CFiddleSlurmError, SchedulerUnavailable, SubmissionError
+from cfiddle_slurm.errors import (
+    CFiddleSlurmError,
+    QueueTimeout,
+    SchedulerUnavailable,
+    SubmissionError,
+)
 from cfiddle_slurm.job_directory import JobDirectory
+from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import CommandMissing, CommandTimeout
 from cfiddle_slurm.schedulers import slurm_commands
+from cfiddle_slurm.schedulers.by_name import cancel_jobs_of, jobs_of
 from cfiddle_slurm.schedulers.job_script import (
     JOB_SCRIPT,
     SLURM_LOG,
-    job_name,
     sbatch_arguments,
     script_text,
     srun_arguments,
 )
+from cfiddle_slurm.schedulers.room import Place, room_for
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
     complains,
-    job_ids_named,
     own_words,
     parse_srun_log,
     parse_submission,
     trouble_of,
 )
 from cfiddle_slurm.settings import Settings
+from cfiddle_slurm.slurm_states import is_own_limit, no_room
 
 _SEARCH_SECONDS = 15.0
-_SEARCH_COMMAND_SECONDS = 5.0
 _SEARCH_PAUSE = 0.5
 _PATIENCE_SECONDS = 10.0
 """How long a controller that is just being restarted is waited for."""
+_PATIENCE_IN_LINE = 300.0
+"""The same for a run that waits for room: nobody watches who has gone home meanwhile."""
 _PATIENCE_PAUSE = 0.5
+_HOPELESS_AFTER = 4
+"""After so many refusals it is asked whether this user has jobs at all that could end."""
 _SRUN_POLL = 0.01
 _SRUN_ASKS_AFTER = 2.0
 
+_at_once = threading.BoundedSemaphore(8)
+"""So many of this process ask at a time: sixty make each other, and the controller, slow."""
 
-class _NotReached(Exception):
-    """Slurm was not reached; there is no job, and it may be asked again."""
+
+class _NotTaken(Exception):
+    """There is no job, and Slurm may be asked again; ``words`` are its own."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
         self.words = words
+
+
+class _NotReached(_NotTaken):
+    """Slurm was not reached."""
+
+
+class _NoRoom(_NotTaken):
+    """Slurm has no room for the job at the moment."""
 
 
 class Submission:
@@ -61,42 +84,111 @@ class Submission:
     def __init__(self, run_id: str, folder: Path, settings: Settings) -> None:
         self._run_id, self._folder, self._settings = run_id, folder, settings
         self._directory = JobDirectory(folder)
+        self._give_up = time.monotonic() + (settings.queue_timeout or math.inf)
+        self._patience = _PATIENCE_SECONDS
+        self._refusals = 0
+        self._why = ""
+        self._has_told = False
 
     def submit(self) -> str:
-        """Submit it. Returns the job id.
+        """Submit it; while Slurm has no room for it, wait. Returns the job id.
 
         Raises:
-            SubmissionError: Slurm refused it.
+            SubmissionError: Slurm refused it for good.
+            QueueTimeout: Slurm had no room for it for so long.
             SchedulerUnavailable: Slurm does not answer; no job is left that could run.
             KeyboardInterrupt: after the job was cancelled, if there is one.
         """
         (self._folder / JOB_SCRIPT).write_text(script_text(self._folder))
-        give_up = time.monotonic() + _PATIENCE_SECONDS
+        try:
+            with room_for(self._settings).place() as place:
+                return self._until_taken(place)
+        except KeyboardInterrupt:
+            cancel_jobs_of(self._run_id)
+            raise
+
+    def _until_taken(self, place: Place) -> str:
+        heard = time.monotonic()
         while True:
+            others = place.join()
+            if others is not None:
+                self._tell(others)
+            if not place.wait_for_turn(self._give_up):
+                raise self._too_late()
+            if others is not None:
+                heard = time.monotonic()
             try:
-                return self._srun() if self._settings.submit == "srun" else self._sbatch()
+                return self._attempt()
             except _NotReached as error:
-                if time.monotonic() >= give_up:
+                if time.monotonic() >= heard + self._patience:
                     raise slurm_commands.unavailable(error.words) from error
                 time.sleep(_PATIENCE_PAUSE)
-            except KeyboardInterrupt:
-                self._cancel_by_name()
-                raise
+            except _NoRoom as error:
+                self._note_refusal(error.words)
+                place.wait_for_room(error.words, self._give_up)
+                heard = time.monotonic()
+
+    def _attempt(self) -> str:
+        try:
+            return self._srun() if self._settings.submit == "srun" else self._sbatch()
+        except BlockingIOError as error:  # fork(2): as many processes as there may be
+            raise _NoRoom(f"{error.strerror}; this machine can start no more processes") from error
+
+    def _note_refusal(self, words: str) -> None:
+        self._refusals += 1
+        self._tell(words)
+        if self._refusals % _HOPELESS_AFTER == 0 and is_own_limit(words) and self._has_no_job():
+            raise SubmissionError(
+                f"Slurm takes no job of yours, though you have none: {one_line(words)}.",
+                hint="Ask whoever runs the cluster.",
+            )
+
+    def _tell(self, words: str) -> None:
+        """Say once that the run waits, and why."""
+        self._patience = _PATIENCE_IN_LINE
+        self._why = no_room(words) or one_line(words)
+        if self._settings.show_output and not self._has_told:
+            text = f"Slurm takes no more jobs now: {self._why}. The run waits for room."
+            print(f"cfiddle_slurm: {text}", file=sys.stderr, flush=True)
+        self._has_told = True
+
+    def _too_late(self) -> QueueTimeout:
+        return QueueTimeout(
+            f"Slurm had no room for the job for {self._settings.queue_timeout:g} seconds: "
+            f"{self._why}.",
+            hint="Try again later, or with a longer queue_timeout.",
+        )
+
+    def _has_no_job(self) -> bool:
+        with suppress(SchedulerUnavailable):
+            answer = slurm_commands.ask(["squeue", "--me", "--noheader", "--format=%i"])
+            return answer.status == 0 and not answer.stdout.strip()
+        return False
 
     def _sbatch(self) -> str:
         arguments = sbatch_arguments(self._run_id, self._folder, self._settings)
         try:
-            done = slurm_commands.call(arguments)
+            with _at_once:
+                done = slurm_commands.call(arguments)
         except CommandTimeout as error:
-            if trouble_of(error.stderr) is Trouble.NOT_REACHED:
-                # It was still trying, and may have succeeded in the moment of its end.
-                return self._take_back(f"{error} {own_words(error.stderr)}")
-            return self._find(str(error))
+            return self._after_timeout(error)
         if done.status != 0:
             return self._after_failure(done.stderr)
         job_id = parse_submission(done.stdout)
         # It has succeeded, so there is a job, in whatever way a site's wrapper tells of it.
         return job_id or self._find(f"sbatch did not say which job it is: {own_words(done.stdout)}")
+
+    def _after_timeout(self, error: CommandTimeout) -> str:
+        """sbatch was still trying, and may have succeeded in the moment of its end."""
+        trouble = trouble_of(error.stderr)
+        if trouble is Trouble.NOT_REACHED:
+            return self._take_back(f"{error} {own_words(error.stderr)}")
+        if trouble is Trouble.NO_ROOM:
+            found = jobs_of(self._run_id, self._folder)
+            if found:
+                return self._keep_first(found)
+            raise _NoRoom(own_words(error.stderr))
+        return self._find(str(error))
 
     def _srun(self) -> str:
         arguments = srun_arguments(self._run_id, self._folder, self._settings)
@@ -126,13 +218,18 @@ class Submission:
             job_id = self._directory.started_job() or parse_srun_log(words)
             if job_id is None and not ended and time.monotonic() > ask_at:
                 ask_at = time.monotonic() + _SRUN_ASKS_AFTER
-                job_id = next(iter(self._jobs_of_the_name()), None)
+                job_id = next(iter(jobs_of(self._run_id, self._folder)), None)
             if job_id is not None:
                 return job_id
             if ended and child.returncode == 0:  # a wrapper went before its job started
                 return self._find(own_words(words))
             if ended:
                 return self._after_failure(words)
+            if no_room(words) is not None:  # it asks again by itself for a while
+                self._tell(words)
+                if time.monotonic() >= self._give_up:
+                    cancel_jobs_of(self._run_id)
+                    raise self._too_late()
             time.sleep(_SRUN_POLL)
 
     def _after_failure(self, stderr: str) -> str:
@@ -142,9 +239,11 @@ class Submission:
                 return self._find(words)
             case Trouble.NOT_REACHED:
                 raise _NotReached(words)
+            case Trouble.NO_ROOM:
+                raise _NoRoom(words)
             case Trouble.REFUSED:
                 # A wrapper may have failed after sbatch had succeeded.
-                if not complains(stderr) and (found := self._jobs_of_the_name()):
+                if not complains(stderr) and (found := jobs_of(self._run_id, self._folder)):
                     return self._keep_first(found)
                 raise SubmissionError(
                     f"Slurm refused the job: {words}.",
@@ -155,11 +254,11 @@ class Submission:
         """The job whose id did not come back; where there is none, see to it that none can run."""
         give_up = time.monotonic() + _SEARCH_SECONDS
         while time.monotonic() < give_up:
-            found = self._jobs_of_the_name()
+            found = jobs_of(self._run_id, self._folder)
             if found:
                 return self._keep_first(found)
             time.sleep(_SEARCH_PAUSE)
-        self._cancel_by_name()
+        cancel_jobs_of(self._run_id)
         return self._take_back(words)
 
     def _take_back(self, words: str) -> str:
@@ -182,22 +281,3 @@ class Submission:
             with suppress(CFiddleSlurmError):
                 slurm_commands.ask(["scancel", job_id])
         return first
-
-    def _jobs_of_the_name(self) -> list[str]:
-        name = job_name(self._run_id)
-        questions = (
-            ["squeue", "--noheader", "--states=all", f"--name={name}", "--format=%i|%j"],
-            ["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobIDRaw,JobName",
-             "--starttime=now-1hours", f"--name={name}"],
-        )  # fmt: skip
-        for question in questions:
-            with suppress(SchedulerUnavailable):
-                answer = slurm_commands.ask(question, timeout=_SEARCH_COMMAND_SECONDS)
-                found = job_ids_named(answer.stdout, name)
-                if answer.status == 0 and found:
-                    return found
-        return []
-
-    def _cancel_by_name(self) -> None:
-        with suppress(SchedulerUnavailable):
-            slurm_commands.ask(["scancel", f"--name={job_name(self._run_id)}"])

@@ -54,7 +54,7 @@ from tests.unit import forged_pickles as forged
 from tests.unit.places import Place
 
 ROOM = 1 << 20
-POLICY = Policy(images=("a:1", "b:2"))
+POLICY = Policy(images=("a:1", "b:2"), cpu_seconds=1200)
 _OUTPUTS = ("*.txt", "a/**", "b/**")
 _PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None  # where files cost no time
 LIMITS = Limits("a:1", GIB, 60.0, 60.0)

@@ -72,12 +72,12 @@ def submit(self: SlurmScheduler, run_id: str, folder: Path, settings: Settings) 
     return job_id
 
 
-def create(jobs_directory: Path, run_id: str) -> JobDirectory:
+def create(jobs_directory: Path, run_id: str, **options: Any) -> JobDirectory:
     """As the class's own, with a stop before it."""
     if _mine.wanted.get("hold") == "staging":
         say("staging", name=_mine.wanted["name"], run_id="")
         _gates[_mine.wanted["name"]].wait()
-    return _create(jobs_directory, run_id)
+    return _create(jobs_directory, run_id, **options)
 
 
 def run(exe: Any, wanted: dict[str, Any]) -> None:

@@ -6,7 +6,9 @@
 #include <cstring>
 #include <fcntl.h>
 #include <stdexcept>
+#include <ctime>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 extern "C" int loop(int n) {
@@ -129,5 +131,16 @@ extern "C" int kill_everything(int n) {
     kill(1, SIGKILL);
     kill(1, SIGTERM);
     kill(-1, SIGTERM);
+    return 0;
+}
+
+extern "C" int busy_threads(int seconds) {
+    auto spin = [seconds] {
+        for (time_t end = time(nullptr) + seconds; time(nullptr) < end;)
+            ;
+    };
+    std::thread other(spin);
+    spin();
+    other.join();
     return 0;
 }

@@ -1,10 +1,12 @@
 """Each way an experiment can end has its own kind, comes soon, and leaves nothing behind."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.sandbox.harness import Experiments, Sandboxd
+from tests.sandbox.harness import POLICY, Experiments, Sandboxd
 
 pytestmark = pytest.mark.docker
 MIB = 1 << 20
@@ -98,6 +100,21 @@ def test_cpu_time(sandboxd: Sandboxd, experiments: Experiments) -> None:
     report = sandboxd.run(experiments.bundle("forever", 1), cpu_seconds=1).report()
     assert report["outcome"]["kind"] == "cpu_time"
     assert report["measured"]["cpu_seconds"] < 3
+
+
+@pytest.mark.parametrize(("limit", "kind"), [('"auto"', "ok"), ("3", "cpu_time")])
+def test_threads_that_use_all_cores_have_time_for_it(
+    tmp_path: Path, experiments: Experiments, limit: str, kind: str
+) -> None:
+    policy = re.sub("(wall|cpu)_seconds = 30\n", "", POLICY)
+    with Sandboxd(tmp_path, f"{policy}wall_seconds = 5\ncpu_seconds = {limit}\n") as own:
+        own.start()
+        report = own.run(experiments.bundle("busy_threads", 3, name="seconds")).report()
+        assert own.stop() == 0
+    together = report["cores"].count(",") + report["cores"].count("-") > 0
+    assert report["outcome"]["kind"] == (kind if together else "ok"), report
+    if report["outcome"]["kind"] == "cpu_time":
+        assert "threads add up" in report["outcome"]["message"]
 
 
 def test_output_is_cut_at_the_limit(sandboxd: Sandboxd, experiments: Experiments) -> None:

@@ -39,6 +39,6 @@ def test_each_is_cfiddles_public_and_survives_pickling(kind: type[CFiddleSlurmEr
 
 def test_only_the_machines_faults_are_transient() -> None:
     assert {kind.__name__ for kind in ALL if kind.transient} == {
-        "SchedulerUnavailable", "QueueTimeout", "NodeFailed", "JobLost", "SandboxUnavailable",
-        "SandboxBusy", "ResultMissing",
+        "SchedulerUnavailable", "QueueTimeout", "NodeFailed", "JobLost", "Withdrawn",
+        "SandboxUnavailable", "SandboxBusy", "ResultMissing",
     }  # fmt: skip

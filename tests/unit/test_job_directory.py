@@ -17,13 +17,13 @@ from cfiddle_slurm.job_directory import (
     BUNDLE,
     FAILED,
     OUTPUT,
-    OWNER,
     REPORT,
     REQUEST,
     STARTED,
     JobDirectory,
     new_run_id,
 )
+from cfiddle_slurm.sandbox.claim import OWNER
 from cfiddle_slurm.sandbox.protocol import ProtocolError
 
 MEMBERS = (Member("manifest.json", b"{}"),)

@@ -29,8 +29,9 @@ KINDS: dict[str, type[CFiddleSlurmError]] = {
     "version_mismatch": errors.VersionMismatch,
     "guest_error": errors.SandboxUnavailable,
     "home": errors.HomeUnwritable,
+    "withdrawn": errors.Withdrawn,
 }
-MACHINES_FAULTS = {"busy", "unavailable"}
+MACHINES_FAULTS = {"busy", "unavailable", "withdrawn"}
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

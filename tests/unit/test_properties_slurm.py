@@ -8,9 +8,9 @@ from cfiddle_slurm.schedulers.base import JobState, JobStatus
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
     complains,
-    job_ids_named,
     own_words,
     parse_sacct,
+    parse_search,
     parse_squeue,
     parse_srun_log,
     parse_submission,
@@ -74,7 +74,7 @@ def test_a_submission_is_found_between_any_banners(
     assert parse_submission(f"{before}{number}{cluster}\n{after}") == str(number)
     text = f"{before}{number}|RUNNING|None|w1|x\n{after}"
     assert set(parse_squeue(text)) == set(parse_sacct(text)) == {str(number)}
-    assert job_ids_named(f"{before}{number}|x\n1|y\n{after}", "x") == [str(number)]
+    assert parse_search(f"{before}{number}|/x\n1|/y\n{after}", "/x") == [str(number)]
 
 
 @given(BANNERS, BANNERS, st.sampled_from(["No such qos", "Socket timed out", "Unspecified error"]))

@@ -17,6 +17,7 @@ from cfiddle_slurm.job_directory import BUNDLE, FAILED, REPORT, REQUEST, RESULT,
 from cfiddle_slurm.job_directory import JobDirectory as Directory
 from cfiddle_slurm.layout import OUTPUTS, RESULTS
 from cfiddle_slurm.remote_run import Outcome, Task, execute, last_report
+from cfiddle_slurm.sandbox.claim import BEATS, OWNER
 from cfiddle_slurm.schedulers.base import JobStatus
 from cfiddle_slurm.schedulers.watch import StateWatcher
 from cfiddle_slurm.settings import Settings
@@ -105,6 +106,16 @@ def test_what_the_worker_finds(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_
     assert found["mode"] == 0o700
 
 
+def test_inputs_that_the_site_does_not_allow_are_not_submitted(site: Site, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(bytes(3 << 20))
+    task = Task(TASK.kind, TASK.entry, (*TASK.members, Member("files/large", large)))
+    with pytest.raises(errors.InputError, match=r"inputs take .*, and this site allows 2 MiB"):
+        site.execute(task, scheduler="slurm", max_inputs=2 << 20)
+    assert site.scheduler.calls == []
+    assert site.execute(task, scheduler="slurm", max_inputs=4 << 20).error is None
+
+
 def test_output_files_come_home(site: Site) -> None:
     site.scheduler.job = lambda folder: finish(folder, outputs={"out/a.csv": b"1,2"})
     site.execute(Task(TASK.kind, TASK.entry, TASK.members, ("out/*.csv",)))
@@ -158,6 +169,18 @@ def test_a_node_that_failed_is_tried_again_and_the_last_failure_counts(site: Sit
         site.execute(retries=2)
     assert len(site.scheduler.folders) == 3
     assert caught.value.run_id == site.scheduler.folders[-1].name
+
+
+def test_a_run_that_was_withdrawn_is_tried_again_and_not_withdrawn_twice(site: Site) -> None:
+    owners: list[str] = []
+
+    def job(folder: Path) -> None:
+        owners.append((folder / OWNER).read_text())
+        finish(folder, kind="withdrawn" if len(owners) == 1 else "ok")
+
+    site.scheduler.job = job
+    assert site.execute(retries=2).error is None
+    assert [BEATS in owner for owner in owners] == [True, False]
 
 
 @pytest.mark.parametrize("kind", ["signal", "exited", "memory", "wall_time", "guest_error"])

@@ -42,6 +42,51 @@ def test_a_plain_number_is_seconds_wherever_it_stands(files: dict[str, Path]) ->
     assert resolve({"time_limit": 30}, {}, **files).time_limit == 30.0
 
 
+LIMITS = """
+max_time_limit = 600.0
+max_memory = 2147483648
+max_inputs = 1073741824
+allowed_images = ["cfiddle-sandbox:latest", "lab:2"]
+of_a_newer_kit = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"time_limit": "2:00:00"}, "asks for 7200 seconds, and this site allows 600 seconds"),
+        ({"time_limit": 600.5}, "asks for 600.5 seconds"),
+        ({"memory": "4G"}, "memory asks for 4 GiB, and this site allows 2 GiB at the most"),
+        ({"memory": "1MiB"}, "memory asks for 1 MiB, and a sandbox needs 16 MiB at the least"),
+        ({"image": "lab:3"}, "does not allow the image 'lab:3'. Allowed are cfiddle-sandbox"),
+    ],
+)
+def test_what_the_sites_policy_does_not_allow_is_refused_at_once(
+    files: dict[str, Path], asked: dict[str, Any], words: str
+) -> None:
+    files["site_file"].with_name("limits.toml").write_text(LIMITS)
+    with pytest.raises(SettingsError) as caught:
+        resolve({"scheduler": "slurm", **asked}, {}, **files)
+    assert words in str(caught.value)
+    # Here, on this machine, the policy of workers has no say.
+    resolve({"scheduler": "local", **asked}, {}, **files)
+
+
+def test_what_it_allows_is_not(files: dict[str, Path]) -> None:
+    files["site_file"].with_name("limits.toml").write_text(LIMITS)
+    asked = {"scheduler": "slurm", "time_limit": "10:00", "memory": "2GiB", "image": "lab:2"}
+    found = resolve(asked, {}, **files)
+    assert (found.max_time_limit, found.max_memory, found.max_inputs) == (600.0, 2 << 30, 1 << 30)
+    files["site_file"].write_text("max_time_limit = 60")
+    with pytest.raises(SettingsError, match="allows 60 seconds"):
+        resolve(asked, {}, **files)
+
+
+def test_where_nobody_says_what_is_allowed_the_worker_decides(files: dict[str, Path]) -> None:
+    asked = {"scheduler": "slurm", "time_limit": "2:00:00", "memory": "1TiB", "image": "any"}
+    assert resolve(asked, {}, **files).time_limit == 7200
+
+
 def test_a_misspelt_name_lists_the_valid_ones(files: dict[str, Path]) -> None:
     with pytest.raises(SettingsError) as caught:
         resolve({"partitoin": "x"}, {}, **files)

@@ -134,3 +134,13 @@ def test_folders() -> None:
 def test_numbers_that_are_too_long_for_an_integer(parse: Callable[[object], object]) -> None:
     with pytest.raises(ValueError, match="must be"):
         parse("9" * 4000)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(1, "1 bytes"), (1025, "1025 bytes"), (16 << 20, "16 MiB"), (3 << 29, "1.5 GiB"),
+     (5000 << 30, "5000 GiB"), ((1 << 63) - 1, f"{(1 << 63) - 1} bytes")],
+)  # fmt: skip
+def test_a_size_is_shown_as_people_write_it(size: int, text: str) -> None:
+    assert values.size_text(size) == text
+    assert text.endswith(" bytes") or values.size(text) == size

@@ -10,6 +10,7 @@ from cfiddle_slurm.cluster import (
     credentials,
     distribution,
     lifecycle,
+    limits,
     provision,
     slurm,
     stack,
@@ -39,6 +40,7 @@ def steps(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder.replace(accounts, add={}, listed=[])
     recorder.replace(credentials, ensure=None, remove=None)
     recorder.replace(distribution, check_built={}, push=None, remove_registry=None)
+    recorder.replace(limits, publish=None)
     recorder.replace(provision, machine=None)
     recorder.replace(slurm, ensure_users=None, nodes=[Node("one", "idle", "", "")], resume=None,
                      wait_until_usable=None, queue=[], command="", drain=None, delete=None,
@@ -76,6 +78,7 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "swarm.give_roles",  # services start by it, and need their images
         "stack.deploy",
         "stack.wait_until_healthy",
+        "limits.publish",
         "slurm.ensure_users",
         "slurm.wait_until_usable",
         "lifecycle.tidy",

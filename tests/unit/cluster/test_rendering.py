@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from cfiddle_slurm.cluster import rendering
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.sandbox.policy import Policy, parse_policy
+from cfiddle_slurm.settings import resolve
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -100,3 +102,12 @@ def test_a_files_name_is_one_that_the_swarm_takes() -> None:
 )
 def test_the_heads_volume_with_the_homes(config: Config, options: dict[str, str]) -> None:
     assert rendering.home_options(replace(config, home_path="/h")) == options
+
+
+@pytest.mark.parametrize("policy", [Policy(), UNLIKE])
+def test_notebooks_are_told_what_the_policy_allows(policy: Policy, tmp_path: Path) -> None:
+    (tmp_path / "limits.toml").write_text(rendering.limits_toml(policy))
+    found = resolve({"scheduler": "slurm"}, {}, tmp_path / "none", tmp_path / "config.toml")
+    assert (found.max_time_limit, found.max_memory, found.max_inputs, found.allowed_images) == (
+        policy.wall_seconds, policy.memory, policy.bundle_bytes, policy.images,
+    )  # fmt: skip

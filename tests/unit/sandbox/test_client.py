@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -144,6 +145,50 @@ def test_another_job_has_the_run(job: Path, started: str) -> None:
     (job / "started.json").write_text(started)
     assert client.run(str(job)) == 0
     assert not (job / "report.json").exists()
+
+
+def owner(job: Path, seconds_ago: float, text: str = "1 host\nbeats\n") -> None:
+    (job / "owner").write_text(text)
+    os.utime(job / "owner", (0, time.time() - seconds_ago))
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_run_that_nobody_waits_for_any_more_does_not_start(job: Path) -> None:
+    owner(job, 600)
+    assert client.run(str(job)) == 0  # there is nobody to talk to, and it does not try
+    report = report_of(job)
+    assert report["outcome"]["kind"] == "withdrawn"
+    assert re.search(
+        r"nothing had been heard of its notebook for 60\d", report["outcome"]["message"]
+    )
+    assert (report["run_id"], report["job_id"]) == (REQUEST["run_id"], "77")
+    assert json.loads((job / "started.json").read_text())["job_id"] == "77"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda job: owner(job, 100),
+        lambda job: owner(job, -600),
+        lambda job: owner(job, 600, "1 host\n"),
+        lambda job: owner(job, 600, ""),
+        lambda job: os.mkfifo(job / "owner"),
+        lambda job: (job / "owner").symlink_to("request.json"),
+        lambda job: None,
+    ],
+    ids=["heard of", "later than now", "no beats", "empty", "FIFO", "link", "none"],
+)
+def test_where_nobody_can_know_the_run_starts(
+    fake: Fake, job: Path, spoil: Callable[[Path], None]
+) -> None:
+    def script(incoming: Any, out: Any) -> None:
+        fake.take(incoming)
+        write_json(out, STATUS, FINAL)
+
+    spoil(job)
+    fake.play(script)
+    assert client.run(str(job)) == 0
+    assert report_of(job)["outcome"]["kind"] == "ok"
 
 
 def test_what_says_who_started_the_run_is_a_file(job: Path) -> None:

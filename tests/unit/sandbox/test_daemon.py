@@ -344,6 +344,16 @@ def test_the_cores_of_the_policy_are_checked_at_the_start(tmp_path: Path) -> Non
         make_node(options)
 
 
+def test_the_cpu_time_is_that_of_the_cores_here(tmp_path: Path) -> None:
+    policy = tmp_path / "sandbox.toml"
+    mine = sorted(os.sched_getaffinity(0))
+    policy.write_text(f'cores = "{",".join(map(str, mine))}"\nwall_seconds = 10')
+    options = argparse.Namespace(
+        policy=policy, seccomp=SECCOMP, jobs=tmp_path, owner=0, engine="unix:///none", instance="1"
+    )
+    assert make_node(options).policy.cpu_seconds == 10 * len(mine)
+
+
 def test_a_status_fits_into_its_frame_whatever_the_guest_said() -> None:
     # The worst case of escaping: two bytes of UTF-8 become six.
     text = "é" * ((MAX_GUEST_STATUS - 100) // 2)

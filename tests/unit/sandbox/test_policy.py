@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm.sandbox.policy import (
+    FITS_CORES,
     GIB,
     MIB,
     Limits,
     Policy,
     PolicyError,
+    for_cores,
     load_policy,
     merge,
     parse_policy,
@@ -55,6 +57,10 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ("wall_seconds = -1", "wall_seconds"),
         ("wall_seconds = inf", "wall_seconds"),
         ("wall_seconds = nan", "wall_seconds"),
+        ("wall_seconds = 0", "wall_seconds"),
+        ('wall_seconds = "auto"', "wall_seconds"),
+        ("cpu_seconds = false", "cpu_seconds"),
+        ("cpu_seconds = -1", "cpu_seconds"),
         ("images = []", "at least one"),
         ('images = "x"', "images must be"),
         ('images = ["--privileged"]', "not the name of an image"),
@@ -111,6 +117,23 @@ POLICY = Policy(images=("a:1", "b:2"), memory=GIB, wall_seconds=60, cpu_seconds=
 
 def test_a_request_without_wishes_gets_the_policy() -> None:
     assert merge(POLICY, {}) == Limits("a:1", GIB, 60, 120)
+
+
+@pytest.mark.parametrize("value", ["auto", 0, 0.0])
+def test_the_cpu_time_fits_the_cores_unless_it_is_given(value: object) -> None:
+    policy = parse_policy({"cpu_seconds": value, "wall_seconds": 600})
+    assert policy.cpu_seconds == Policy().cpu_seconds == FITS_CORES
+    assert for_cores(policy, 16).cpu_seconds == 16 * 600
+    given = parse_policy({"cpu_seconds": 1200, "wall_seconds": 600})
+    assert for_cores(given, 16).cpu_seconds == 1200
+
+
+def test_on_a_machine_of_many_cores_a_request_may_ask_for_their_time() -> None:
+    policy = for_cores(Policy(wall_seconds=600), 16)
+    assert merge(policy, {}).cpu_seconds == 9600
+    assert merge(policy, {"cpu_seconds": 9600}).cpu_seconds == 9600
+    with pytest.raises(PolicyError):
+        merge(policy, {"cpu_seconds": 9601})
 
 
 def test_a_request_lowers_the_policy() -> None:

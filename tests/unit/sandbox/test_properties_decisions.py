@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cfiddle_slurm.outcomes import error_of_outcome
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.sandbox.policy import (
+    FITS_CORES,
     GIB,
     Limits,
     Policy,
@@ -50,7 +51,7 @@ def check_policy(policy: Policy) -> None:
         value, default = getattr(policy, field.name), getattr(Policy(), field.name)
         assert type(value) is type(default)
         if isinstance(value, int | float):
-            assert 0 < value < 1 << 63
+            assert 0 < value < 1 << 63 or (field.name == "cpu_seconds" and value == FITS_CORES)
 
 
 @given(st.lists(st.builds("{} = {}".format, KEYS, TOML), max_size=3).map("\n".join) | st.text())
@@ -81,7 +82,7 @@ POLICIES = st.builds(
     images=st.sampled_from([("a:1",), ("a:1", "b:2")]),
     memory=st.integers(16 << 20, 4 * GIB),
     wall_seconds=st.floats(0.001, 1e7),
-    cpu_seconds=st.floats(0.001, 1e7),
+    cpu_seconds=st.just(FITS_CORES) | st.floats(0.001, 1e7),
 )
 GOOD: dict[str, Any] = {"protocol": 1, "job_id": "12", "run_id": "0123456789abcdef"}
 NUMBERS = JSON | st.floats(0, 1e7) | st.integers(1, 5 * GIB) | st.just("DEEP")
@@ -104,7 +105,7 @@ def within(limits: Limits, policy: Policy) -> bool:
         limits.image in policy.images
         and 0 < limits.memory <= policy.memory
         and 0 < limits.wall_seconds <= policy.wall_seconds
-        and 0 < limits.cpu_seconds <= policy.cpu_seconds
+        and 0 < limits.cpu_seconds <= (policy.cpu_seconds or policy.wall_seconds)
     )
 
 

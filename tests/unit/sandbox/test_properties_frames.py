@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm.sandbox import client
+from cfiddle_slurm.sandbox.claim import quoted
 from cfiddle_slurm.sandbox.demux import STDERR, STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.protocol import (
     KINDS,
@@ -114,4 +114,4 @@ def test_any_json_is_an_object_that_can_be_passed_on_or_refused(
 
 @given(st.text())
 def test_any_name_is_quoted_as_json(text: str) -> None:
-    assert json.loads(client._quoted(text)) == text
+    assert json.loads(quoted(text)) == text

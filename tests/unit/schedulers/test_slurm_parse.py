@@ -9,6 +9,7 @@ from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
     own_words,
     parse_sacct,
+    parse_search,
     parse_squeue,
     parse_srun_log,
     parse_submission,
@@ -63,6 +64,13 @@ PLUGIN = """\
 sbatch: error: Only jobs of cfiddle_slurm are accepted here.
 sbatch: error: Batch job submission failed: Unspecified error
 """
+SUBMIT_LIMIT = """\
+sbatch: error: AssocMaxSubmitJobLimit
+sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, \
+user's size and/or time limits)
+"""
+TIME_POLICY = SUBMIT_LIMIT.replace("AssocMaxSubmitJobLimit", "QOSMaxWallDurationPerJobLimit")
+MAX_JOBS = "sbatch: error: Batch job submission failed: Resource temporarily unavailable\n"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +87,14 @@ sbatch: error: Batch job submission failed: Unspecified error
         (f"Welcome\n{LOST}", Trouble.REPLY_LOST),
         (f"{NO_SOURCE}Goodbye", Trouble.NOT_REACHED),
         ("ssh: Connection reset by peer\n", Trouble.REPLY_LOST),  # a wrapper that goes elsewhere
+        (SUBMIT_LIMIT, Trouble.NO_ROOM),
+        (MAX_JOBS, Trouble.NO_ROOM),
+        (
+            "srun: error: Slurm temporarily unable to accept job, sleeping and retrying\n",
+            Trouble.NO_ROOM,
+        ),
+        (TIME_POLICY, Trouble.REFUSED),
+        (MAX_JOBS + LOST, Trouble.REPLY_LOST),
     ],
 )
 def test_what_a_failure_means(stderr: str, trouble: Trouble) -> None:
@@ -122,6 +138,14 @@ def test_sacct() -> None:
     assert (found["7"].run_id, found["8"].run_id) == (None, "0123456789abcdef")
     assert (found["7"].status, found["7"].node) == (JobStatus.CANCELLED, None)
     assert (found["8"].raw, found["8"].node, found["8"].exit_code) == ("FAILED", "w1", "3:0")
+
+
+def test_a_search_finds_what_works_in_the_folder() -> None:
+    text = "a site's banner\n7|/home/a/jobs/1\n 8|/home/b|c/jobs/1\n9|/home/b\n"
+    assert parse_search(text, "/home/a/jobs/1") == ["7"]
+    assert parse_search(text, "/home/b|c/jobs/1") == ["8"]
+    assert parse_search(text, "/home/b\nc/jobs/1") == ["9"]
+    assert parse_search(text, "/home") == []
 
 
 @given(st.text())

@@ -1,23 +1,34 @@
 """A run is submitted once, whatever becomes of Slurm's reply."""
 
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.errors import SchedulerUnavailable, SubmissionError
-from cfiddle_slurm.schedulers import slurm_commands, submission
+from cfiddle_slurm.errors import QueueTimeout, SchedulerUnavailable, SubmissionError
+from cfiddle_slurm.schedulers import room, slurm_commands, submission
 from cfiddle_slurm.schedulers.submission import Submission
 from cfiddle_slurm.settings import Settings
 
 Commands = Callable[[str, str], Path]
 RUN_ID = "0123456789abcdef"
-NAME = f"cfiddle-{RUN_ID}"
 LOST = (
     "echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation'"
     " >&2; exit 1"
 )
+FULL = (
+    "printf 'sbatch: error: AssocMaxSubmitJobLimit\\n"
+    "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy\\n' >&2; exit 1"
+)
+
+
+def listing(folder: Path, *job_ids: str) -> str:
+    """A script that prints jobs of a folder as squeue and sacct are asked to."""
+    lines = "\n".join(f"{job_id}|{folder}" for job_id in job_ids)
+    return f"cat <<'END'\n{lines}\nEND"
 
 
 @pytest.fixture
@@ -34,6 +45,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "_PATIENCE_PAUSE", 0.05)
     monkeypatch.setattr(submission, "_SEARCH_PAUSE", 0.05)
     monkeypatch.setattr(submission, "_SRUN_ASKS_AFTER", 0.2)
+    monkeypatch.setattr(room, "SHORTEST_PAUSE", 0.02)
+    monkeypatch.setattr(room, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(room, "_rooms", {})
 
 
 def submit(folder: Path, how: str = "sbatch") -> str:
@@ -67,10 +81,18 @@ def test_a_controller_that_is_just_being_restarted_is_waited_for(
 
 def test_a_lost_reply_is_found_by_its_name(commands: Commands, folder: Path) -> None:
     sbatch = commands("sbatch", LOST)
-    squeue = commands("squeue", f"echo '77|{NAME}'")
+    squeue = commands("squeue", listing(folder, "77"))
     assert submit(folder) == "77"
-    assert f"--name=cfiddle-{RUN_ID}" in squeue.read_text()
+    assert f"--me --name=cfiddle-{RUN_ID}" in squeue.read_text()
     assert len(sbatch.read_text().splitlines()) == 1
+
+
+def test_a_job_of_the_same_name_that_works_elsewhere_is_anothers(
+    commands: Commands, folder: Path
+) -> None:
+    commands("sbatch", LOST)
+    commands("squeue", f"{listing(folder / 'x', '5')}\n{listing(folder, '77')}")
+    assert submit(folder) == "77"
 
 
 def test_a_job_that_has_ended_meanwhile_is_found_in_the_accounts(
@@ -78,13 +100,13 @@ def test_a_job_that_has_ended_meanwhile_is_found_in_the_accounts(
 ) -> None:
     commands("sbatch", LOST)
     commands("squeue", "true")
-    commands("sacct", f"echo '78|{NAME}'")
+    commands("sacct", listing(folder, "78"))
     assert submit(folder) == "78"
 
 
 def test_of_two_jobs_one_name_the_later_goes(commands: Commands, folder: Path) -> None:
     commands("sbatch", LOST)
-    commands("squeue", f"echo '100|{NAME}'; echo '99|{NAME}'")
+    commands("squeue", listing(folder, "100", "99"))
     scancel = commands("scancel", "true")
     assert submit(folder) == "99"
     assert scancel.read_text().split() == ["100"]
@@ -147,7 +169,7 @@ def test_srun_says_itself_when_it_has_to_wait(commands: Commands, folder: Path) 
 
 def test_srun_that_says_nothing_is_asked_for(commands: Commands, folder: Path) -> None:
     commands("srun", "sleep 2")
-    commands("squeue", f"echo '62|{NAME}'")
+    commands("squeue", listing(folder, "62"))
     assert submit(folder, "srun") == "62"
 
 
@@ -185,7 +207,7 @@ def test_success_without_a_certain_number_is_no_refusal(
     commands: Commands, folder: Path, output: str
 ) -> None:
     sbatch = commands("sbatch", output or "true")
-    commands("squeue", f"{BANNER}; echo 2026; echo '4|another'; echo '12|{NAME}'; echo bye")
+    commands("squeue", f"{BANNER}; echo 2026; echo '4|another'; {listing(folder, '12')}")
     assert submit(folder) == "12"
     assert len(sbatch.read_text().splitlines()) == 1
 
@@ -201,7 +223,7 @@ def test_success_without_a_number_and_without_a_job(commands: Commands, folder: 
 
 def test_a_wrapper_that_fails_after_sbatch_has_not(commands: Commands, folder: Path) -> None:
     commands("sbatch", "echo 12; echo 'logger: no such socket' >&2; exit 1")
-    commands("squeue", f"echo '12|{NAME}'")
+    commands("squeue", listing(folder, "12"))
     assert submit(folder) == "12"
 
 
@@ -222,5 +244,115 @@ def test_a_banner_is_no_reason_to_try_again(commands: Commands, folder: Path) ->
 
 def test_a_wrapper_of_srun_that_does_not_stay(commands: Commands, folder: Path) -> None:
     commands("srun", BANNER)
-    commands("squeue", f"echo '63|{NAME}'")
+    commands("squeue", listing(folder, "63"))
     assert submit(folder, "srun") == "63"
+
+
+def test_without_room_it_waits_and_says_so_once(
+    commands: Commands, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for how in ("sbatch", "srun"):
+        calls = commands(
+            how,
+            f'[ "$(wc -l <"{folder.parent}/{how}.calls")" -ge 3 ] && echo 12 && {WAITS}\n{FULL}',
+        )
+        assert submit(folder, how) == "12"
+        assert len(calls.read_text().splitlines()) == 3
+        told = capfd.readouterr().err.splitlines()
+        assert told == [
+            "cfiddle_slurm: Slurm takes no more jobs now: you have as many jobs in the queue as "
+            "you may have (AssocMaxSubmitJobLimit). The run waits for room."
+        ]
+
+
+WAITS = "{ echo 'srun: job 12 queued and waiting for resources' >&2; exit; }"
+
+
+def test_it_waits_no_longer_than_it_may(commands: Commands, folder: Path) -> None:
+    commands("sbatch", FULL)
+    commands("squeue", "echo 7")
+    began = time.monotonic()
+    with pytest.raises(QueueTimeout, match=r"for 0.5 seconds: you have as many jobs"):
+        Submission(RUN_ID, folder, Settings(queue_timeout=0.5)).submit()
+    assert 0.5 <= time.monotonic() - began < 5
+
+
+def test_who_has_no_job_at_all_does_not_wait_for_the_own_ones(
+    commands: Commands, folder: Path
+) -> None:
+    commands("sbatch", FULL)
+    commands("squeue", "true")
+    with pytest.raises(SubmissionError, match=r"though you have none: AssocMaxSubmitJobLimit"):
+        submit(folder)
+
+
+def test_an_sbatch_that_asks_again_by_itself_is_no_lost_reply(
+    commands: Commands, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm_commands.call, "__kwdefaults__", {"timeout": 0.3, "cwd": None})
+    full = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying"
+    commands(
+        "sbatch",
+        f"[ \"$(wc -l <'{folder.parent}/sbatch.calls')\" -ge 2 ] && echo 12 && exit\n"
+        f"echo '{full}' >&2; sleep 100",
+    )
+    commands("squeue", "true")
+    commands("sacct", "true")
+    assert submit(folder) == "12"
+    assert not (folder / "started.json").exists()
+
+
+def test_a_machine_without_processes_left_is_waited_for(
+    commands: Commands, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: Iterator[Exception | str] = iter([BlockingIOError(11, "Try again"), "12"])
+
+    def sbatch(_: Submission) -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Submission, "_sbatch", sbatch)
+    assert submit(folder) == "12"
+
+
+def test_of_many_threads_one_asks_at_a_time_and_all_come_in(
+    commands: Commands, tmp_path: Path
+) -> None:
+    """A queue for three jobs, of which one ends whenever a thread has its id."""
+    queue = tmp_path / "queue"
+    queue.mkdir()
+    calls = commands(
+        "sbatch",
+        f"""
+        mkdir "{tmp_path}/lock.$$"
+        set -- "{tmp_path}"/lock.*; echo $# >>"{tmp_path}/at-once"
+        exec 9>"{tmp_path}/mutex"; flock 9
+        set -- "{queue}"/*; n=$#; [ -e "$1" ] || n=0
+        rmdir "{tmp_path}/lock.$$"
+        [ $n -lt 3 ] || {{ {FULL}; }}
+        touch "{queue}/$$"; echo $$""",
+    )
+    taken: list[str] = []
+
+    def work(number: int) -> None:
+        place = tmp_path / f"{number}"
+        place.mkdir()
+        settings = Settings(show_output=False)
+        job_id = Submission(f"{number:016x}", place, settings).submit()
+        time.sleep(0.3)
+        (queue / job_id).unlink()
+        taken.append(job_id)
+        room.room_for(settings).has_ended()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(taken) == 12
+    # All at first, when nobody knew; then one after the other.
+    at_once = [int(line) for line in (tmp_path / "at-once").read_text().split()]
+    assert all(count == 1 for count in at_once[-6:])
+    assert len(calls.read_text().splitlines()) < 60

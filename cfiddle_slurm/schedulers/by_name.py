@@ -1,0 +1,39 @@
+"""A run's job by its name, where its id did not come back."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from cfiddle_slurm.errors import SchedulerUnavailable
+from cfiddle_slurm.schedulers import slurm_commands
+from cfiddle_slurm.schedulers.job_script import job_name
+from cfiddle_slurm.schedulers.slurm_parse import SACCT_SEARCH, SQUEUE_SEARCH, parse_search
+
+_COMMAND_SECONDS = 5.0
+
+
+def jobs_of(run_id: str, folder: Path) -> list[str]:
+    """This user's jobs of the run's name that work in the run's directory.
+
+    Names are public, and anybody may give a job the same one.
+    """
+    name = f"--name={job_name(run_id)}"
+    questions = (
+        ["squeue", "--noheader", "--states=all", "--me", name, f"--format={SQUEUE_SEARCH}"],
+        ["sacct", "--allocations", "--noheader", "--parsable2", f"--format={SACCT_SEARCH}",
+         "--starttime=now-1hours", f"--user={os.getuid()}", name],
+    )  # fmt: skip
+    for question in questions:
+        with suppress(SchedulerUnavailable):
+            answer = slurm_commands.ask(question, timeout=_COMMAND_SECONDS)
+            found = parse_search(answer.stdout, str(folder))
+            if answer.status == 0 and found:
+                return found
+    return []
+
+
+def cancel_jobs_of(run_id: str) -> None:
+    """Cancel this user's jobs of the run's name, if Slurm can be asked to."""
+    name = f"--name={job_name(run_id)}"
+    with suppress(SchedulerUnavailable):
+        slurm_commands.ask(["scancel", f"--user={os.getuid()}", name])
