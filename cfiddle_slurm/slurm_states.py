@@ -91,6 +91,7 @@ _NO_ROOM = {
     "QOSGrpSubmitJobsLimit": "its quality of service has as many jobs in the queue as it may have",
     "temporarily unable to accept job": "its queue is full",
     "job queue full": "its queue is full",
+    "controller not responding, sleeping": "its queue is full",  # so srun puts it
     "creation temporarily disabled": "it is just starting machines",
     "Resource temporarily unavailable": "its queue is full",
     "Unable to create job record, try again": "it is too busy",
@@ -127,9 +128,10 @@ def no_room(words: str) -> str | None:
     Args:
         words: what sbatch or srun said.
     """
-    return next(
-        (f"{why} ({sign})" for sign, why in _NO_ROOM.items() if sign.lower() in words.lower()), None
-    )
+    for sign, why in _NO_ROOM.items():
+        if sign.lower() in words.lower():
+            return why if " " in sign else f"{why} ({sign})"  # a limit's name is worth telling
+    return None
 
 
 def is_own_limit(words: str) -> bool:

@@ -39,7 +39,6 @@ _NOT_REACHED = (
     "authentication",
     "resolve_ctls_from_dns_srv",
     "backup controller in standby mode",
-    "controller not responding",
 )
 _LOST = (
     "Socket timed out",

@@ -70,6 +70,10 @@ sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (
 user's size and/or time limits)
 """
 TIME_POLICY = SUBMIT_LIMIT.replace("AssocMaxSubmitJobLimit", "QOSMaxWallDurationPerJobLimit")
+SRUN_MAX_JOBS = """\
+srun: error: Slurm controller not responding, sleeping and retrying.
+srun: error: Unable to allocate resources: Resource temporarily unavailable
+"""
 MAX_JOBS = "sbatch: error: Batch job submission failed: Resource temporarily unavailable\n"
 
 
@@ -94,6 +98,7 @@ MAX_JOBS = "sbatch: error: Batch job submission failed: Resource temporarily una
             Trouble.NO_ROOM,
         ),
         (TIME_POLICY, Trouble.REFUSED),
+        (SRUN_MAX_JOBS, Trouble.NO_ROOM),
         (MAX_JOBS + LOST, Trouble.REPLY_LOST),
     ],
 )
