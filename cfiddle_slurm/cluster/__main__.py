@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from cfiddle_slurm.cluster import config
+from cfiddle_slurm.cluster import config, lock
 from cfiddle_slurm.cluster.commands import lifecycle, nouns
-from cfiddle_slurm.cluster.commands.common import Cluster, Group
+from cfiddle_slurm.cluster.commands.common import Cluster, Group, hold_the_lock
 
 
 @click.group(cls=Group)
@@ -22,6 +22,7 @@ def main(context: click.Context, file: Path, port: int | None) -> None:
 
 for command in (*lifecycle.COMMANDS, *nouns.COMMANDS):
     main.add_command(command)
+hold_the_lock(main, lock.COMMANDS)
 
 if __name__ == "__main__":
     main()
