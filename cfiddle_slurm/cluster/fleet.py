@@ -53,7 +53,7 @@ class Fleet:
         for machine, error in failed.items():
             self.machines.remove(machine)
             self.lost[machine] = _with_name(machine, str(error))
-            self._say(f"goes on without {machine}: {error}")
+            self._say(f"{self.lost[machine]} The rest goes on.")
         if failed and not self.machines:
             raise Incomplete("\n".join(self.lost.values()), self.lost)
 

@@ -31,20 +31,24 @@ COMMANDS = (
 """Those that change a cluster."""
 _BEAT_SECONDS = 20.0
 _FREE = "held"
-# What is locked is a directory that every machine has, and that one need not be root to lock. Who
-# holds it is in the arguments of the shell that does, so that it cannot be out of date.
+_PLACE = "/run"
+"""What is locked: a directory that every machine has, and that one need not be root to lock."""
+# Who holds it is in the arguments of the shell that does, so that it cannot be out of date.
 _SCRIPT = """
 command -v flock >/dev/null || { echo "flock (util-linux) is missing" >&2; exit 1; }
-exec 9</run
+exec 9<"$3"
 if flock --timeout 3 9; then
     exec sh -c "$2" cfiddle-cluster-holder "$1"
 fi
-holder=$(grep --files-with-matches --null-data --line-regexp --no-messages \
-    cfiddle-cluster-holder /proc/[0-9]*/cmdline | head -n 1)
 echo busy
-if [ -n "$holder" ]; then
+for holder in $(grep --files-with-matches --null-data --line-regexp --no-messages \
+    cfiddle-cluster-holder /proc/[0-9]*/cmdline); do
+    # A container's own lock, for instance, is another one.
+    lock="${holder%/cmdline}/fd/9"
+    if [ -e "$lock" ] && ! [ "$lock" -ef "$3" ]; then continue; fi
     tr '\\0\\n' '\\n ' <"$holder" | sed -n '/^cfiddle-cluster-holder$/{n;p;q;}'
-fi
+    break
+done
 """
 # Whoever is silent for long has gone, though the connection may not know it yet.
 _HOLD = """
@@ -68,7 +72,7 @@ def held(head: Machine, what: str) -> Iterator[None]:
         Busy: somebody else does so now.
         MachineError: the head cannot be reached.
     """
-    shell = ["sh", "-c", _SCRIPT, "cfiddle-cluster-lock", _words(what), _HOLD]
+    shell = ["sh", "-c", _SCRIPT, "cfiddle-cluster-lock", _words(what), _HOLD, _PLACE]
     command = head.root_arguments(shell, *own_connection())
     with (
         tempfile.TemporaryFile() as words,

@@ -106,8 +106,11 @@ def _run(head: Machine, wanted: Sequence[tuple[str, str]]) -> list[Trial]:
 
 def _one(head: Machine, worker: str, user: str) -> Trial:
     command = user_node.exec_arguments(head, user, ["python3", "-c", _PROGRAM, worker])
-    with head.conversation():
-        done = process.run(command, timeout=_SECONDS)
+    try:
+        with head.conversation():
+            done = process.run(command, timeout=_SECONDS)
+    except process.CommandTimeout:
+        return Trial(worker, user, error=f"it did not end within {_SECONDS:.0f} seconds")
     try:
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
