@@ -12,9 +12,12 @@ from tests.unit.cluster.conftest import HEAD, Program
 from tests.unit.cluster.image_facts import facts, facts_of_containerd, inspected
 
 
-def test_an_image_is_the_same_in_whichever_store() -> None:
-    assert facts()["Id"] != facts_of_containerd()["Id"]
-    assert content.digest(facts()) == content.digest(facts_of_containerd())
+@pytest.mark.parametrize("terse", [False, True])
+def test_an_image_is_the_same_in_whichever_store(terse: bool) -> None:
+    other = facts_of_containerd(terse=terse)
+    assert facts()["Id"] != other["Id"]
+    assert content.digest(facts()) == content.digest(other)
+    assert content.digest(facts(mark="x")) != content.digest(other)
 
 
 @pytest.mark.parametrize(
