@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cfiddle_slurm.cluster.config import Config
-from cfiddle_slurm.cluster.machines import Machine, MachineError, all_of, head_of, on_each
+from cfiddle_slurm.cluster.machines import (
+    Machine,
+    MachineError,
+    Unreachable,
+    all_of,
+    head_of,
+    on_each,
+)
+from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import ProcessError
 
 OLDEST_DOCKER = 23
@@ -22,6 +30,10 @@ say() { printf '%s=%s\n' "$1" "$2"; }
 say system "${ID:-unknown} ${VERSION_ID:-}"
 say uid "$(id -u)"
 say docker "$(docker version --format '{{.Server.Version}}' 2>/dev/null)"
+if ! command -v dockerd >/dev/null; then say engine missing
+elif grep -qsE '"live-restore" *: *true' /etc/docker/daemon.json; then say engine live-restore
+else say engine installed
+fi
 say swarm "$(docker info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null)"
 say ports "$({ ss -Hlnt 2>/dev/null | awk '{print $4 "/tcp"}'; \
     ss -Hlnu 2>/dev/null | awk '{print $4 "/udp"}'; } | sed 's/.*://' | sort -u | tr '\n' ' ')"
@@ -66,11 +78,7 @@ def run(config: Config) -> list[Finding]:
     machines = all_of(config)
     facts = on_each(machines, lambda machine: _facts(machine, config))
     reached = {machine: found for machine, found in facts.items() if isinstance(found, dict)}
-    findings = [
-        Finding(str(machine), "ssh", Level.FAILURE, found, "Make `ssh` work without a password.")
-        for machine, found in facts.items()
-        if isinstance(found, str)
-    ]
+    findings = [found for found in facts.values() if isinstance(found, Finding)]
     for machine, found in reached.items():
         findings += judge(str(machine), found, config, is_head=machine == head_of(config))
     workers = {
@@ -86,18 +94,26 @@ def measures(config: Config, *, is_head: bool) -> bool:
     return not is_head or not config.workers
 
 
-def _facts(machine: Machine, config: Config) -> dict[str, str] | str:
+def _facts(machine: Machine, config: Config) -> dict[str, str] | Finding:
     before = time.time()
     try:
         done = machine.shell(_SCRIPT, config.home_path, timeout=60)
+    except Unreachable as error:
+        found = error.obstacle
+        return Finding(str(machine), "ssh", Level.FAILURE, found.what, found.mend)
     except (MachineError, ProcessError) as error:
-        return str(error)
+        return _no_answer(machine, str(error))
     if done.status != 0:
-        return f"{machine}: {' '.join(done.stderr.split())[-200:]}"
+        return _no_answer(machine, one_line(done.stderr)[-200:])
     facts = parse(done.stdout)
     # It was read somewhere between the question and the answer.
     facts["skew"] = str(skew(facts.get("clock", ""), before, time.time()))
     return facts
+
+
+def _no_answer(machine: Machine, words: str) -> Finding:
+    mend = "Make `ssh` work without a password, and sudo where ssh_user is not root."
+    return Finding(str(machine), "ssh", Level.FAILURE, words, mend)
 
 
 def parse(text: str) -> dict[str, str]:
@@ -153,6 +169,12 @@ def _system(facts: Mapping[str, str]) -> _Row:
 
 def _docker(facts: Mapping[str, str]) -> _Row:
     version = facts.get("docker", "")
+    if facts.get("engine") == "live-restore":
+        return ("Docker", Level.FAILURE, "live-restore is set, which swarms do not work with",
+                "Remove it from /etc/docker/daemon.json, and restart Docker.")  # fmt: skip
+    if not version and facts.get("engine") == "installed":
+        return ("Docker", Level.WARNING, "installed, but no engine answers",
+                "See `systemctl status docker`; `provision` starts it.")  # fmt: skip
     if not version:
         return "Docker", Level.WARNING, "no engine answers", "`provision` installs one."
     major = version.split(".")[0]

@@ -25,7 +25,7 @@ LOCAL = "local"
 """The address of the machine on which the command itself runs; it is reached without ssh."""
 HOMES = ("volume", "bind", "nfs")
 BASES = ("auto", "registry", "debootstrap")
-_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}")
+ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_=<>!~\[\],:-]{0,120}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -174,12 +174,12 @@ def _policy(value: Any) -> Policy:
         raise ConfigError(f"In [sandbox]: {error}") from error
 
 
-_address = _text(_ADDRESS, "the name or address of a machine")
+_address = _text(ADDRESS, "the name or address of a machine")
 _path = _text(re.compile(r"/[^\0\n:]+"), "an absolute path")
 _KEYS: dict[str, Callable[[Any], Any]] = {
     "name": _text(_NAME, "a name of a-z, 0-9 and -"),
     "head": _address,
-    "workers": _texts(_ADDRESS, "names or addresses of machines"),
+    "workers": _texts(ADDRESS, "names or addresses of machines"),
     "ssh_user": _text(_USER, "the name of an account"),
     "advertise": _optional(_address),
     "home": _choice(*HOMES),

@@ -5,19 +5,24 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster.images import CLUSTER, IMAGES, REGISTRY, SANDBOX, USER, Image
+from cfiddle_slurm.cluster import content
+from cfiddle_slurm.cluster.images import CLUSTER, IMAGES, REGISTRY, SANDBOX, Image
 from cfiddle_slurm.cluster.machines import (
     Machine,
     MachineError,
-    on_each,
+    last_words,
     own_connection,
+    try_each,
     tunnel,
 )
+from cfiddle_slurm.process import ProcessError
 
 _REGISTRY = "cfiddle-registry"
 _PORT = 5017
 """Of the registry, on the head's loopback and, while it pulls, on a worker's."""
 _SECONDS = 900.0
+Failures = dict[Machine, MachineError | ProcessError]
+"""Machines that did not get the images, and why."""
 
 
 def wanted(machine: Machine, head: Machine) -> tuple[Image, ...]:
@@ -26,17 +31,12 @@ def wanted(machine: Machine, head: Machine) -> tuple[Image, ...]:
 
 
 def digests(machine: Machine) -> dict[str, str]:
-    """Docker's id of each image that a machine has, by name."""
-    found = {}
-    for image in (SANDBOX, CLUSTER, USER):
-        done = machine.try_docker("image", "inspect", "--format={{.Id}}", image.tag)
-        if done.status == 0:
-            found[image.name] = done.stdout.strip()
-    return found
+    """A digest of the content of each image that a machine has, by name."""
+    return content.of(machine, IMAGES)
 
 
 def check_built(head: Machine) -> dict[str, str]:
-    """The ids of the images on the head.
+    """The digests of the images on the head.
 
     Raises:
         MachineError: one is not built.
@@ -53,32 +53,51 @@ def check_built(head: Machine) -> dict[str, str]:
 
 def push(
     head: Machine, machines: Iterable[Machine], say: Callable[[str], None], *, registry: bool
-) -> None:
+) -> Failures:
     """See to it that each machine has the head's images, and check it.
 
     Args:
         registry: whether they go through the head's registry, or are copied one by one.
 
+    Returns:
+        The machines that have not, and why: an image could not be brought there, or arrived as
+        another. The others have them.
+
     Raises:
-        MachineError: an image could not be brought to a machine, or arrived as another.
+        MachineError: the head does not have them, or cannot give them away.
     """
     right = check_built(head)
-    missing = {
-        machine: [
-            image for image in wanted(machine, head) if have.get(image.name) != right[image.name]
-        ]
-        for machine, have in on_each(machines, digests).items()
-    }
-    behind = {machine: images for machine, images in missing.items() if images}
+    has, failures = try_each([machine for machine in machines if machine != head], digests)
+    behind = {}
+    for machine, have in has.items():
+        missing = [i for i in wanted(machine, head) if have.get(i.name) != right[i.name]]
+        if missing:
+            behind[machine] = missing
     if behind:
-        if registry:
-            _through_registry(head, right, behind, say)
-        else:
-            for machine, images in behind.items():
-                say(f"{machine}: copying {', '.join(image.name for image in images)}")
-                _copy(head, machine, images)
-        _check(right, behind)
-    on_each([machine for machine in missing if machine != head], lambda m: _tag(m, head, right))
+        bring = _through_registry if registry else _copied
+        failures |= bring(head, right, behind, say)
+        brought = [machine for machine in behind if machine not in failures]
+        _, unlike = try_each(brought, lambda m: _check(m, right, behind[m]))
+        failures |= unlike
+    complete = [machine for machine in has if machine not in failures]
+    _, untagged = try_each(complete, lambda machine: _tag(machine, head, right))
+    return {**failures, **untagged}
+
+
+def _copied(
+    head: Machine,
+    right: dict[str, str],
+    behind: dict[Machine, list[Image]],
+    say: Callable[[str], None],
+) -> Failures:
+    failures: Failures = {}
+    for machine, images in behind.items():
+        say(f"{machine}: copying {', '.join(image.name for image in images)}")
+        try:
+            _copy(head, machine, images)
+        except (MachineError, ProcessError) as error:
+            failures[machine] = error
+    return failures
 
 
 def _copy(head: Machine, machine: Machine, images: list[Image]) -> None:
@@ -88,17 +107,17 @@ def _copy(head: Machine, machine: Machine, images: list[Image]) -> None:
         timeout=_SECONDS,
     )
     if done.status != 0:
-        raise MachineError(f"The images could not be copied to {machine}: {done.stderr.strip()}")
+        raise MachineError(f"The images could not be copied to {machine}: {last_words(done)}")
 
 
-def _check(right: dict[str, str], behind: dict[Machine, list[Image]]) -> None:
-    for machine, have in on_each(behind, digests).items():
-        for image in behind[machine]:
-            if have.get(image.name) != right[image.name]:
-                raise MachineError(
-                    f"{image.name} on {machine} is {have.get(image.name)}, not the head's "
-                    f"{right[image.name]}."
-                )
+def _check(machine: Machine, right: dict[str, str], images: list[Image]) -> None:
+    have = digests(machine)
+    for image in images:
+        if have.get(image.name) != right[image.name]:
+            raise MachineError(
+                f"{image.name} on {machine} is {have.get(image.name)}, not the head's "
+                f"{right[image.name]}."
+            )
 
 
 def _tag(machine: Machine, head: Machine, right: dict[str, str]) -> None:
@@ -133,7 +152,7 @@ def _through_registry(
     right: dict[str, str],
     behind: dict[Machine, list[Image]],
     say: Callable[[str], None],
-) -> None:
+) -> Failures:
     ensure_registry(head)
     for image in {image for images in behind.values() for image in images}:
         place = _place(image, right)
@@ -141,11 +160,16 @@ def _through_registry(
         head.docker("tag", image.tag, place)
         head.docker("push", "--quiet", place, timeout=_SECONDS)
         head.docker("image", "rm", place)
+    failures: Failures = {}
     port = _PORT if head.is_local else _free_port()
     with nullcontext() if head.is_local else tunnel(head, port, _PORT):
         for machine, images in behind.items():
             say(f"{machine}: pulling {', '.join(image.name for image in images)}")
-            _pull(machine, [_place(image, right) for image in images], images, port)
+            try:
+                _pull(machine, [_place(image, right) for image in images], images, port)
+            except (MachineError, ProcessError) as error:
+                failures[machine] = error
+    return failures
 
 
 def _place(image: Image, right: dict[str, str]) -> str:
@@ -173,5 +197,4 @@ def _pull(machine: Machine, places: list[str], images: list[Image], port: int) -
         timeout=_SECONDS,
     )  # fmt: skip
     if done.status != 0:
-        words = " ".join(done.stderr.split()[-40:])
-        raise MachineError(f"{machine} could not pull the images: {words}")
+        raise MachineError(f"{machine} could not pull the images: {last_words(done)}")

@@ -1,23 +1,26 @@
 """Bring a cluster up, change it, take it down. Each step does only what is missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from cfiddle_slurm.cluster import (
     accounts,
     credentials,
     distribution,
+    identity,
     limits,
-    provision,
+    revival,
     slurm,
     stack,
     swarm,
+    swarm_state,
+    unchanged,
 )
 from cfiddle_slurm.cluster import (
-    config as config_,
+    workers as workers_,
 )
 from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.fleet import Fleet
 from cfiddle_slurm.cluster.images import IMAGES
 from cfiddle_slurm.cluster.machines import (
     Machine,
@@ -26,42 +29,75 @@ from cfiddle_slurm.cluster.machines import (
     head_of,
     on_each,
     require,
+    require_one,
 )
 from cfiddle_slurm.process import ProcessError
 
 Say = Callable[[str], None]
-_USABLE_SECONDS = 60.0
+_OURS = (slurm.RETIRING, slurm.REMOVED)
+"""Why workers were withdrawn by what was interrupted since."""
 
 
 def up(config: Config, seconds: float, say: Say) -> None:
     """Start the cluster, or bring a running one up to date.
 
+    Workers that cannot take part do not hold up the others.
+
     Args:
         seconds: how long its services may take to become healthy.
 
     Raises:
+        Incomplete: it is up, but for some workers, which the message names with their reasons.
         MachineError, NotHealthy, AccountError, ProcessError: it is not up; trying again goes on
             from where this ended.
     """
     head, *workers = all_of(config)
-    require([head, *workers])
+    require([head])
+    revival.renew_if_expired(head, say)
+    swarm_state.check(head)
     distribution.check_built(head)
+    unchanged.check(head, config)
     if workers:
         # An ssh address may be an alias that other machines do not know.
         config = replace(config, advertise=swarm.address_of(head, config.advertise))
+    fleet = Fleet(workers, say)
+    fleet.each(require_one)
+    check_machines(head, fleet, config)
     check_port(head, config.jupyter_port)
-    make_swarm(head, workers, config)
+    make_swarm(head, fleet, config)
     credentials.ensure(head)
     stack.ensure_home(head, config)
     accounts.add(head, accounts.TEST_ACCOUNTS)
-    distribution.push(head, [head, *workers], say, registry=config.registry and bool(workers))
+    registry = config.registry and bool(workers)
+    fleet.lose(distribution.push(head, [head, *fleet.machines], say, registry=registry))
     # Only now: a machine's services start with its role, and they need its images.
-    give_roles(head, workers)
+    give_roles(head, fleet.machines, alone=not workers)
     stack.deploy(head, config)
     stack.wait_until_healthy(head, seconds, say)
     limits.publish(head, config)
-    enable(head, config)
-    tidy(head, config)
+    enable(head, config, fleet.machines)
+    tidy(head, config, fleet.machines)
+    fleet.finish("The rest is up.")
+
+
+def check_machines(head: Machine, fleet: Fleet, config: Config) -> None:
+    """Make sure that all are machines of their own, and of this cluster, before any is changed.
+
+    Raises:
+        MachineError: two addresses lead to one machine, for instance.
+    """
+    if not fleet.machines:
+        return
+    me = identity.ask(head)
+    members = []
+    if me.state == "active":
+        members = swarm.members(head)
+    else:
+        # A worker may still be in the swarm that this head had before.
+        me = replace(me, managers=(f"{config.advertise}:{swarm.PORT}",))
+    who = {head: me, **fleet.each(identity.ask)}
+    elsewhere = identity.others(who, members, config.ssh_user)
+    identity.check(head, who, members, elsewhere)
 
 
 def check_port(head: Machine, port: int) -> None:
@@ -79,16 +115,25 @@ def check_port(head: Machine, port: int) -> None:
         )
 
 
-def make_swarm(head: Machine, workers: list[Machine], config: Config) -> None:
+def make_swarm(head: Machine, fleet: Fleet, config: Config) -> None:
     """Make the head a manager, and let the workers join it."""
-    swarm.make(head, config.advertise if workers else "")
-    on_each(workers, lambda worker: swarm.join(worker, head))
+    swarm.make(head, config.advertise if config.workers else "")
+    fleet.each(lambda worker: swarm.join(worker, head))
+    for worker in list(fleet.machines):  # one after the other: they change the same list
+        try:
+            swarm.settle(head, worker)
+        except (MachineError, ProcessError) as error:
+            fleet.lose({worker: error})
 
 
-def give_roles(head: Machine, workers: list[Machine]) -> None:
-    """Say in the swarm what each machine is for; a head without workers measures itself."""
-    swarm.give_roles(head, head, "head", "user", *([] if workers else ["worker"]))
-    if workers:
+def give_roles(head: Machine, workers: Iterable[Machine], *, alone: bool) -> None:
+    """Say in the swarm what each machine is for.
+
+    Args:
+        alone: whether there are no workers, and the head measures itself.
+    """
+    swarm.give_roles(head, head, "head", "user", *(["worker"] if alone else []))
+    if not alone:
         for member in swarm.workers(head):
             if member.node_id == swarm.node_id(head):
                 swarm.take_role(head, member, "worker")
@@ -96,20 +141,25 @@ def give_roles(head: Machine, workers: list[Machine]) -> None:
         swarm.give_roles(head, worker, "worker")
 
 
-def enable(head: Machine, config: Config) -> None:
-    """Let the accounts use the workers, once both are there."""
+def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
+    """Let the accounts use the workers, once both are there.
+
+    Args:
+        workers: those that are there; others are waited for only if they are ready.
+    """
     slurm.ensure_users(head, [a.name for a in accounts.listed(head)], config.queued_jobs)
-    names = [member.hostname for member in swarm.workers(head)]
+    there = {worker.address for worker in workers}
+    names = [one.hostname for one in swarm.workers(head) if one.ready or one.address in there]
     for node in slurm.nodes(head):
-        if node.name in names and node.reason == slurm.RETIRING and not node.usable:
+        if node.name in names and node.reason in _OURS and not node.usable:
             slurm.resume(head, node.name)
-    slurm.wait_until_usable(head, names, _USABLE_SECONDS)
+    slurm.wait_until_usable(head, names, workers_.USABLE_SECONDS)
 
 
-def tidy(head: Machine, config: Config) -> None:
+def tidy(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
     """Remove what earlier versions of images and configuration left."""
     stack.remove_old_configuration(head, config)
-    for machine in all_of(config):
+    for machine in (head, *workers):
         current = distribution.digests(machine)
         for image in IMAGES:
             keep = (image.tag, image.tag_of(current.get(image.name, "")))
@@ -127,18 +177,25 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
         MachineError, NotHealthy: something could not be removed.
     """
     head = head_of(config)
+    require([head])
+    swarm_state.check(head)
     members: list[swarm.Member] = []
+    own = ""
     if swarm.state(head) == "active":
-        members = swarm.members(head)
+        members, own = swarm.members(head), swarm.node_id(head)
         cancel_all(head)
         stack.remove(head)
     distribution.remove_registry(head)
-    workers = [Machine(address, config.ssh_user) for address in config.workers]
-    for member in members:
-        if member.address and member.node_id != swarm.node_id(head):
-            machine = swarm.machine_of(member, config.ssh_user)
-            workers += [machine] if machine not in workers else []
-    on_each(workers, lambda worker: leave(worker, purge=purge, say=say))
+    others = [member for member in members if member.node_id != own]
+    machines = [Machine(address, config.ssh_user) for address in config.workers]
+    machines += [swarm.machine_of(one, config.ssh_user) for one in others if one.address]
+    former: tuple[str, ...] = ()
+    if machines:  # one that was off the last time
+        former = (f"{swarm.address_of(head, config.advertise)}:{swarm.PORT}",)
+    on_each(
+        dict.fromkeys(machines),
+        lambda each: workers_.leave(each, others, purge=purge, say=say, former=former),
+    )
     if swarm.was_made_here(head):
         swarm.leave(head)
     elif swarm.state(head) == "active":
@@ -155,108 +212,3 @@ def cancel_all(head: Machine) -> None:
             slurm.command(head, "scancel", "--quiet", *jobs)
     except (MachineError, ProcessError, stack.NotHealthy):
         return  # without a controller nothing can be asked of it
-
-
-def leave(worker: Machine, *, purge: bool, say: Say) -> None:
-    """Let a worker leave the swarm; one that does not answer is told of, and left alone."""
-    try:
-        swarm.leave(worker)
-        stack.wait_until_gone(worker)
-        if purge:
-            stack.remove_volumes(worker)
-    except (MachineError, ProcessError, stack.NotHealthy) as error:
-        say(str(error))
-
-
-def add_worker(config: Config, file: Path, address: str, say: Say) -> str:
-    """Make a machine a worker. Returns its name in Slurm.
-
-    Raises:
-        ConfigError: it is the head.
-        MachineError, NotHealthy: it cannot be one.
-    """
-    head, worker = head_of(config), Machine(address, config.ssh_user)
-    config = replace(config, workers=tuple(dict.fromkeys((*config.workers, address))))
-    worker.check_shell("true")
-    if config.home == "nfs":
-        provision.machine(head, config, say)  # exports the homes to the new one, too
-    provision.machine(worker, config, say)
-    require([head, worker])
-    swarm.join(worker, head)
-    distribution.push(head, [head, worker], say, registry=config.registry)
-    swarm.give_roles(head, worker, "worker")
-    name = worker.docker("info", "--format={{.Name}}")
-    slurm.wait_until_usable(head, [name], _USABLE_SECONDS)
-    config_.set_workers(file, config.workers)
-    return name
-
-
-def remove_worker(config: Config, file: Path, address: str, seconds: float, say: Say) -> bool:
-    """Make a worker none, once its present job has ended; no other job is disturbed.
-
-    Args:
-        address: its ssh address or its name.
-        seconds: how long its job may take.
-
-    Returns:
-        Whether it was one before.
-
-    Raises:
-        MachineError: its job does not end.
-    """
-    head = head_of(config)
-    member = _named(swarm.workers(head), address)
-    if member is None:
-        if address in config.workers:  # it never came so far as to join
-            config_.set_workers(file, tuple(one for one in config.workers if one != address))
-        return address in config.workers
-    known = {node.name for node in slurm.nodes(head)}
-    if member.hostname in known:
-        slurm.drain(head, member.hostname, "removed by the administrator")
-        if member.ready:
-            slurm.wait_until_free(head, member.hostname, seconds, say)
-    swarm.take_role(head, member, "worker")
-    if member.address:
-        leave(swarm.machine_of(member, config.ssh_user), purge=False, say=say)
-    swarm.forget(head, member)
-    if member.hostname in known:
-        slurm.delete(head, member.hostname)
-    config_.set_workers(file, tuple(one for one in config.workers if one != member.address))
-    return True
-
-
-def resume_worker(head: Machine, address: str) -> str:
-    """Have a worker take jobs again, whoever withdrew it.
-
-    Args:
-        address: its ssh address or its name.
-
-    Returns:
-        Its name in Slurm.
-
-    Raises:
-        MachineError: it is no worker, or takes no jobs even so: it does not respond, for instance.
-    """
-    name = find_worker(head, address).hostname
-    if any(node.name == name and node.withdrawn for node in slurm.nodes(head)):
-        slurm.resume(head, name)
-    slurm.wait_until_usable(head, [name], _USABLE_SECONDS)
-    return name
-
-
-def _named(members: list[swarm.Member], name: str) -> swarm.Member | None:
-    return next((one for one in members if name in (one.address, one.hostname)), None)
-
-
-def find_worker(head: Machine, name: str) -> swarm.Member:
-    """A worker by its address or its name.
-
-    Raises:
-        MachineError: there is none.
-    """
-    workers = swarm.workers(head)
-    member = _named(workers, name)
-    if member is None:
-        known = ", ".join(one.hostname for one in workers) or "none"
-        raise MachineError(f"There is no worker {name!r}; there are {known}.")
-    return member

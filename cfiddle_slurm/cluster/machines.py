@@ -5,16 +5,18 @@ its ssh server and its engine.
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE
 from typing import TypeVar
 
 from cfiddle_slurm import process
+from cfiddle_slurm.cluster import conversations, reach
 from cfiddle_slurm.cluster.config import LOCAL, Config
-from cfiddle_slurm.process import Completed
+from cfiddle_slurm.printable import one_line
+from cfiddle_slurm.process import Completed, ProcessError
 
 _Result = TypeVar("_Result")
 SECONDS = 120.0
@@ -25,6 +27,14 @@ _AT_ONCE = 16
 
 class MachineError(Exception):
     """A machine cannot be reached, or cannot do what was asked: one sentence with its name."""
+
+
+class Unreachable(MachineError):
+    """ssh finds no way to a machine; ``obstacle`` has why, and what to do about it."""
+
+    def __init__(self, message: str, obstacle: reach.Obstacle) -> None:
+        super().__init__(message)
+        self.obstacle = obstacle
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,18 @@ class Machine:
         Raises:
             ProcessError: there is no docker command here, or it took too long.
         """
-        return process.run(self.docker_arguments(*arguments), timeout=timeout, input=input, env=env)
+        return conversations.run(
+            self.docker_arguments(*arguments), self._place, f"docker {' '.join(arguments[:2])}",
+            timeout=timeout, input=input, env=env,
+        )  # fmt: skip
+
+    @property
+    def _place(self) -> str:
+        return "" if self.is_local else self.address
+
+    def conversation(self) -> AbstractContextManager[None]:
+        """The time of a conversation with it; who would be one too many waits."""
+        return conversations.held_with(self._place)
 
     def docker(
         self,
@@ -82,9 +103,7 @@ class Machine:
         """
         done = self.try_docker(*arguments, timeout=timeout, input=input, env=env)
         if done.status != 0:
-            raise MachineError(
-                f"`docker {' '.join(arguments[:2])}` failed on {self}: {last_words(done)}"
-            )
+            raise failed(self, arguments, done)
         return done.stdout.strip()
 
     def shell(self, script: str, *words: str, timeout: float = SECONDS) -> Completed:
@@ -99,16 +118,25 @@ class Machine:
             ProcessError: it took too long.
         """
         sh = ["sh", "-s", "--", *words]
-        if self.is_local:
-            return process.run(sh, timeout=timeout, input=script.encode())
-        sudo = [] if self.user == "root" else ["sudo", "--non-interactive"]
-        remote = shlex.join([*sudo, *sh])
-        done = process.run(
-            [*_SSH, f"{self.user}@{self.address}", remote], timeout=timeout, input=script.encode()
+        command = self.root_arguments(sh)
+        done = conversations.run(
+            command, self._place, "a script", timeout=timeout, input=script.encode()
         )
-        if done.status == _SSH_FAILED:
+        if not self.is_local and done.status == _SSH_FAILED:
             raise unreachable(self, done.stderr)
         return done
+
+    def root_arguments(self, command: list[str], *options: str) -> list[str]:
+        """The command line of a command there, as root.
+
+        Args:
+            options: for ssh, in addition.
+        """
+        if self.is_local:
+            return command
+        sudo = [] if self.user == "root" else ["sudo", "--non-interactive"]
+        remote = shlex.join([*sudo, *command])
+        return [*_SSH, *options, f"{self.user}@{self.address}", remote]
 
     def check_shell(self, script: str, *words: str, timeout: float = SECONDS) -> str:
         """As :meth:`shell`, for a script that is expected to succeed.
@@ -128,15 +156,23 @@ class Machine:
 
 def last_words(done: Completed) -> str:
     """What a command had to say in the end, in one line."""
-    return " ".join((done.stderr or done.stdout).split()[-60:])
+    return one_line(" ".join((done.stderr or done.stdout).split()[-60:]))
 
 
-def unreachable(machine: Machine, stderr: str) -> MachineError:
-    """The error for a machine to which ssh finds no way."""
-    words = stderr.strip().splitlines()
+def failed(machine: Machine, arguments: Sequence[str], done: Completed) -> MachineError:
+    """The error for a docker command that failed on a machine."""
+    if not machine.is_local and reach.is_unreachable(done.stderr):
+        return unreachable(machine, done.stderr)
     return MachineError(
-        f"{machine} cannot be reached by ssh as {machine.user}: "
-        f"{words[-1] if words else 'ssh gave no reason'}"
+        f"`docker {' '.join(arguments[:2])}` failed on {machine}: {last_words(done)}"
+    )
+
+
+def unreachable(machine: Machine, stderr: str) -> Unreachable:
+    """The error for a machine to which ssh finds no way."""
+    found = reach.obstacle(stderr)
+    return Unreachable(
+        f"{machine} cannot be reached by ssh as {machine.user}: {found.what}.", found
     )
 
 
@@ -150,38 +186,80 @@ def all_of(config: Config) -> list[Machine]:
     return [Machine(address, config.ssh_user) for address in config.machines]
 
 
+def try_each(
+    machines: Iterable[Machine], action: Callable[[Machine], _Result]
+) -> tuple[dict[Machine, _Result], dict[Machine, MachineError | ProcessError]]:
+    """Do something on several machines at once: what it gave, and the errors of those that failed.
+
+    Raises:
+        Exception: the action raised something that is no failure of a machine; the others finish.
+    """
+    wanted = list(machines)
+    with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(wanted)))) as pool:
+        found = [(machine, pool.submit(action, machine)) for machine in wanted]
+    given: dict[Machine, _Result] = {}
+    failed: dict[Machine, MachineError | ProcessError] = {}
+    for machine, one in found:
+        try:
+            given[machine] = one.result()
+        except (MachineError, ProcessError) as error:
+            failed[machine] = error
+    return given, failed
+
+
 def on_each(
     machines: Iterable[Machine], action: Callable[[Machine], _Result]
 ) -> dict[Machine, _Result]:
     """Do something on several machines at once.
 
     Raises:
-        Exception: what the action raised for the first machine that failed; the others finish.
+        MachineError, ProcessError: the action failed on one; where it failed on several, one error
+            has all their sentences. The others finish.
+        Exception: the first error of another kind.
     """
-    wanted = list(machines)
-    with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(wanted)))) as pool:
-        found = [pool.submit(action, machine) for machine in wanted]
-    return {machine: one.result() for machine, one in zip(wanted, found, strict=True)}
+    given, failed = try_each(machines, action)
+    if len(failed) == 1:
+        raise next(iter(failed.values()))
+    if failed:
+        raise MachineError("\n".join(map(str, failed.values())))
+    return given
 
 
 def require(machines: Iterable[Machine]) -> None:
     """Make sure that each machine can be reached and has an engine that answers.
 
     Raises:
-        MachineError: the first that cannot or has not.
+        MachineError: one cannot or has not.
     """
-    on_each(machines, _require)
+    on_each(machines, require_one)
 
 
-def _require(machine: Machine) -> None:
+_WHY_NO_ENGINE = """
+if ! command -v dockerd >/dev/null; then echo missing
+elif grep -qsE '"live-restore" *: *true' /etc/docker/daemon.json; then echo live-restore
+else echo stopped
+fi
+"""
+LIVE_RESTORE = (
+    'its /etc/docker/daemon.json says "live-restore": true, which Docker\'s swarm does not work'
+    " with: remove that, and restart Docker there"
+)
+
+
+def require_one(machine: Machine) -> None:
+    """As :func:`require`, for one machine."""
     if not machine.is_local:
         machine.shell("true", timeout=30)
     done = machine.try_docker("version", "--format={{.Server.Version}}", timeout=30)
-    if done.status != 0:
-        raise MachineError(
-            f"No Docker engine answers on {machine}: `provision` installs one. "
-            f"({' '.join(done.stderr.split())[-200:]})"
-        )
+    if done.status == 0:
+        return
+    why = {
+        "missing": "`provision` installs one",
+        "live-restore": LIVE_RESTORE,
+        "stopped": "one is installed, and `systemctl status docker` there says why it does not run",
+    }[machine.check_shell(_WHY_NO_ENGINE)]
+    words = one_line(done.stderr)[-200:]
+    raise MachineError(f"No Docker engine answers on {machine}: {why}. ({words})")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from cfiddle_slurm.cluster import slurm, stack, swarm
+from cfiddle_slurm.cluster import slurm, stack, swarm, swarm_state
 from cfiddle_slurm.cluster.check import MOST_SKEW_SECONDS, skew
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.process import ProcessError
@@ -27,6 +27,7 @@ def gather(head: Machine, user: str) -> dict[str, Any]:
         MachineError: the head does not answer.
         NotHealthy: the cluster is not up.
     """
+    swarm_state.check(head)
     services = stack.services(head) if swarm.state(head) == "active" else []
     if not services:
         raise stack.NotHealthy("The cluster is not up: `up` starts it.")

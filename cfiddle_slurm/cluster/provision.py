@@ -1,10 +1,12 @@
 """What machines need before they can be a cluster: an engine, the account, the shared home."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from cfiddle_slurm.cluster import kit
 from cfiddle_slurm.cluster.config import Config
-from cfiddle_slurm.cluster.machines import Machine, all_of, head_of, on_each
+from cfiddle_slurm.cluster.fleet import Fleet
+from cfiddle_slurm.cluster.machines import Machine, all_of, head_of
 
 _SECONDS = 900.0
 _ACCOUNT = """
@@ -38,9 +40,16 @@ def all_machines(config: Config, say: Callable[[str], None]) -> None:
     """Prepare each machine of a cluster, all at once.
 
     Raises:
-        MachineError: one cannot be prepared.
+        Incomplete: the head is prepared, but not all others.
+        MachineError: the head cannot be prepared.
     """
-    on_each(all_of(config), lambda each: machine(each, config, say))
+    head, *workers = all_of(config)
+    others = Fleet(workers, say)
+    with ThreadPoolExecutor(1) as pool:
+        at_head = pool.submit(machine, head, config, say)
+        others.each(lambda each: machine(each, config, say))
+        at_head.result()
+    others.finish("The rest is prepared.")
 
 
 def machine(each: Machine, config: Config, say: Callable[[str], None]) -> None:

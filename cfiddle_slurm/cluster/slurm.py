@@ -15,6 +15,8 @@ from cfiddle_slurm.slurm_states import node_has_job, node_is_withdrawn, node_tak
 ACCOUNT = "students"
 RETIRING = "cfiddle: being replaced"
 """Why a worker that is stopped in good order took no more jobs; `daemon` writes it."""
+REMOVED = "removed by the administrator"
+"""Why a worker that is about to go takes no more jobs."""
 _AT_ONCE = 100
 _POLL_SECONDS = 0.5
 _NO_CHANGE = re.compile(r"Nothing (?:new added|added|modified|deleted)|Already existing account")

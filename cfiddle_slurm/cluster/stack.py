@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cfiddle_slurm.cluster import kit, rendering
+from cfiddle_slurm.cluster import content, kit, rendering
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.cluster.images import CLUSTER, USER, Image
-from cfiddle_slurm.cluster.machines import Machine
+from cfiddle_slurm.cluster.machines import Machine, MachineError
 
 NAME = "cfiddle"
 HOME_VOLUME = "cfiddle_home"
@@ -44,7 +44,9 @@ def versioned(head: Machine, image: Image) -> str:
     Raises:
         MachineError: there is no such image.
     """
-    identity = head.docker("image", "inspect", "--format={{.Id}}", image.tag)
+    identity = content.of(head, [image]).get(image.name)
+    if identity is None:
+        raise MachineError(f"{head} has no image {image.tag}.")
     tag = image.tag_of(identity)
     head.docker("tag", image.tag, tag)
     return tag
@@ -72,22 +74,40 @@ def files(config: Config) -> list[str]:
     return [f"--compose-file={kit.folder('cluster') / name}" for name in names]
 
 
+def check_home(head: Machine, config: Config) -> bool:
+    """Whether the head has its volume of the homes.
+
+    Raises:
+        NotHealthy: it has one that is another folder's.
+        MachineError: Docker does not answer.
+    """
+    options = rendering.home_options(config)
+    known = head.try_docker("volume", "inspect", "--format={{json .Options}}", HOME_VOLUME)
+    if known.status != 0:
+        return False
+    found = json.loads(known.stdout) or {}
+    if found != options:
+        raise NotHealthy(
+            f"The homes on {head} are in {_place(found)}, and cluster.toml says {_place(options)}."
+            " Set home and home_path back; docs/cluster.md says how homes are moved."
+        )
+    return True
+
+
+def _place(options: dict[str, str]) -> str:
+    return options.get("device") or f"the volume {HOME_VOLUME}"
+
+
 def ensure_home(head: Machine, config: Config) -> None:
     """Make the head's volume of the homes, as the compose files would.
 
     Raises:
-        MachineError: there is one already that is another folder's.
+        NotHealthy: there is one already that is another folder's.
+        MachineError: Docker refused.
     """
-    options = rendering.home_options(config)
-    known = head.try_docker("volume", "inspect", "--format={{json .Options}}", HOME_VOLUME)
-    if known.status == 0:
-        found = json.loads(known.stdout) or {}
-        if found != options:
-            raise NotHealthy(
-                f"The volume {HOME_VOLUME} on {head} is of another kind ({found or 'local'}) than"
-                f" cluster.toml says ({options or 'local'}): `down --purge` removes it."
-            )
+    if check_home(head, config):
         return
+    options = rendering.home_options(config)
     head.docker(
         "volume", "create", "--driver=local",
         *(f"--opt={key}={value}" for key, value in options.items()), HOME_VOLUME,

@@ -1,13 +1,15 @@
 """Docker's swarm: which machines are in it, what each of them is for, and how they come and go."""
 
 import json
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import docker
 import docker.errors
 
+from cfiddle_slurm.cluster import swarm_state
 from cfiddle_slurm.cluster.config import LOCAL
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 
@@ -16,6 +18,10 @@ _ADDRESS = "cfiddle.address"
 _MADE_HERE = "cfiddle.swarm"
 _JOIN_SECONDS = 60
 PORT = 2377
+CERTIFICATE_HOURS = 5 * 365 * 24
+"""Machines that run renew their certificates when between a half and four fifths of this is over:
+one that is off for a year comes back. Docker's own default of 90 days is over after a summer."""
+_EXPIRY = f"--cert-expiry={CERTIFICATE_HOURS}h"
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Member:
         address: its ssh address; empty if this program did not bring it in.
         roles: what it is for.
         ready: whether the swarm hears of it.
+        labels: all that is noted about it.
     """
 
     node_id: str
@@ -35,6 +42,7 @@ class Member:
     address: str
     roles: frozenset[str]
     ready: bool
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
 
 
 def parse_members(text: str) -> list[Member]:
@@ -50,6 +58,7 @@ def parse_members(text: str) -> list[Member]:
                 labels.get(_ADDRESS, ""),
                 frozenset(role for role in ROLES if labels.get(f"cfiddle.{role}") == "true"),
                 facts["Status"]["State"] == "ready",
+                labels,
             )
         )
     return found
@@ -97,8 +106,18 @@ def make(head: Machine, advertise: str) -> None:
             "swarm", "init", f"--advertise-addr={address}", f"--listen-addr={listen}:{PORT}"
         )
         _label(head, node_id(head), {_MADE_HERE: "made-here"})
-    elif head.docker("info", "--format={{.Swarm.ControlAvailable}}") != "true":
-        raise MachineError(f"{head} is a worker of another swarm: let it leave that first.")
+        # The first certificate is made before any setting counts, for 90 days: another one.
+        head.docker("swarm", "ca", "--rotate", "--quiet", _EXPIRY)
+    elif is_manager(head):
+        if was_made_here(head):
+            head.docker("swarm", "update", _EXPIRY)
+    else:
+        raise MachineError(swarm_state.trouble_of(str(head), "active", "", manages=False))
+
+
+def is_manager(head: Machine) -> bool:
+    """Whether a machine can answer for its swarm."""
+    return head.docker("info", "--format={{.Swarm.ControlAvailable}}") == "true"
 
 
 def address_of(head: Machine, wanted: str) -> str:
@@ -127,16 +146,14 @@ def join(worker: Machine, head: Machine) -> None:
     Raises:
         MachineError: it is in another swarm, or does not find the head.
     """
-    known = {member.node_id: member for member in members(head)}
     if state(worker) == "active":
-        if node_id(worker) not in known:
+        if node_id(worker) in {member.node_id for member in members(head)}:
+            return
+        if managers(worker) != managers(head):
             raise MachineError(
                 f"{worker} is in another swarm: let it leave that (`docker swarm leave`) first."
             )
-        return
-    if state(worker) in ("pending", "error"):
-        # It was in a swarm that does not answer any more.
-        worker.docker("swarm", "leave", "--force")
+    leave_dead(worker)
     token = head.docker("swarm", "join-token", "--quiet", "worker")
     manager = head.docker("info", "--format={{(index .Swarm.RemoteManagers 0).Addr}}")
     try:
@@ -159,9 +176,28 @@ def join(worker: Machine, head: Machine) -> None:
 
 
 def give_roles(head: Machine, machine: Machine, *roles: str) -> None:
-    """Say what a machine is for, and how it is reached."""
+    """Say what a machine is for, and how it is reached; without roles, the latter only."""
     labels = {f"cfiddle.{role}": "true" for role in roles}
     _label(head, node_id(machine), {**labels, _ADDRESS: machine.address})
+
+
+def settle(head: Machine, machine: Machine) -> None:
+    """Note how a machine that has joined is reached, and let its earlier lives go.
+
+    A machine that left by force, or got a new disk, joins as another member. What an administrator
+    has noted about the earlier one is true of it, too.
+    """
+    me = node_id(machine)
+    listed = members(head)
+    mine = next((member for member in listed if member.node_id == me), None)
+    if mine is None:
+        raise MachineError(f"{machine} has joined the swarm, but {head} does not know it.")
+    for other in listed:
+        if other.node_id != me and other.hostname == mine.hostname:
+            _label(head, me, {**other.labels, **mine.labels})
+            forget(head, other)
+    if mine.address != machine.address:
+        give_roles(head, machine)
 
 
 def take_role(head: Machine, member: Member, role: str) -> None:
@@ -184,6 +220,29 @@ def leave(machine: Machine) -> None:
     """Let a machine leave whatever swarm it is in."""
     if state(machine) != "inactive":
         machine.docker("swarm", "leave", "--force")
+
+
+def leave_dead(machine: Machine) -> None:
+    """As :func:`leave`, for a machine whose swarm does not answer any more: a worker loses nothing.
+
+    Raises:
+        MachineError: it was a manager there; that would lose services and secrets.
+    """
+    if state(machine) == "inactive":
+        return
+    root = machine.docker("info", "--format={{.DockerRootDir}}")
+    if machine.shell('test -d "$1/swarm/raft"', root).status == 0:
+        raise MachineError(
+            f"{machine} is the manager of another swarm, whose services and secrets are there. If"
+            " nobody needs them, `docker swarm leave --force` on it comes first."
+        )
+    leave(machine)
+
+
+def managers(machine: Machine) -> list[str]:
+    """Where a machine finds the managers of its swarm."""
+    template = "--format={{range .Swarm.RemoteManagers}}{{.Addr}} {{end}}"
+    return sorted(machine.docker("info", template).split())
 
 
 def was_made_here(head: Machine) -> bool:

@@ -14,7 +14,7 @@ from cfiddle_slurm.cluster.machines import Machine
 TOLERANCE = 0.05
 """Workers whose time differs from the median by more are told of."""
 _SECONDS = 180.0
-_AT_ONCE = 16
+_AT_ONCE = 16  # a head that is reached by ssh takes fewer, see conversations.py
 _RIGHT = 654669057  # what the loop below leaves in its variable, as 32 bits hold it
 _PROGRAM = """
 import json, os, sys, tempfile, warnings
@@ -106,7 +106,11 @@ def _run(head: Machine, wanted: Sequence[tuple[str, str]]) -> list[Trial]:
 
 def _one(head: Machine, worker: str, user: str) -> Trial:
     command = user_node.exec_arguments(head, user, ["python3", "-c", _PROGRAM, worker])
-    done = process.run(command, timeout=_SECONDS)
+    try:
+        with head.conversation():
+            done = process.run(command, timeout=_SECONDS)
+    except process.CommandTimeout:
+        return Trial(worker, user, error=f"it did not end within {_SECONDS:.0f} seconds")
     try:
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):

@@ -97,11 +97,16 @@ class Machines:
         self.environment["PATH"] = f"{ssh.parent}:{os.environ['PATH']}"
         self.environment["PYTHONWARNINGS"] = "ignore"
 
-    def start(self, name: str) -> str:
-        """Start a machine. Returns its address."""
+    def start(self, name: str, hostname: str = "") -> str:
+        """Start a machine. Returns its address.
+
+        Args:
+            hostname: what it calls itself, if that is not its name.
+        """
         full = f"{self.name}-{name}"
         docker(
-            "run", "--detach", f"--name={full}", f"--hostname={name}", f"--network={self.name}",
+            "run", "--detach", f"--name={full}", f"--hostname={hostname or name}",
+            f"--network={self.name}",
             f"--label={LABEL}", "--tmpfs=/run", "--volume=/sys/fs/cgroup:/sys/fs/cgroup",
             f"--volume={full}:/var/lib/docker", f"--volume={self.name}-home:/srv/home",
             *self._on_a_cpu_of_its_own(name),
@@ -189,13 +194,18 @@ class Machines:
         assert done.status == 0, f"{words}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def discard(self, name: str) -> None:
+        """Remove a machine and what is on it."""
+        self._names.remove(name)
+        process.run(["docker", "rm", "--force", f"{self.name}-{name}"], timeout=SECONDS)
+        remove_cgroups(f"{self.name}-{name}")
+        process.run(["docker", "volume", "rm", f"{self.name}-{name}"], timeout=SECONDS)
+
     def remove(self) -> None:
         """Remove all that was made, by name and label."""
         for socket in self.folder.glob("c-*"):
             process.run(["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "x"], timeout=30)
-        for name in self._names:
-            process.run(["docker", "rm", "--force", f"{self.name}-{name}"], timeout=SECONDS)
-            remove_cgroups(f"{self.name}-{name}")
-            process.run(["docker", "volume", "rm", f"{self.name}-{name}"], timeout=SECONDS)
+        for name in list(self._names):
+            self.discard(name)
         process.run(["docker", "volume", "rm", f"{self.name}-home"], timeout=SECONDS)
         process.run(["docker", "network", "rm", self.name], timeout=SECONDS)

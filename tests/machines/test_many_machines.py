@@ -154,8 +154,9 @@ def test_a_worker_comes_and_goes(cluster: Machines) -> None:
         cluster.check("worker", "resume", "w3")
     runs = in_background(many_runs, cluster, "jovyan", 6, 3)
     wait_for(lambda: nodes(cluster) >= {"w1", "w2", "w3"}, "all three workers run jobs")
-    for _ in range(2):
-        cluster.check("worker", "remove", address)
+    cluster.check("worker", "remove", address)
+    again = cluster.cluster("worker", "remove", address)
+    assert (again.status, f"There is no worker '{address}'" in again.stderr) == (1, True)
     assert [run["error"] for run in runs.result()] == [None] * 6
     assert address not in cluster.file.read_text()
     assert [worker["name"] for worker in status(cluster)["workers"]] == ["w1", "w2"]

@@ -1,8 +1,9 @@
 """What all commands share: the cluster's file, how they speak, and how errors are told."""
 
 import difflib
+import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import accounts, kit, machines, stack
+from cfiddle_slurm.cluster import accounts, kit, lock, machines, stack
 from cfiddle_slurm.cluster import config as config_
 from cfiddle_slurm.printable import printable
 
@@ -124,6 +125,37 @@ class Cluster:
     def head(self) -> machines.Machine:
         """Its head."""
         return machines.head_of(self.config)
+
+
+def hold_the_lock(group: click.Group, names: Iterable[str]) -> None:
+    """Have commands do their work only while nobody else changes the cluster.
+
+    Args:
+        names: each with those of the groups that it is in.
+    """
+    for name in names:
+        command: click.Command = group
+        for word in name.split():
+            if not isinstance(command, click.Group):
+                raise TypeError(f"{name!r} is in no group")
+            command = command.commands[word]
+        command.callback = _locked(name, command.callback)
+
+
+def _locked(name: str, callback: Callable[..., object] | None) -> Callable[..., object]:
+    if callback is None:
+        raise TypeError(f"{name!r} does nothing")
+
+    @functools.wraps(callback)
+    def locked(*arguments: object, **options: object) -> object:
+        cluster = click.get_current_context().find_object(Cluster)
+        if cluster is None:
+            raise TypeError(f"{name!r} is about no cluster")
+        head = machines.Machine() if options.get("local") else cluster.head
+        with lock.held(head, name):
+            return callback(*arguments, **options)
+
+    return locked
 
 
 pass_cluster = click.make_pass_decorator(Cluster)

@@ -15,7 +15,9 @@ from cfiddle_slurm.cluster import (
     overview,
     slurm,
     swarm,
+    swarm_state,
     trial,
+    unchanged,
     user_node,
 )
 from cfiddle_slurm.cluster import (
@@ -29,6 +31,7 @@ from cfiddle_slurm.cluster import (
 )
 from cfiddle_slurm.cluster.commands import building, watching
 from cfiddle_slurm.cluster.commands.common import Cluster, console, pass_cluster, say, tell
+from cfiddle_slurm.cluster.fleet import Incomplete
 from cfiddle_slurm.printable import printable
 
 _COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}
@@ -115,9 +118,17 @@ def up(cluster: Cluster, local: bool, no_test: bool, timeout: float) -> None:
         cluster.use_local()
     elif not cluster.config.workers:
         say(f"a cluster of one machine: {cluster.head} measures, too")
-    lifecycle.up(cluster.config, timeout, say)
+    incomplete = None
+    try:
+        lifecycle.up(cluster.config, timeout, say)
+    except Incomplete as error:
+        incomplete = error
     console.print(f"The cluster is up ({time.monotonic() - began:.0f} s).")
-    if not no_test and not _try(cluster):
+    measures = no_test or _try(cluster, incomplete.lost if incomplete else frozenset())
+    if incomplete:
+        console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
+        raise incomplete
+    if not measures:
         raise click.ClickException("The cluster is up, but not every worker measures.")
     console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
 
@@ -181,11 +192,17 @@ def try_all(cluster: Cluster) -> None:
         raise click.ClickException("Not every worker measures.")
 
 
-def _try(cluster: Cluster) -> bool:
-    """Show a table of experiments; whether all went right."""
+def _try(cluster: Cluster, lost: frozenset[str] = frozenset()) -> bool:
+    """Show a table of experiments; whether all went right.
+
+    Args:
+        lost: addresses of workers that are known to be dead; Slurm may not have noticed yet.
+    """
     head = cluster.head
-    usable = [node.name for node in slurm.nodes(head) if node.usable]
-    absent = {m.hostname for m in swarm.workers(head)} - set(usable)
+    members = swarm.workers(head)
+    dead = {m.hostname for m in members if not m.ready or m.address in lost}
+    usable = [n.name for n in slurm.nodes(head) if n.usable and n.name not in dead]
+    absent = {m.hostname for m in members} - set(usable)
     user, *others = accounts.TEST_ACCOUNTS
     trials = trial.on_workers(head, usable, user) + trial.of_users_at_once(head, others)
     table = Table("worker", "user", "value", "seconds", "from the median", "perf events")
@@ -208,8 +225,10 @@ def _try(cluster: Cluster) -> bool:
 def update(cluster: Cluster, timeout: float) -> None:
     """Bring new images and settings to a running cluster; running jobs finish first."""
     config = cluster.config
+    swarm_state.check(cluster.head)
     if swarm.state(cluster.head) != "active":
         raise click.ClickException("The cluster is not up: `up` starts it.")
+    unchanged.check(cluster.head, config)
     building.build(cluster.head, images.BuildSettings.of(config))
     longest = config.policy.wall_seconds + 120
     lifecycle.up(config, timeout + longest, say)

@@ -10,12 +10,13 @@ from rich.table import Table
 from cfiddle_slurm.cluster import (
     accounts,
     distribution,
-    lifecycle,
+    fleet,
     machines,
     slurm,
     stack,
     swarm,
     user_node,
+    workers,
 )
 from cfiddle_slurm.cluster import (
     images as images_,
@@ -69,8 +70,12 @@ def push(cluster: Cluster) -> None:
     """Copy the images to every machine and check them there."""
     config = cluster.config
     everywhere = machines.all_of(config)
-    machines.require(everywhere)
-    distribution.push(cluster.head, everywhere, say, registry=config.registry)
+    machines.require([cluster.head])
+    others = fleet.Fleet(everywhere[1:], say)
+    others.each(machines.require_one)
+    reached = [cluster.head, *others.machines]
+    others.lose(distribution.push(cluster.head, reached, say, registry=config.registry))
+    others.finish("The others have the head's images.")
     console.print("Every machine has the head's images.")
 
 
@@ -79,7 +84,9 @@ def push(cluster: Cluster) -> None:
 def list_images(cluster: Cluster) -> None:
     """Show which machine has which image."""
     everywhere = machines.all_of(cluster.config)
-    found = machines.on_each(everywhere, distribution.digests)
+    found, failed = machines.try_each(everywhere, distribution.digests)
+    if cluster.head in failed:
+        raise failed[cluster.head]
     right = found[cluster.head]
     table = Table("machine", *(image.name for image in images_.IMAGES))
     for machine, have in found.items():
@@ -90,6 +97,8 @@ def list_images(cluster: Cluster) -> None:
             cells.append(f"[red]{identity} differs[/red]" if differs else identity or "-")
         table.add_row(str(machine), *cells)
     console.print(table)
+    if failed:
+        raise machines.MachineError("\n".join(map(str, failed.values())))
 
 
 @click.group(cls=Group)
@@ -102,7 +111,7 @@ def worker() -> None:
 @pass_cluster
 def add_worker(cluster: Cluster, host: str) -> None:
     """Make HOST a worker; it takes jobs within a minute."""
-    name = lifecycle.add_worker(cluster.config, cluster.file, host, say)
+    name = workers.add(cluster.config, cluster.file, host, say)
     console.print(f"{name} takes jobs.")
 
 
@@ -112,8 +121,8 @@ def add_worker(cluster: Cluster, host: str) -> None:
 @pass_cluster
 def remove_worker(cluster: Cluster, host: str, timeout: float) -> None:
     """Make HOST no worker any more, once its present job has ended."""
-    gone = lifecycle.remove_worker(cluster.config, cluster.file, host, timeout, say)
-    console.print(f"{host} is no worker{' any more' if gone else ''}.")
+    workers.remove(cluster.config, cluster.file, host, timeout, say)
+    console.print(f"{host} is no worker any more.")
 
 
 @worker.command()
@@ -122,7 +131,7 @@ def remove_worker(cluster: Cluster, host: str, timeout: float) -> None:
 @pass_cluster
 def drain(cluster: Cluster, host: str, reason: str) -> None:
     """Have HOST take no more jobs; its present one goes on."""
-    member = lifecycle.find_worker(cluster.head, host)
+    member = workers.find(cluster.head, host)
     slurm.drain(cluster.head, member.hostname, reason)
     console.print(f"{member.hostname} takes no more jobs.")
 
@@ -132,7 +141,7 @@ def drain(cluster: Cluster, host: str, reason: str) -> None:
 @pass_cluster
 def resume(cluster: Cluster, host: str) -> None:
     """Have HOST take jobs again."""
-    console.print(f"{lifecycle.resume_worker(cluster.head, host)} takes jobs.")
+    console.print(f"{workers.resume(cluster.head, host)} takes jobs.")
 
 
 @click.group(cls=Group)
@@ -196,7 +205,7 @@ def shell(cluster: Cluster, service: str, host: str | None) -> None:
     logs.known_service(cluster, service)
     machine = cluster.head
     if host is not None:
-        member = lifecycle.find_worker(cluster.head, host)
+        member = workers.find(cluster.head, host)
         machine = swarm.machine_of(member, cluster.config.ssh_user)
     container = stack.container_on(machine, service)
     user_node.become(machine.docker_arguments("exec", "--interactive", "--tty", container, "bash"))

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.cluster import config
+from cfiddle_slurm.cluster import config, lock
 from cfiddle_slurm.cluster.commands import completion, lifecycle, nouns
-from cfiddle_slurm.cluster.commands.common import Cluster, Group
+from cfiddle_slurm.cluster.commands.common import Cluster, Group, hold_the_lock
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,3 +30,4 @@ def main(context: click.Context, file: Path, port: int | None) -> None:
 
 for command in (*lifecycle.COMMANDS, *nouns.COMMANDS, completion.completion):
     main.add_command(command)
+hold_the_lock(main, lock.COMMANDS)

@@ -2,10 +2,13 @@
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from cfiddle_slurm.cluster import lock
 from cfiddle_slurm.cluster.machines import Machine
 from tests.unit.cluster.recorder import Recorder
 
@@ -101,6 +104,20 @@ def docker(programs: Path) -> Program:
 def ssh(programs: Path) -> Program:
     """The program that reaches other machines."""
     return Program(programs, "ssh")
+
+
+@pytest.fixture(autouse=True)
+def locks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands that held the head's lock; none is taken for real."""
+    taken: list[str] = []
+
+    @contextmanager
+    def held(head: Machine, what: str) -> Iterator[None]:
+        taken.append(what)
+        yield
+
+    monkeypatch.setattr(lock, "held", held)
+    return taken
 
 
 @pytest.fixture

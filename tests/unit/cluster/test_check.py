@@ -14,6 +14,7 @@ GOOD = {
     "clock": "1000.5", "skew": "0.0", "disk_mb": "50000", "uid_7000": "cfiddle",
     "gid_7000": "cfiddle", "uid_7101": "", "gid_7101": "munge", "uid_7102": "", "gid_7102": "",
     "nfs": "yes", "nfsd": "yes", "cpu": "EPYC x16", "paranoid": "2", "pmu": "/sys/x", "home": "yes",
+    "engine": "installed",
 }  # fmt: skip
 NFS = Config(head="h", workers=("w1",), home="nfs")
 BIND = Config(head="h", workers=("w1",), home="bind", home_path="/shared")
@@ -72,6 +73,9 @@ FINE, WARNING, FAILURE = Level.FINE, Level.WARNING, Level.FAILURE
         ("Docker", {"docker": "strange"}, FAILURE, "strange"),
         ("swarm ports", {"ports": "7946/tcp 4789/tcp"}, FAILURE, "7946/tcp taken"),
         ("swarm ports", {"ports": "7946/udp 2377/tcp"}, FAILURE, "2377/tcp, 7946/udp taken"),
+        ("Docker", {"docker": ""}, WARNING, "installed, but no engine answers"),
+        ("Docker", {"docker": "", "engine": "live-restore"}, FAILURE, "live-restore is set"),
+        ("Docker", {"engine": "live-restore"}, FAILURE, "live-restore is set"),
         ("swarm ports", {"ports": "2377/tcp", "swarm": "active"}, FINE, "used by the swarm"),
         ("clock", {"skew": "30"}, FINE, "30 s off at most"),
         ("clock", {"skew": "31"}, FAILURE, "31 s off"),
@@ -203,4 +207,12 @@ def test_a_clock_is_compared_with_this_machines(
 def test_a_script_that_fails_is_told(cluster: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "_SCRIPT", "echo 'df: no such thing' >&2; exit 1")
     found = check._facts(machines.Machine("w1"), NFS)
-    assert found == "w1: df: no such thing"
+    assert isinstance(found, Finding)
+    assert (found.level, found.found) == (Level.FAILURE, "df: no such thing")
+
+
+def test_what_keeps_ssh_from_a_machine_comes_with_what_to_do(cluster: Program) -> None:
+    cluster.answers("*", "echo 'ssh: Could not resolve hostname w1' >&2; exit 255")
+    found = check._facts(machines.Machine("w1"), NFS)
+    assert isinstance(found, Finding)
+    assert (found.found, found.mend[:16]) == ("its name cannot be resolved", "Correct the name")

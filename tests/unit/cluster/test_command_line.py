@@ -16,12 +16,15 @@ from cfiddle_slurm.cluster import (
     provision,
     slurm,
     swarm,
+    swarm_state,
     trial,
+    unchanged,
     user_node,
 )
 from cfiddle_slurm.cluster.check import Finding, Level
 from cfiddle_slurm.cluster.commands import watching
 from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.fleet import Incomplete
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.cluster.slurm import Node
 from cfiddle_slurm.cluster.stack import NotHealthy
@@ -47,6 +50,8 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path.parent / f"{tmp_path.name} caches"))
     recorder.replace(lifecycle, up=None, down=None)
+    recorder.replace(swarm_state, check=None)
+    recorder.replace(unchanged, check=None)
     recorder.replace(check, run=[])
     recorder.replace(provision, all_machines=None)
     recorder.replace(images, build_all=None)
@@ -201,6 +206,41 @@ def test_another_time_is_shown_and_no_error(steps: Recorder) -> None:
     result = call("test")
     assert result.exit_code == 0
     assert "+50.0 %  differs" in result.output
+
+
+def test_up_without_one_worker_tries_the_others_and_says_so(steps: Recorder) -> None:
+    written()
+    dead = Incomplete("w2 does not answer.\nThe rest is up.", [Machine("w2.lan")])
+    steps.replace(lifecycle, up=dead)
+    # Slurm and the swarm have not noticed yet.
+    steps.replace(slurm, nodes=[Node("w1", "idle", "", ""), Node("w2", "idle", "", "")])
+    workers = [Member("id1", "w1", "w1", frozenset(), True)]
+    workers += [Member("id2", "w2", "w2.lan", frozenset(), True)]
+    steps.replace(swarm, workers=workers)
+    result = call("up")
+    assert result.exit_code == 1
+    assert steps.calls.count("trial.on_workers") == 1
+    assert result.output.endswith("x/lab\nError: w2 does not answer.\nThe rest is up.\n")
+    assert steps.arguments["trial.on_workers"][1] == ["w1"]
+
+
+def test_an_update_that_cannot_be_is_refused_before_anything_is_built(steps: Recorder) -> None:
+    written(name="other")
+    steps.replace(unchanged, check=MachineError("The cluster is called 'cfiddle'."))
+    result = call("update")
+    assert (result.exit_code, result.output) == (1, "Error: The cluster is called 'cfiddle'.\n")
+    assert "images.build_all" not in steps.calls
+
+
+@pytest.mark.usefixtures("steps")
+def test_commands_for_the_whole_cluster_that_change_it_hold_its_lock(locks: list[str]) -> None:
+    written()
+    for command in ("provision", "up", "update", "down"):
+        assert call(command).exit_code == 0
+    assert locks == ["provision", "up", "update", "down"]
+    for words in (("check",), ("status",), ("test",), ("url",)):
+        assert call(*words).exit_code == 0
+    assert len(locks) == 4
 
 
 def test_down_asks_for_the_name_before_data_are_removed(steps: Recorder) -> None:

@@ -11,15 +11,15 @@ from cfiddle_slurm.cluster import (
     config,
     distribution,
     images,
-    lifecycle,
     machines,
     slurm,
     stack,
     user_node,
+    workers,
 )
 from cfiddle_slurm.cluster.accounts import Account
 from cfiddle_slurm.cluster.commands import logs
-from cfiddle_slurm.cluster.machines import Machine
+from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.cluster.slurm import Node
 from cfiddle_slurm.cluster.stack import Service
 from cfiddle_slurm.cluster.swarm import Member
@@ -43,10 +43,9 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     recorder.replace(images, build_all=None)
     recorder.replace(logs, show=0)
-    recorder.replace(machines, require=None)
-    recorder.replace(distribution, push=None)
-    recorder.replace(lifecycle, add_worker="two", remove_worker=True, resume_worker="one",
-                     find_worker=W1)  # fmt: skip
+    recorder.replace(machines, require=None, require_one=None)
+    recorder.replace(distribution, push={})
+    recorder.replace(workers, add="two", remove=None, resume="one", find=W1)
     recorder.replace(slurm, drain=None, resume=None, nodes=[Node("one", "idle", "", "")],
                      ensure_users=None)  # fmt: skip
     recorder.replace(accounts, add={"cyd": 1100}, remove=None,
@@ -96,12 +95,56 @@ def test_images_that_differ_are_shown(steps: Recorder, monkeypatch: pytest.Monke
     assert "aaaa differs" not in result.output
 
 
+def test_a_machine_out_of_reach_does_not_hide_who_has_which_image(
+    steps: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def digests(machine: Machine) -> dict[str, str]:
+        if not machine.is_local:
+            raise MachineError("w1.lan does not answer.")
+        return {"cfiddle-cluster": "sha256:aaaa"}
+
+    monkeypatch.setattr(distribution, "digests", digests)
+    result = call("images", "list")
+    assert result.exit_code == 1
+    assert "aaaa" in result.output
+    assert "Error: w1.lan does not answer." in result.output
+
+
+def test_one_machine_that_gets_no_images_is_named_and_the_others_get_them(steps: Recorder) -> None:
+    steps.replace(distribution, push={Machine("w1.lan", "admin"): MachineError("w1.lan is full.")})
+    config.set_workers(FILE, ("w1.lan", "w2"))
+    result = call("images", "push")
+    assert result.exit_code == 1
+    assert "Error: w1.lan is full.\nThe others have the head's images.\n" in result.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("images", "build"), ("images", "push"), ("worker", "add", "w2"),
+        ("worker", "remove", "w2"), ("worker", "drain", "w2"), ("worker", "resume", "w2"),
+        ("user", "add", "cyd"), ("user", "remove", "ann"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("steps")
+def test_what_changes_a_cluster_holds_its_lock(locks: list[str], words: tuple[str, ...]) -> None:
+    assert call(*words).exit_code == 0
+    assert locks == [" ".join(words[:2])]
+
+
+@pytest.mark.usefixtures("steps")
+def test_what_only_looks_takes_no_lock(locks: list[str]) -> None:
+    for words in (("user", "list"), ("logs", "worker"), ("run", "ann", "id")):
+        assert call(*words).exit_code == 0
+    assert locks == []
+
+
 def test_workers_come_and_go(steps: Recorder) -> None:
     result = call("worker", "add", "w2")
     assert (result.exit_code, result.output) == (0, "two takes jobs.\n")
-    assert steps.arguments["lifecycle.add_worker"][:3] == (config.load(FILE), FILE, "w2")
+    assert steps.arguments["workers.add"][:3] == (config.load(FILE), FILE, "w2")
     assert call("worker", "remove", "w2", "--timeout=7").exit_code == 0
-    assert steps.arguments["lifecycle.remove_worker"][2:4] == ("w2", 7)
+    assert steps.arguments["workers.remove"][2:4] == ("w2", 7)
 
 
 def test_a_worker_is_drained_under_its_name_in_slurm(steps: Recorder) -> None:
@@ -112,7 +155,7 @@ def test_a_worker_is_drained_under_its_name_in_slurm(steps: Recorder) -> None:
 def test_a_worker_is_resumed(steps: Recorder) -> None:
     result = call("worker", "resume", "w1.lan")
     assert (result.exit_code, result.stdout.strip()) == (0, "one takes jobs.")
-    assert steps.arguments["lifecycle.resume_worker"] == (HEAD, "w1.lan")
+    assert steps.arguments["workers.resume"] == (HEAD, "w1.lan")
 
 
 def test_users_are_added_with_their_share(steps: Recorder) -> None:

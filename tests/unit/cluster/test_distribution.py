@@ -1,13 +1,15 @@
 """How images come from the head to the machines that run them."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.cluster import distribution
+from cfiddle_slurm.cluster import content, distribution
 from cfiddle_slurm.cluster.images import CLUSTER, IMAGES, SANDBOX, USER
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
+from tests.unit.cluster.image_facts import facts
 
 W1, W2 = Machine("w1"), Machine("w2")
 FAR_HEAD = Machine("h")
@@ -19,43 +21,53 @@ def prefix(machine: Machine) -> str:
 
 
 def identity(name: str) -> str:
-    return f"sha256:{name.removeprefix('cfiddle-')}0123456789"
+    return content.digest(facts(name.removeprefix("cfiddle-")))
+
+
+OLDER = content.digest(facts("cluster", mark="older"))
 
 
 class Engines:
-    """All machines' engines; which has which image is in files, one for each."""
+    """All machines' engines; which has which image is in folders, one for each."""
 
     def __init__(self, docker: Program, *machines: Machine) -> None:
         self.docker = docker
+        for name in ("sandbox", "cluster", "user"):
+            Path(f"right-{name}").write_text(json.dumps(facts(name)))
         for machine in machines:
             here = prefix(machine)
-            file = f"images-{machine.address}"
-            docker.answers(f"{here}image inspect *", self._inspect(file, 3 if here else 2))
+            Path(f"images-{machine.address}").mkdir(exist_ok=True)
+            docker.answers(f"{here}image inspect *", self._inspect(machine))
             for words in ("tag *", "push *", "image rm *", "pull *", "run *", "rm *"):
                 docker.answers(f"{here}{words}")
             docker.answers(f"{here}container inspect *", "echo true")
 
     @staticmethod
-    def _inspect(file: str, skipped: int) -> str:
-        return f'shift {skipped}; grep -m1 "^$2=" {file} 2>/dev/null | cut -d= -f2 | grep .'
+    def _inspect(machine: Machine) -> str:
+        return (
+            f"cd images-{machine.address}; sep='['\n"
+            'for one in sandbox cluster user; do if [ -e "$one" ]; then printf "%s" "$sep"; '
+            'sep=,; cat "$one"; else echo "Error: No such image: $one" >&2; fi; done\n'
+            '[ "$sep" = , ] && echo "]" || echo "[]"\n'
+            "[ -e sandbox ] && [ -e cluster ] && [ -e user ]"
+        )
 
     def have(self, machine: Machine, *images: str, **others: str) -> None:
-        """From now on a machine has the right images, and others under another's id."""
-        found = {f"cfiddle-{name}": identity(name) for name in images}
-        found |= {f"cfiddle-{name}": value for name, value in others.items()}
-        Path(f"images-{machine.address}").write_text(
-            "".join(f"{name}:latest={value}\n" for name, value in found.items())
-        )
+        """From now on a machine has the right images, and others with another mark."""
+        folder = Path(f"images-{machine.address}")
+        for file in folder.iterdir():
+            file.unlink()
+        for name in images:
+            (folder / name).write_text(json.dumps(facts(name)))
+        for name, mark in others.items():
+            (folder / name).write_text(json.dumps(facts(name, mark=mark)))
 
     def arrive(self, machine: Machine, words: str, *images: str, at: Machine | None = None) -> None:
         """A command to a machine's engine after which it, or another, has the right images."""
-        lines = "".join(f"cfiddle-{name}:latest={identity(name)}\\n" for name in images)
-        file = f"images-{(at or machine).address}"
+        folder = f"images-{(at or machine).address}"
         # First, so that it counts.
-        self.docker.answers(
-            f"{prefix(machine)}{words}",
-            f"touch {file}; cp {file} {file}.old; {{ printf '{lines}'; cat {file}.old; }} >{file}",
-        )
+        copies = "; ".join(f"cp right-{name} {folder}/{name}" for name in images)
+        self.docker.answers(f"{prefix(machine)}{words}", copies)
 
 
 @pytest.fixture
@@ -65,9 +77,16 @@ def engines(docker: Program) -> Engines:
     return found
 
 
+CLUSTER_TAGS = {
+    image.name.removeprefix("cfiddle-"): image.tag_of(identity(image.name)) for image in IMAGES
+}
+
+
 def push(registry: bool, *machines: Machine, head: Machine = HEAD) -> list[str]:
     said: list[str] = []
-    distribution.push(head, machines or ALL, said.append, registry=registry)
+    failures = distribution.push(head, machines or ALL, said.append, registry=registry)
+    for error in failures.values():
+        raise error
     return said
 
 
@@ -78,9 +97,9 @@ def test_a_machine_gets_what_it_runs() -> None:
 
 
 def test_what_a_machine_has(engines: Engines) -> None:
-    engines.have(W1, "sandbox", cluster="sha256:older")
+    engines.have(W1, "sandbox", cluster="older")
     assert distribution.digests(W1) == {
-        "cfiddle-sandbox": identity("sandbox"), "cfiddle-cluster": "sha256:older",
+        "cfiddle-sandbox": identity("sandbox"), "cfiddle-cluster": OLDER,
     }  # fmt: skip
     assert distribution.digests(W2) == {}
 
@@ -105,13 +124,13 @@ def test_services_find_each_image_under_a_tag_of_its_content(engines: Engines) -
     engines.have(W1, "sandbox", "cluster")
     push(False, HEAD, W1)
     assert set(engines.docker.those("tag")) == {
-        f"{prefix(W1)}tag cfiddle-cluster:latest cfiddle-cluster:cluster01234",
-        f"{prefix(W1)}tag cfiddle-sandbox:latest cfiddle-sandbox:sandbox01234",
+        f"{prefix(W1)}tag cfiddle-{name}:latest {CLUSTER_TAGS[name]}"
+        for name in ("cluster", "sandbox")
     }
 
 
 def test_images_are_copied_to_whom_they_lack(engines: Engines) -> None:
-    engines.have(W1, "sandbox", cluster="sha256:older")
+    engines.have(W1, "sandbox", cluster="older")
     engines.docker.answers("save *", "echo archive of $*")
     engines.arrive(W1, "load --quiet", "cluster", "sandbox")
     engines.arrive(W2, "load --quiet", "cluster", "sandbox")
@@ -138,14 +157,16 @@ def test_a_copy_that_fails_is_told_with_its_words(engines: Engines) -> None:
 
 def test_an_image_that_arrives_as_another_is_an_error(engines: Engines) -> None:
     engines.have(W2, "sandbox", "cluster")
-    engines.have(W1, "sandbox", cluster="sha256:older")
+    engines.have(W1, "sandbox", cluster="older")
     engines.docker.answers("save *", "echo archive")
     engines.docker.answers(f"{prefix(W1)}load *")
     with pytest.raises(
-        MachineError, match="cfiddle-cluster on w1 is sha256:older, not the head's sha256:cluster"
+        MachineError,
+        match=f"cfiddle-cluster on w1 is {OLDER}, not the head's {identity('cluster')}",
     ):
         push(False)
-    assert engines.docker.those("tag") == []  # else services would take the wrong one
+    tags = engines.docker.those("tag")
+    assert not [line for line in tags if line.startswith(prefix(W1))]  # else services would take it
 
 
 def place(name: str) -> str:
@@ -177,8 +198,8 @@ def test_another_heads_registry_is_reached_through_a_tunnel(docker: Program, ssh
     engines = Engines(docker, FAR_HEAD, W1)
     engines.have(FAR_HEAD, "sandbox", "cluster", "user")
     ssh.answers("*root@h *", "echo ready; exec cat >/dev/null", reads=False)
-    ssh.answers("*root@w1 *", f"printf 'cfiddle-cluster:latest={identity('cluster')}\\n"
-                f"cfiddle-sandbox:latest={identity('sandbox')}\\n' >images-w1")  # fmt: skip
+    ssh.answers("*root@w1 *", "cp right-cluster images-w1/cluster; cp right-sandbox"
+                " images-w1/sandbox")  # fmt: skip
     push(True, FAR_HEAD, W1, head=FAR_HEAD)
     tunnel, pull = ssh.calls
     here, _, there = tunnel[tunnel.index("-L") + 1].removeprefix("127.0.0.1:").partition(":")
@@ -205,3 +226,22 @@ def test_the_registry_is_started_once_and_for_the_loopback_only(
     for run in runs:
         assert " --publish=127.0.0.1:5017:5000 " in run
         assert run.endswith(" cfiddle-registry:latest")
+
+
+def test_one_machine_that_gets_no_images_does_not_keep_them_from_others(engines: Engines) -> None:
+    engines.docker.answers("save *", "echo archive")
+    engines.docker.answers(f"{prefix(W1)}load *", "echo 'no space left' >&2; exit 1")
+    engines.arrive(W2, "load --quiet", "cluster", "sandbox")
+    failures = distribution.push(HEAD, ALL, lambda text: None, registry=False)
+    assert {machine.address: str(error) for machine, error in failures.items()} == {
+        "w1": "The images could not be copied to w1: no space left"
+    }
+    assert len(engines.docker.those("tag")) == 2
+
+
+def test_a_machine_out_of_reach_is_not_one_without_images(engines: Engines) -> None:
+    words = "error during connect: exit status 255: ssh: connect to host w1: Connection refused"
+    engines.docker.answers(f"{prefix(W1)}image inspect *", f"echo '{words}' >&2; exit 1")
+    with pytest.raises(MachineError, match="w1 cannot be reached by ssh as root: no ssh server"):
+        push(True, HEAD, W1)
+    assert engines.docker.those("push") == []

@@ -1,30 +1,39 @@
 """The order in which a cluster is made, changed and taken down."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from cfiddle_slurm.cluster import (
     accounts,
-    config,
     credentials,
     distribution,
+    identity,
     lifecycle,
     limits,
-    provision,
+    revival,
     slurm,
     stack,
     swarm,
+    swarm_state,
+    unchanged,
+    workers,
 )
-from cfiddle_slurm.cluster.config import Config, ConfigError
+from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.content import digest
+from cfiddle_slurm.cluster.fleet import Incomplete
+from cfiddle_slurm.cluster.identity import Identity
+from cfiddle_slurm.cluster.images import CLUSTER
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.cluster.slurm import Job, Node
 from cfiddle_slurm.cluster.swarm import Member
 from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
+from tests.unit.cluster.image_facts import facts, inspected
 from tests.unit.cluster.recorder import Recorder
 
 THREE = Config(workers=("w1", "w2"), home="nfs")
-FILE = Path("cluster.toml")
 H = Member("id0", "h", "local", frozenset({"head", "user"}), True)
 W1 = Member("id1", "one", "w1", frozenset({"worker"}), True)
 W3 = Member("id3", "three", "w3", frozenset({"worker"}), False)
@@ -35,25 +44,26 @@ def nobody(text: str) -> None:
 
 
 @pytest.fixture
-def steps(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+def steps(recorder: Recorder) -> Recorder:
     """A cluster on which nothing is done; it is up."""
     recorder.replace(accounts, add={}, listed=[])
     recorder.replace(credentials, ensure=None, remove=None)
-    recorder.replace(distribution, check_built={}, push=None, remove_registry=None)
+    recorder.replace(distribution, check_built={}, push={}, remove_registry=None)
+    recorder.replace(identity, ask=Identity("h"), check=None, others={})
     recorder.replace(limits, publish=None)
-    recorder.replace(provision, machine=None)
+    recorder.replace(revival, renew_if_expired=None)
+    recorder.replace(swarm_state, check=None)
+    recorder.replace(unchanged, check=None)
     recorder.replace(slurm, ensure_users=None, nodes=[Node("one", "idle", "", "")], resume=None,
-                     wait_until_usable=None, queue=[], command="", drain=None, delete=None,
-                     wait_until_free=None)  # fmt: skip
+                     wait_until_usable=None, queue=[], command="")  # fmt: skip
     recorder.replace(stack, ensure_home=None, deploy=None, wait_until_healthy=None, remove=None,
                      remove_old_configuration=None, remove_volumes=[],
                      wait_until_gone=None)  # fmt: skip
     recorder.replace(swarm, make=None, address_of="10.0.0.1", join=None, give_roles=None,
                      take_role=None, state="active", members=[H, W1], workers=[W1], leave=None,
-                     node_id="id0", was_made_here=True, forget=None)  # fmt: skip
-    recorder.replace(lifecycle, require=None, tidy=None)
-    monkeypatch.setattr(Machine, "check_shell", lambda *arguments: "")
-    monkeypatch.setattr(Machine, "docker", lambda *arguments: "one")
+                     node_id="id0", was_made_here=True, settle=None)  # fmt: skip
+    recorder.replace(workers, leave=None)
+    recorder.replace(lifecycle, require=None, require_one=None, tidy=None)
     return recorder
 
 
@@ -67,10 +77,18 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
     lifecycle.up(THREE, 60, nobody)
     assert in_order(
         steps,
-        "lifecycle.require",  # before anything is changed
+        # before anything is changed
+        "lifecycle.require",
+        "revival.renew_if_expired",
+        "swarm_state.check",
         "distribution.check_built",
+        "unchanged.check",
+        "lifecycle.require_one",
+        "identity.check",
+        # what is changed
         "swarm.make",
         "swarm.join",
+        "swarm.settle",
         "credentials.ensure",
         "stack.ensure_home",
         "accounts.add",
@@ -106,26 +124,67 @@ def test_without_images_nothing_is_changed(steps: Recorder) -> None:
     steps.replace(distribution, check_built=MachineError("not built"))
     with pytest.raises(MachineError, match="not built"):
         lifecycle.up(THREE, 60, nobody)
-    assert steps.calls == ["lifecycle.require", "distribution.check_built"]
+    assert steps.calls[-1] == "distribution.check_built"
 
 
 @pytest.mark.parametrize(
-    ("state", "resumed"),
-    [
-        ("idle", False),
-        ("idle+not_responding", False),
-        ("idle+drain", True),
-        ("down+not_responding", True),
-    ],
+    ("module", "name"), [(unchanged, "check"), (swarm_state, "check"), (identity, "check")]
 )
-def test_only_a_worker_that_was_withdrawn_is_resumed_and_each_is_waited_for(
-    steps: Recorder, state: str, resumed: bool
+def test_what_is_refused_is_refused_before_anything_is_changed(
+    steps: Recorder, module: ModuleType, name: str
 ) -> None:
-    # Slurm refuses to resume a node that needs it not.
-    steps.replace(slurm, nodes=[Node("one", state, "", "")])
-    assert lifecycle.resume_worker(HEAD, W1.address) == "one"
-    assert ("slurm.resume" in steps.calls) is resumed
-    assert steps.arguments["slurm.wait_until_usable"][:2] == (HEAD, ["one"])
+    steps.replace(module, **{name: MachineError("no")})
+    with pytest.raises(MachineError, match="no"):
+        lifecycle.up(THREE, 60, nobody)
+    changes = {"swarm.make", "swarm.join", "credentials.ensure", "stack.ensure_home",
+               "accounts.add", "distribution.push", "swarm.give_roles", "stack.deploy"}  # fmt: skip
+    assert not changes & set(steps.calls)
+
+
+def fail_for(address: str, words: str) -> Callable[[Machine], None]:
+    """An action that one machine cannot do."""
+
+    def act(machine: Machine, *others: object) -> None:
+        if machine.address == address:
+            raise MachineError(words)
+
+    return act
+
+
+@pytest.mark.parametrize("where", ["require_one", "join", "settle", "push"])
+def test_one_dead_worker_does_not_hold_up_the_others(
+    steps: Recorder, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    if where == "push":
+        steps.replace(distribution, push={Machine("w2"): MachineError("w2 is ill")})
+    elif where == "require_one":
+        monkeypatch.setattr(lifecycle, where, fail_for("w2", "w2 is ill"))
+    elif where == "join":
+        monkeypatch.setattr(swarm, where, fail_for("w2", "w2 is ill"))
+    else:
+        monkeypatch.setattr(swarm, where, lambda head, worker: fail_for("w2", "ill")(worker))
+    said: list[str] = []
+    with pytest.raises(Incomplete, match=r"^w2(: ill| is ill)\nThe rest is up\.$"):
+        lifecycle.up(THREE, 60, said.append)
+    assert said and said[0].startswith("w2") and said[0].endswith("The rest goes on.")
+    assert steps.calls[-1] == "lifecycle.tidy"
+    assert steps.arguments["lifecycle.tidy"][-1] == [Machine("w1")]
+    assert steps.calls.count("swarm.give_roles") == 2
+
+
+def test_without_any_worker_it_is_not_up(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps.replace(lifecycle, require_one=MachineError("it does not answer"))
+    with pytest.raises(Incomplete, match=r"^w1: it does not answer\nw2: it does not answer$"):
+        lifecycle.up(THREE, 60, lambda text: None)
+    assert "swarm.make" not in steps.calls
+
+
+def test_a_dead_worker_is_not_waited_for(steps: Recorder) -> None:
+    steps.replace(swarm, workers=[W1, W3])
+    lifecycle.enable(HEAD, THREE, [Machine("w1")])
+    assert steps.arguments["slurm.wait_until_usable"][1] == ["one"]
+    lifecycle.enable(HEAD, THREE, [Machine("w1"), Machine("w3")])  # it is just coming
+    assert steps.arguments["slurm.wait_until_usable"][1] == ["one", "three"]
 
 
 @pytest.mark.parametrize(
@@ -145,19 +204,28 @@ def test_only_workers_that_were_replaced_are_resumed(
     assert ("slurm.resume" in steps.calls) is resumed
 
 
+def left(steps: Recorder) -> int:
+    """How many machines were asked to leave if they are members."""
+    return steps.calls.count("workers.leave")
+
+
 def test_down_keeps_the_data_unless_told_otherwise(steps: Recorder) -> None:
     lifecycle.down(THREE, purge=False, say=nobody)
-    assert in_order(steps, "slurm.queue", "stack.remove", "stack.wait_until_gone", "swarm.leave")
-    assert steps.calls.count("swarm.leave") == 3  # the head, and w2 as well, which is in the file
+    assert in_order(steps, "slurm.queue", "stack.remove", "workers.leave", "swarm.leave")
+    assert left(steps) == 2  # w2 as well, which is in the file
+    assert steps.calls.count("swarm.leave") == 1
     assert "stack.remove_volumes" not in steps.calls
     lifecycle.down(THREE, purge=True, say=nobody)
-    assert steps.calls.count("stack.remove_volumes") == 3
+    assert steps.calls.count("stack.remove_volumes") == 1
+    assert True in steps.arguments["workers.leave"]
 
 
 def test_down_leaves_no_machine_out_that_the_file_forgot(steps: Recorder) -> None:
     steps.replace(swarm, members=[H, W1, W3])
     lifecycle.down(Config(workers=("w1",), home="nfs"), purge=False, say=nobody)
-    assert steps.calls.count("stack.wait_until_gone") == 2
+    assert left(steps) == 2
+    # Members without the head: whatever address somebody gave it, it does not go as a worker.
+    assert steps.arguments["workers.leave"][1] == [W1, W3]
 
 
 def test_running_jobs_are_ended_first(steps: Recorder) -> None:
@@ -176,7 +244,7 @@ def test_down_in_a_swarm_of_somebody_elses_takes_the_secrets_along(steps: Record
     steps.replace(swarm, was_made_here=False)
     lifecycle.down(Config(), purge=False, say=nobody)
     assert "credentials.remove" in steps.calls
-    assert steps.calls.count("swarm.leave") == before + 1  # w1 only
+    assert steps.calls.count("swarm.leave") == before
 
 
 def test_down_twice_is_no_error(steps: Recorder) -> None:
@@ -185,87 +253,18 @@ def test_down_twice_is_no_error(steps: Recorder) -> None:
     assert not {"stack.remove", "swarm.leave", "credentials.remove"} & set(steps.calls)
 
 
-def test_a_worker_that_does_not_answer_is_told_of_and_left_alone(steps: Recorder) -> None:
-    steps.replace(stack, wait_until_gone=MachineError("w1 cannot be reached"))
-    said: list[str] = []
-    lifecycle.down(THREE, purge=True, say=said.append)
-    assert said == ["w1 cannot be reached"] * 2
-    assert steps.calls[-1] == "stack.remove_volumes"  # the head's
-
-
-@pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    FILE.write_text(config.example({"workers": ("w1", "w2")}))
-    return FILE
-
-
-def test_a_new_worker_gets_all_before_its_role_and_then_is_written_down(
-    steps: Recorder, file: Path
-) -> None:
-    assert lifecycle.add_worker(THREE, file, "w3", nobody) == "one"
-    assert in_order(steps, "provision.machine", "swarm.join", "distribution.push",
-                    "swarm.give_roles", "slurm.wait_until_usable")  # fmt: skip
-    assert config.load(file).workers == ("w1", "w2", "w3")
-    lifecycle.add_worker(config.load(file), file, "w3", nobody)
-    assert config.load(file).workers == ("w1", "w2", "w3")
-
-
-@pytest.mark.parametrize("step", ["join", "give_roles"])
-def test_what_became_no_worker_is_not_written_down(steps: Recorder, file: Path, step: str) -> None:
-    steps.replace(swarm, **{step: MachineError("no")})
-    before = file.read_text()
-    with pytest.raises(MachineError, match="no"):
-        lifecycle.add_worker(THREE, file, "w3", nobody)
-    assert file.read_text() == before
-
-
-def test_the_head_becomes_no_worker(steps: Recorder, file: Path) -> None:
-    before = file.read_text()
-    with pytest.raises(ConfigError, match="The head 'local' is listed as a worker"):
-        lifecycle.add_worker(THREE, file, "local", nobody)
-    assert (file.read_text(), steps.calls) == (before, [])
-
-
-@pytest.mark.parametrize("name", ["w1", "one"])
-def test_a_worker_goes_when_its_job_has_ended(steps: Recorder, file: Path, name: str) -> None:
-    assert lifecycle.remove_worker(THREE, file, name, 60, nobody) is True
-    assert in_order(steps, "slurm.drain", "slurm.wait_until_free", "swarm.take_role",
-                    "swarm.leave", "swarm.forget", "slurm.delete")  # fmt: skip
-    assert config.load(file).workers == ("w2",)
-
-
-def test_a_worker_with_a_job_stays(steps: Recorder, file: Path) -> None:
-    steps.replace(slurm, wait_until_free=MachineError("one still has a job"))
-    with pytest.raises(MachineError, match="still has a job"):
-        lifecycle.remove_worker(THREE, file, "w1", 60, nobody)
-    assert "swarm.take_role" not in steps.calls
-    assert config.load(file).workers == ("w1", "w2")
-
-
-def test_a_dead_worker_is_not_waited_for(steps: Recorder, file: Path) -> None:
-    steps.replace(swarm, workers=[W1, W3])
-    steps.replace(slurm, nodes=[Node("three", "down", "", "")])
-    lifecycle.remove_worker(THREE, file, "three", 60, nobody)
-    assert "slurm.wait_until_free" not in steps.calls
-    assert "slurm.delete" in steps.calls
-
-
-def test_what_is_no_worker_cannot_be_removed(steps: Recorder, file: Path) -> None:
-    assert lifecycle.remove_worker(THREE, file, "w9", 60, nobody) is False
-    assert steps.calls == ["swarm.workers"]
-    with pytest.raises(MachineError, match="There is no worker 'w9'; there are one"):
-        lifecycle.find_worker(HEAD, "w9")
-
-
 def test_old_tags_go_where_nothing_uses_them(
     docker: Program, ssh: Program, recorder: Recorder
 ) -> None:
     recorder.replace(stack, remove_old_configuration=None)
     ssh.answers("*", BEHAVE_LIKE_SSH)
-    docker.answers("image inspect *", "echo sha256:0123456789abcdef")
-    tags = 'echo "$4:latest"; echo "$4:0123456789ab"; echo "$4:old1"; echo "$4:old2"'
-    docker.answers("image ls *", tags)
+    names = ("sandbox", "cluster", "user")
+    Path("facts").write_text(inspected(*(facts(name) for name in names)))
+    docker.answers("image inspect *", "cat facts")
+    for name in names:
+        tags = ("latest", CLUSTER.tag_of(digest(facts(name))).partition(":")[2], "old1", "old2")
+        words = "; ".join(f"echo cfiddle-{name}:{tag}" for tag in tags)
+        docker.answers(f"image ls * cfiddle-{name}", words)
     docker.answers("image rm *old1", "echo 'is being used' >&2; exit 1")
     docker.answers("image rm *old2")
     lifecycle.tidy(HEAD, Config())

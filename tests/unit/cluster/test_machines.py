@@ -2,14 +2,15 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import machines
+from cfiddle_slurm.cluster import conversations, machines
 from cfiddle_slurm.cluster.config import Config
-from cfiddle_slurm.cluster.machines import Machine, MachineError
+from cfiddle_slurm.cluster.machines import Machine, MachineError, Unreachable
 from tests.unit.cluster.conftest import AT_WORKER, BEHAVE_LIKE_SSH, HEAD, WORKER, Program
 
 HOSTILE = ["", "two words", "$(echo run)", "`echo run`", "it's", '"; echo x; "', "a\nb", "*", "\\"]
@@ -99,11 +100,11 @@ def test_whoever_is_not_root_there_asks_sudo_without_a_question(
 def test_a_machine_out_of_reach_is_told_with_sshs_last_words(ssh: Program) -> None:
     ssh.answers("*", "echo 'Warning: banner' >&2; echo 'w1: No route to host' >&2; exit 255")
     with pytest.raises(
-        MachineError, match=r"^w1 cannot be reached by ssh as root: w1: No route to host$"
+        Unreachable, match=r"^w1 cannot be reached by ssh as root: it does not answer\.$"
     ):
         WORKER.shell("true")
     ssh.answers("*", "exit 255")
-    with pytest.raises(MachineError, match=r"as root: ssh gave no reason$"):
+    with pytest.raises(MachineError, match=r"as root: ssh gave no reason\.$"):
         WORKER.shell("true")
 
 
@@ -147,11 +148,54 @@ def test_each_machine_needs_ssh_and_an_engine(ssh: Program, docker: Program) -> 
     machines.require([HEAD, WORKER])
     assert len(ssh.calls) == 1
     docker.answers(f"{AT_WORKER} version *", "echo 'Cannot connect to the daemon' >&2; exit 1")
-    with pytest.raises(MachineError, match=r"No Docker engine answers on w1: `provision` .*Cannot"):
-        machines.require([HEAD, WORKER])
+    for why, words in (
+        ("missing", "`provision` installs one"),
+        ("live-restore", "which Docker's swarm does not work with"),
+        ("stopped", "`systemctl status docker` there says why"),
+    ):
+        ssh.answers("*", f"echo {why}")
+        with pytest.raises(MachineError, match=rf"No Docker engine answers on w1: .*{words}.*Can"):
+            machines.require([HEAD, WORKER])
     ssh.answers("*", "echo 'Permission denied (publickey).' >&2; exit 255")
-    with pytest.raises(MachineError, match=r"w1 cannot be reached by ssh as root: Permission"):
+    with pytest.raises(MachineError, match=r"w1 cannot be reached by ssh as root: it lets nobody"):
         machines.require([HEAD, WORKER])
+
+
+def test_a_docker_command_that_finds_no_machine_is_told_as_ssh_is(docker: Program) -> None:
+    words = "error during connect: stderr=ssh: Could not resolve hostname w1"
+    docker.answers("*", f"echo '{words}' >&2; exit 1")
+    with pytest.raises(Unreachable, match=r"^w1 cannot be reached by ssh as root: its name cannot"):
+        WORKER.docker("info")
+
+
+def test_what_could_not_begin_is_tried_again(
+    docker: Program, ssh: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    second = 'test -e "$0.tried" || { touch "$0.tried"; echo "%s" >&2; exit %d; }; echo fine'
+    docker.answers("*", second % ("client version 1.50 is too new. Maximum supported is 1.45", 1))
+    assert WORKER.docker("info") == "fine"
+    ssh.answers("*", second % ("kex_exchange_identification: Connection closed", 255))
+    assert WORKER.check_shell("x") == "fine"
+    docker.answers("*", "echo 'no space left' >&2; exit 1")
+    assert WORKER.try_docker("load").status == 1
+    assert len(docker.calls) == 3
+    docker.answers("*", "echo 'Temporary failure in name resolution' >&2; exit 1")
+    assert WORKER.try_docker("load").status == 1  # not for ever
+    assert len(docker.calls) == 7
+
+
+def test_a_machine_is_not_asked_by_too_many_at_once(docker: Program) -> None:
+    docker.answers("*", "mkdir -p now; touch now/$$; ls now | wc -l; sleep 0.2; rm now/$$")
+    with ThreadPoolExecutor(24) as pool:
+        at_once = [int(text) for text in pool.map(lambda _: WORKER.docker("info"), range(24))]
+    assert 2 <= max(at_once) <= conversations.MOST_AT_ONCE
+
+
+def test_what_takes_too_long_is_told_with_its_machine(docker: Program) -> None:
+    docker.answers("*", "sleep 60")
+    with pytest.raises(process.CommandTimeout, match=r"^`docker info` on w1 did not end within 0"):
+        WORKER.docker("info", timeout=0.2)
 
 
 def test_a_tunnel_is_there_for_the_time_of_a_block(ssh: Program) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cfiddle_slurm.cluster import overview, slurm, stack, swarm
+from cfiddle_slurm.cluster import overview, slurm, stack, swarm, swarm_state
 from cfiddle_slurm.cluster.machines import MachineError
 from cfiddle_slurm.cluster.slurm import Job, Node
 from cfiddle_slurm.cluster.stack import NotHealthy, Service
@@ -101,6 +101,7 @@ def cluster(docker: Program, ssh: Program, monkeypatch: pytest.MonkeyPatch) -> P
     ]
     node, job = Node("w1", "idle", "", ""), Job("7", "ann", "RUNNING", 7, "w1", "None", "x")
     monkeypatch.setattr(swarm, "state", lambda head: "active")
+    monkeypatch.setattr(swarm_state, "check", lambda head: None)
     monkeypatch.setattr(swarm, "members", lambda head: members)
     monkeypatch.setattr(stack, "services", lambda head: [Service("user", 1, 1)])
     monkeypatch.setattr(slurm, "nodes", lambda head: [node])
@@ -129,7 +130,7 @@ def test_facts_are_gathered_as_plain_data() -> None:
 def test_a_machine_out_of_reach_does_not_hide_the_others(cluster: Program) -> None:
     cluster.answers("*", "echo 'No route to host' >&2; exit 255")
     head, worker, _ = overview.gather(HEAD, "root")["machines"]
-    assert "No route to host" in worker["trouble"]
+    assert "it does not answer" in worker["trouble"]
     assert head["disk"]
 
 
@@ -151,4 +152,10 @@ def test_a_cluster_that_is_not_up(monkeypatch: pytest.MonkeyPatch, state: str) -
     monkeypatch.setattr(swarm, "state", lambda head: state)
     monkeypatch.setattr(stack, "services", lambda head: [])
     with pytest.raises(NotHealthy, match="The cluster is not up: `up` starts it"):
+        overview.gather(HEAD, "root")
+
+
+def test_a_swarm_that_does_not_start_is_shown_with_its_reason(docker: Program) -> None:
+    docker.answers("info *", "echo 'error|false|x509: certificate has expired or is not yet valid'")
+    with pytest.raises(MachineError, match=r"certificates of the swarm .* have expired: `up` ren"):
         overview.gather(HEAD, "root")

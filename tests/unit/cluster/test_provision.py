@@ -4,6 +4,7 @@ import pytest
 
 from cfiddle_slurm.cluster import provision
 from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.fleet import Incomplete
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 
 NFS = Config(head="h", workers=("w1", "w2"), home="nfs", home_path="/export")
@@ -76,5 +77,23 @@ def test_a_machine_that_cannot_be_prepared_is_told(monkeypatch: pytest.MonkeyPat
         raise MachineError(f"{machine}: no package manager")
 
     monkeypatch.setattr(Machine, "check_shell", fail)
-    with pytest.raises(MachineError, match="h: no package manager"):
+    with pytest.raises(MachineError, match="w1: no package manager\nw2: no package manager"):
         prepared(NFS)
+    with pytest.raises(MachineError, match="this machine: no package manager"):
+        prepared(Config())
+
+
+def test_one_machine_that_cannot_be_prepared_does_not_keep_others_from_it(
+    scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = Machine.check_shell
+
+    def fail(machine: Machine, script: str, *words: str, timeout: float = 0) -> str:
+        if machine.address == "w1":
+            raise MachineError("w1: no package manager")
+        return good(machine, script, *words, timeout=timeout)
+
+    monkeypatch.setattr(Machine, "check_shell", fail)
+    with pytest.raises(Incomplete, match=r"^w1: no package manager\nThe rest is prepared\.$"):
+        prepared(NFS)
+    assert {where for where, _, _ in scripts} == {"h", "w2"}

@@ -8,11 +8,13 @@ import pytest
 
 from cfiddle_slurm.cluster import credentials, rendering, stack
 from cfiddle_slurm.cluster.config import Config
-from cfiddle_slurm.cluster.images import CLUSTER
+from cfiddle_slurm.cluster.content import digest
+from cfiddle_slurm.cluster.images import CLUSTER, USER
 from cfiddle_slurm.cluster.machines import MachineError
 from cfiddle_slurm.cluster.stack import NotHealthy, Service
 from cfiddle_slurm.sandbox.policy import Policy
 from tests.unit.cluster.conftest import HEAD, Program
+from tests.unit.cluster.image_facts import facts, inspected
 
 CONFIGS = [
     Config(home="volume"),
@@ -100,7 +102,9 @@ def test_names_in_the_stack_are_those_of_the_package() -> None:
 
 @pytest.fixture
 def engine(docker: Program) -> Program:
-    docker.answers("image inspect *", 'echo "sha256:0123456789abcdef-of-$5"')
+    for name in ("cluster", "user"):
+        Path(f"{name}.json").write_text(inspected(facts(name)))
+        docker.answers(f"image inspect cfiddle-{name}:latest", f"cat {name}.json")
     docker.answers("tag *")
     docker.answers("config ls *")
     docker.answers("config create *")
@@ -109,8 +113,9 @@ def engine(docker: Program) -> Program:
 
 
 def test_an_image_gets_a_tag_of_its_content(engine: Program) -> None:
-    assert stack.versioned(HEAD, CLUSTER) == "cfiddle-cluster:0123456789ab"
-    assert engine.lines[-1] == "tag cfiddle-cluster:latest cfiddle-cluster:0123456789ab"
+    tag = CLUSTER.tag_of(digest(facts("cluster")))
+    assert stack.versioned(HEAD, CLUSTER) == tag
+    assert engine.lines[-1] == f"tag cfiddle-cluster:latest {tag}"
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -122,7 +127,7 @@ def test_the_stack_is_deployed_with_its_configuration(engine: Program, config: C
     assert engine.calls[-1][-1] == "cfiddle"
     assert set(stack.files(config)) < set(engine.calls[-1])
     environment = Path("environment").read_text().splitlines()
-    assert "CFIDDLE_USER_IMAGE=cfiddle-user:0123456789ab" in environment
+    assert f"CFIDDLE_USER_IMAGE={USER.tag_of(digest(facts('user')))}" in environment
     assert f"CFIDDLE_HOME_PATH={config.home_path}" in environment
 
 
@@ -145,7 +150,7 @@ def test_old_configuration_is_removed_where_nothing_uses_it(engine: Program) -> 
 
 def test_an_image_that_is_not_built_cannot_be_deployed(engine: Program) -> None:
     engine.answers("image inspect *", "echo 'No such image' >&2; exit 1")
-    with pytest.raises(MachineError, match="No such image"):
+    with pytest.raises(MachineError, match="has no image cfiddle-cluster"):
         stack.deploy(HEAD, Config())
 
 
@@ -172,7 +177,7 @@ def test_homes_that_are_there_stay(docker: Program) -> None:
     stack.ensure_home(HEAD, CONFIGS[1])
     assert docker.those("create") == []
     # Else the homes of one kind would seem to be lost after a change to the other.
-    with pytest.raises(NotHealthy, match="cfiddle_home on this machine is of another kind"):
+    with pytest.raises(NotHealthy, match="homes on this machine are in /shared, and cl"):
         stack.ensure_home(HEAD, Config())
 
 

@@ -10,10 +10,12 @@ from docker.errors import APIError
 from cfiddle_slurm.cluster import swarm
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.cluster.swarm import Member
-from tests.unit.cluster.conftest import AT_WORKER, HEAD, WORKER, Program
+from tests.unit.cluster.conftest import AT_WORKER, BEHAVE_LIKE_SSH, HEAD, WORKER, Program
 
 STATE = "info --format={{.Swarm.LocalNodeState}}"
 ID = "info --format={{.Swarm.NodeID}}"
+ROOT = "info --format={{.DockerRootDir}}"
+MANAGERS = "info --format={{range .Swarm.RemoteManagers}}{{.Addr}} {{end}}"
 MANAGER = "info --format={{.Swarm.ControlAvailable}}"
 
 
@@ -64,6 +66,8 @@ def engine(docker: Program) -> Program:
     docker.answers(MANAGER, "echo true")
     docker.answers("swarm init *", "touch swarm")
     docker.answers("swarm leave --force", "rm swarm")
+    docker.answers("swarm ca *")
+    docker.answers("swarm update *")
     docker.answers("swarm join-token *", "echo SECRET-TOKEN")
     docker.answers("info --format={{(index .Swarm.RemoteManagers 0).Addr}}", "echo 10.0.0.1:2377")
     docker.answers("node update *")
@@ -71,6 +75,9 @@ def engine(docker: Program) -> Program:
     docker.answers("node ls --quiet", "echo id0; echo id1")
     docker.answers("node inspect *", f"cat <<'END'\n{MEMBERS}\nEND")
     docker.answers(f"{AT_WORKER} {STATE}", "echo inactive")
+    docker.answers(f"{AT_WORKER} {ROOT}", "echo /nowhere")
+    docker.answers(MANAGERS, "echo 10.0.0.1:2377")
+    docker.answers(f"{AT_WORKER} {MANAGERS}", "echo 10.9.9.9:2377")
     docker.answers(f"{AT_WORKER} swarm leave --force")
     return docker
 
@@ -81,6 +88,8 @@ def test_a_swarm_of_one_machine_listens_to_nobody(engine: Program) -> None:
         "swarm init --advertise-addr=127.0.0.1 --listen-addr=127.0.0.1:2377"
     ]
     assert engine.those("update") == ["node update --label-add=cfiddle.swarm=made-here id0"]
+    # Only what is made anew after that is valid for so long.
+    assert engine.lines[-1] == "swarm ca --rotate --quiet --cert-expiry=43800h"
 
 
 def test_a_swarm_for_others_is_made_where_they_find_it(engine: Program) -> None:
@@ -92,14 +101,18 @@ def test_a_swarm_for_others_is_made_where_they_find_it(engine: Program) -> None:
 
 def test_a_swarm_that_is_there_stays(engine: Program) -> None:
     Path("swarm").touch()
+    engine.answers("node inspect --format={{index *", "echo '<no value>'")
     swarm.make(HEAD, "10.0.0.1")
-    assert engine.lines == [STATE, MANAGER]
+    assert not {"init", "ca", "update"} & {word for call in engine.calls for word in call}
+    engine.answers("node inspect --format={{index *", "echo made-here")
+    swarm.make(HEAD, "10.0.0.1")  # one that was made when certificates were short-lived
+    assert engine.lines[-1] == "swarm update --cert-expiry=43800h"
 
 
 def test_a_head_that_is_anothers_worker_is_refused(engine: Program) -> None:
     Path("swarm").touch()
     engine.answers(MANAGER, "echo false")
-    with pytest.raises(MachineError, match="this machine is a worker of another swarm"):
+    with pytest.raises(MachineError, match="this machine is a worker in the swarm of another head"):
         swarm.make(HEAD, "")
 
 
@@ -166,10 +179,57 @@ def test_a_worker_that_is_in_already_stays(engine: Program, clients: list[FakeCl
     assert clients == []
 
 
+def test_a_worker_of_the_heads_former_swarm_leaves_that_first(
+    engine: Program, ssh: Program, clients: list[FakeClient]
+) -> None:
+    ssh.answers("*", BEHAVE_LIKE_SSH)
+    engine.answers(f"{AT_WORKER} {STATE}", "echo active")
+    engine.answers(f"{AT_WORKER} {ID}", "echo former")
+    engine.answers(f"{AT_WORKER} {MANAGERS}", "echo 10.0.0.1:2377")
+    swarm.join(WORKER, HEAD)
+    assert engine.those("leave") == [f"{AT_WORKER} swarm leave --force"]
+    assert len(clients[0].joined) == 1
+
+
+@pytest.mark.parametrize("state", ["error", "locked", "active"])
+def test_another_swarms_manager_is_never_made_to_leave(
+    engine: Program, ssh: Program, clients: list[FakeClient], tmp_path: Path, state: str
+) -> None:
+    ssh.answers("*", BEHAVE_LIKE_SSH)
+    (tmp_path / "docker/swarm/raft").mkdir(parents=True)
+    engine.answers(f"{AT_WORKER} {ROOT}", f"echo '{tmp_path}/docker'")
+    engine.answers(f"{AT_WORKER} {STATE}", f"echo {state}")
+    engine.answers(f"{AT_WORKER} {ID}", "echo another")
+    with pytest.raises(MachineError, match="another swarm"):
+        swarm.join(WORKER, HEAD)
+    assert (engine.those("leave"), clients) == ([], [])
+
+
+def test_a_machine_that_joined_again_is_one_member(engine: Program) -> None:
+    again = [
+        line("w1", {"cfiddle.worker": "true", "cfiddle.address": "old", "rack": "7"}, "down", "x1"),
+        line("w1", None, identity="x2"),
+        line("other", {"cfiddle.address": "o"}, identity="x3"),
+    ]
+    engine.answers("node inspect *", "cat <<'END'\n" + "\n".join(again) + "\nEND")
+    engine.answers(f"{AT_WORKER} {ID}", "echo x2")
+    swarm.settle(HEAD, WORKER)
+    assert engine.those("update") == [
+        "node update --label-add=cfiddle.worker=true --label-add=cfiddle.address=old"
+        " --label-add=rack=7 x2",
+        "node update --label-add=cfiddle.address=w1 x2",
+    ]
+    assert engine.those("rm") == ["node rm --force x1"]
+    engine.answers(f"{AT_WORKER} {ID}", "echo unknown")
+    with pytest.raises(MachineError, match="does not know it"):
+        swarm.settle(HEAD, WORKER)
+
+
 @pytest.mark.parametrize(("state", "leaves"), [("pending", 1), ("error", 1), ("inactive", 0)])
 def test_a_worker_of_a_dead_swarm_leaves_that_first(
-    engine: Program, clients: list[FakeClient], state: str, leaves: int
+    engine: Program, ssh: Program, clients: list[FakeClient], state: str, leaves: int
 ) -> None:
+    ssh.answers("*", BEHAVE_LIKE_SSH)
     engine.answers(f"{AT_WORKER} {STATE}", f"echo {state}")
     swarm.join(WORKER, HEAD)
     assert engine.those("leave") == [f"{AT_WORKER} swarm leave --force"] * leaves
