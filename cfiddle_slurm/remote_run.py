@@ -21,6 +21,7 @@ from cfiddle_slurm.errors import (
     NodeFailed,
     SandboxUnavailable,
     SchedulerUnavailable,
+    SubmissionError,
 )
 from cfiddle_slurm.job_directory import RESULT, JobDirectory, new_run_id
 from cfiddle_slurm.layout import MANIFEST
@@ -98,9 +99,10 @@ def execute(task: Task, settings: Settings) -> Outcome:
     """
     _check_places(settings)
     sweep(settings.jobs_directory, scheduler_for(settings))
+    nodes: list[str] = []
     for left in range(settings.retries, 0, -1):
         try:
-            outcome = _run_once(task, settings)
+            outcome = _run_elsewhere(task, settings, nodes)
             failure = outcome.error
         except _MACHINES_FAULT as error:
             failure = error
@@ -108,7 +110,19 @@ def execute(task: Task, settings: Settings) -> Outcome:
             return outcome
         times = "once more" if left == 1 else f"up to {left} more times"
         print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
+        nodes += [failure.node] if failure.node is not None else []
         time.sleep(_RETRY_PAUSE)
+    return _run_elsewhere(task, settings, nodes)
+
+
+def _run_elsewhere(task: Task, settings: Settings, nodes: Sequence[str]) -> Outcome:
+    """A run that avoids nodes which have failed, unless Slurm has no others for it."""
+    chosen = scheduler_for(settings).avoiding(settings, nodes)
+    try:
+        return _run_once(task, chosen)
+    except SubmissionError:
+        if chosen == settings:
+            raise
     return _run_once(task, settings)
 
 

@@ -101,7 +101,9 @@ def enable(head: Machine, config: Config) -> None:
     for node in slurm.nodes(head):
         if node.name in names and node.reason == slurm.RETIRING and not node.usable:
             slurm.resume(head, node.name)
-    slurm.wait_until_usable(head, names, _USABLE_SECONDS)
+    # What a person took out of service stays so, and is nothing to wait for.
+    kept_out = {node.name for node in slurm.nodes(head) if node.kept_out}
+    slurm.wait_until_usable(head, [n for n in names if n not in kept_out], _USABLE_SECONDS)
 
 
 def tidy(head: Machine, config: Config) -> None:

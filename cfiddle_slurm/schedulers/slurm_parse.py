@@ -8,6 +8,7 @@ from cfiddle_slurm.schedulers.job_script import run_id_of
 from cfiddle_slurm.slurm_states import status_of
 
 SQUEUE_FORMAT = "%i|%T|%r|%N|%j"
+SINFO_FORMAT = "%N|%T|%E"
 SACCT_FORMAT = "JobIDRaw,State,NodeList,ExitCode,JobName"
 
 _PARSABLE = re.compile(r"(\d+)(?:;[^\s;]*)?")
@@ -42,9 +43,16 @@ _LOST = (
 )
 
 
+_HEAD_FULL = ("I/O error writing script/environment to file",)
+_NOT_STARTED = ("prolog failed", "Prolog failure on node")
+_FAILED_NODE = re.compile(r"(?:failed|failure) on node ([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
 class Trouble(enum.Enum):
     """What a submission's failure means."""
 
+    HEAD_FULL = "Slurm could not write it down: there is no job."
+    NOT_STARTED = "A worker could not start it: the job has ended."
     REFUSED = "Slurm said no: there is no job."
     NOT_REACHED = "Slurm was not reached: there is no job."
     REPLY_LOST = "The question may have arrived: there may be a job."
@@ -65,11 +73,21 @@ def parse_srun_log(log: str) -> str | None:
 
 def trouble_of(stderr: str) -> Trouble:
     """What the failure of sbatch or srun means, from what it printed."""
+    if any(words in stderr for words in _HEAD_FULL):
+        return Trouble.HEAD_FULL
+    if any(words in stderr for words in _NOT_STARTED):
+        return Trouble.NOT_STARTED
     if any(words in stderr for words in _LOST):
         return Trouble.REPLY_LOST
     if any(words in stderr for words in _NOT_REACHED):
         return Trouble.NOT_REACHED
     return Trouble.REFUSED
+
+
+def failed_node(stderr: str) -> str | None:
+    """The node on which a job could not be started, from srun's words."""
+    match = _FAILED_NODE.search(stderr)
+    return match[1].rstrip(".") if match else None
 
 
 def own_words(stderr: str) -> str:
@@ -112,3 +130,13 @@ def parse_sacct(output: str) -> dict[str, JobState]:
 
 def _node(text: str) -> str | None:
     return None if text in ("", "None assigned", "(null)") else text
+
+
+def parse_node_states(output: str) -> dict[str, tuple[str, str]]:
+    """State and reason by node, from sinfo's lines in :data:`SINFO_FORMAT`."""
+    found = {}
+    for line in output.splitlines():
+        fields = line.strip().split("|", 2)
+        if len(fields) == 3:
+            found[fields[0].strip()] = (fields[1].strip(), fields[2].strip())
+    return found

@@ -8,7 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from cfiddle_slurm import process
-from cfiddle_slurm.errors import CFiddleSlurmError, SchedulerUnavailable, SubmissionError
+from cfiddle_slurm.errors import (
+    CFiddleSlurmError,
+    NodeFailed,
+    SchedulerUnavailable,
+    SubmissionError,
+)
 from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.process import CommandMissing, CommandTimeout
 from cfiddle_slurm.schedulers import slurm_commands
@@ -22,6 +27,7 @@ from cfiddle_slurm.schedulers.job_script import (
 )
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
+    failed_node,
     own_words,
     parse_srun_log,
     parse_submission,
@@ -66,6 +72,7 @@ class Submission:
         Raises:
             SubmissionError: Slurm refused it.
             SchedulerUnavailable: Slurm does not answer; no job is left that could run.
+            NodeFailed: a worker could not start it; no job is left, either.
             KeyboardInterrupt: after the job was cancelled, if there is one.
         """
         (self._folder / JOB_SCRIPT).write_text(script_text(self._folder))
@@ -137,6 +144,16 @@ class Submission:
                 return self._find(words)
             case Trouble.NOT_REACHED:
                 raise _NotReached(words)
+            case Trouble.HEAD_FULL:
+                raise SchedulerUnavailable(
+                    "Slurm cannot write the job down: the disk of the cluster's head is full.",
+                    hint="Tell whoever runs the cluster; it is not your experiment's fault.",
+                    cause=words,
+                )
+            case Trouble.NOT_STARTED:
+                raise NodeFailed(
+                    f"The worker could not start the job: {words}.", node=failed_node(stderr)
+                )
             case Trouble.REFUSED:
                 raise SubmissionError(
                     f"Slurm refused the job: {words}.",

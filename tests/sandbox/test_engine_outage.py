@@ -98,7 +98,7 @@ def test_an_engine_that_is_away_and_comes_back(
     bundle = experiments.bundle("loop", 5)
     with Sandboxd(tmp_path / "own", engine=f"unix://{door.path}") as daemon:
         daemon.start()
-        assert daemon.ask("ping").returncode == 1
+        assert daemon.ask("ping").returncode == 3
         assert daemon.run(bundle).kind() == "unavailable"
         door.open()
         assert daemon.ask("ping").returncode == 0

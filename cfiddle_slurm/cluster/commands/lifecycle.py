@@ -29,6 +29,7 @@ from cfiddle_slurm.cluster import (
     provision as provision_,
 )
 from cfiddle_slurm.cluster.commands.common import Cluster, console, pass_cluster, say
+from cfiddle_slurm.printable import one_line
 
 _COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}
 _WATCH_SECONDS = 2.0
@@ -160,8 +161,10 @@ def try_all(cluster: Cluster) -> None:
 def _try(cluster: Cluster) -> bool:
     """Show a table of experiments; whether all went right."""
     head = cluster.head
-    usable = [node.name for node in slurm.nodes(head) if node.usable]
-    absent = {m.hostname for m in swarm.workers(head)} - set(usable)
+    nodes = slurm.nodes(head)
+    usable = [node.name for node in nodes if node.usable]
+    kept_out = {node.name: node.reason for node in nodes if node.kept_out}
+    absent = {m.hostname for m in swarm.workers(head)} - {*usable, *kept_out}
     user, *others = accounts.TEST_ACCOUNTS
     trials = trial.on_workers(head, usable, user) + trial.of_users_at_once(head, others)
     table = Table("worker", "user", "value", "seconds", "from the median", "perf events")
@@ -173,6 +176,8 @@ def _try(cluster: Cluster) -> bool:
         table.add_row(one.worker, one.user, str(one.value), f"{one.seconds:.4f}", off, one.perf,
                       style=None if one.right and one.alike else "yellow")  # fmt: skip
     console.print(table)
+    for name, reason in kept_out.items():
+        say(f"{name} stays out of service until `worker resume`: {one_line(reason)}")
     for name in sorted(absent):
         console.print(f"[red]{name} takes no jobs[/red] (`status` says why).")
     return all(one.right for one in trials) and not absent and bool(usable)
