@@ -55,6 +55,32 @@ def nodes(head: Machine) -> list[Node]:
     return parse_nodes(done.stdout)
 
 
+@dataclass(frozen=True)
+class Diagnosis:
+    """How Slurm itself is.
+
+    Attributes:
+        backlog: how many messages for accounting wait in the controller; None is not known.
+        partition: the partition's state, ``UP`` when jobs start.
+    """
+
+    backlog: int | None
+    partition: str
+
+
+def parse_diagnosis(text: str) -> Diagnosis:
+    """From what sdiag(1) and ``scontrol --oneliner show partition`` print."""
+    backlog = re.search(r"^DBD Agent queue size:\s*(\d+)", text, re.MULTILINE)
+    partition = re.search(r"^PartitionName=.*? State=(\w+)", text, re.MULTILINE)
+    return Diagnosis(int(backlog[1]) if backlog else None, partition[1] if partition else "unknown")
+
+
+def diagnosis(head: Machine) -> Diagnosis:
+    """How Slurm itself is."""
+    script = "sdiag; scontrol --oneliner show partition cfiddle"
+    return parse_diagnosis(command(head, "sh", "-c", script))
+
+
 def queue(head: Machine) -> list[Job]:
     """All jobs that wait or run."""
     text = command(head, "squeue", "--noheader", "--format=%i|%j|%u|%T|%M|%N|%r")
@@ -62,8 +88,8 @@ def queue(head: Machine) -> list[Job]:
     return [Job(*row) for row in rows if len(row) == 7]
 
 
-# Slurm writes nodes' states with up to five seconds' delay, and a controller that is killed before has
-# forgotten the rest.
+# Slurm writes nodes' states with up to five seconds' delay; a controller that is killed before that
+# has forgotten them.
 _DRAIN = """
 set -e
 scontrol update NodeName="$1" State=DRAIN Reason="$2"
