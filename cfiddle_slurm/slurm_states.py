@@ -85,9 +85,9 @@ MARK = "cfiddle: "
 # (Slurm 24.11: node_mgr.c, agent.c, slurmd's req.c, slurmstepd's step_terminate_monitor.c).
 _SLURMS_OWN = re.compile(
     r"(?:Prolog error|Epilog error|Prolog/Epilog failure|Kill task failed|SlurmdSpoolDir is full"
-    r"|batch job complete failure|(?:Prolog |Batch job )?launch failure|Prolog hung|Duplicate jobid"
-    r"|Node unexpectedly rebooted|Not responding|Low [\w*]+(?: [a-z]+)?)(?: ?\(.*)?",
-    re.IGNORECASE,
+    r"|batch job complete failure|(?:Prolog |Batch job )?[Ll]aunch failure|Prolog hung"
+    r"|Duplicate jobid|Node unexpectedly rebooted|Not responding"
+    r"|Low (?:RealMemory|CPUs|TmpDisk|socket\*core\*thread count))(?: ?\(.*)?"
 )
 _LIMITS = ("AssocGrp", "AssocMax", "QOSGrp", "QOSMax", "MaxJobs", "MaxSubmit", "QOSJobLimit")
 

@@ -114,12 +114,16 @@ def read_word(file: Path = STATE) -> tuple[str | None, int]:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None, 0
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             return None, 0
-        text = one_line(stream.read(_LONGEST_WORD).decode("utf-8", "replace"))
-        return text or None, facts.st_mtime_ns
+        text = one_line(os.read(descriptor, _LONGEST_WORD).decode("utf-8", "replace"))
+    except OSError:
+        return None, 0
+    finally:
+        os.close(descriptor)
+    return text or None, facts.st_mtime_ns
 
 
 def spool_cause(spool: Path = SPOOL) -> str | None:

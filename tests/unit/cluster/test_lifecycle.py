@@ -142,6 +142,15 @@ def test_only_workers_that_were_replaced_are_resumed(
     assert ("slurm.resume" in steps.calls) is resumed
 
 
+def test_what_a_person_took_out_of_service_is_nothing_to_wait_for(steps: Recorder) -> None:
+    steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "bad fan")])
+    lifecycle.enable(HEAD, THREE)
+    assert steps.arguments["slurm.wait_until_usable"][1] == []
+    steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "cfiddle: no image")])
+    lifecycle.enable(HEAD, THREE)
+    assert steps.arguments["slurm.wait_until_usable"][1] == ["one"]
+
+
 def test_down_keeps_the_data_unless_told_otherwise(steps: Recorder) -> None:
     lifecycle.down(THREE, purge=False, say=nobody)
     assert in_order(steps, "slurm.queue", "stack.remove", "stack.wait_until_gone", "swarm.leave")
