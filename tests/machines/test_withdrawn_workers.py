@@ -12,6 +12,7 @@ import pytest
 
 from cfiddle_slurm import process
 from cfiddle_slurm.slurm_nodes import Node, parse_nodes
+from tests.machines import full_disk
 from tests.machines.harness import Machines
 from tests.patience import wait_for
 
@@ -19,14 +20,6 @@ pytestmark = pytest.mark.timeout(900)
 PROGRAM = Path(__file__).parent / "many_runs.py"
 SANDBOX = "cfiddle-sandbox:latest"
 _PROLOG = "/usr/local/lib/cfiddle-slurm/prolog"
-_FULL = """
-set -e
-mkdir /full && mount -t tmpfs -o size=2m none /full
-cp -a {place}/. /full
-mount --move /full {place}
-dd if=/dev/zero of={place}/large bs=1k 2>/dev/null || true
-"""
-_ROOM = "umount --lazy {place}; rmdir /full"
 
 
 @pytest.fixture(autouse=True)
@@ -145,19 +138,19 @@ def test_a_job_that_its_worker_could_not_start_is_tried_elsewhere(cluster: Machi
 
 def test_a_full_disk_of_slurmds_own_is_survived(cluster: Machines) -> None:
     place = "/var/lib/slurm/slurmd"
-    inside(cluster, "w1", "worker", _FULL.format(place=place))
+    inside(cluster, "w1", "worker", full_disk.FILL.format(place=place))
     try:
         wait_for(lambda: node(cluster, "w1").withdrew_itself, "w1 withdraws itself", 30)
         found = runs(cluster, "spool", 2)
         assert (errors(found), {run["node"] for run in found}) == ([], {"w2"})
     finally:
-        inside(cluster, "w1", "worker", _ROOM.format(place=place))
+        inside(cluster, "w1", "worker", full_disk.EMPTY.format(place=place))
     wait_for(lambda: node(cluster, "w1").usable, "there is room again, and w1 comes back", 60)
 
 
 def test_a_full_disk_of_the_controllers_state_is_named(cluster: Machines) -> None:
     place = "/var/lib/slurm"
-    inside(cluster, "head", "controller", _FULL.format(place=place))
+    inside(cluster, "head", "controller", full_disk.FILL.format(place=place))
     try:
         (said,) = set(errors(runs(cluster, "state", 1)))
         assert said.startswith("SchedulerUnavailable")
@@ -168,7 +161,7 @@ def test_a_full_disk_of_the_controllers_state_is_named(cluster: Machines) -> Non
             "head: the disk of the volume cfiddle_state (service controller)"
         )
     finally:
-        inside(cluster, "head", "controller", _ROOM.format(place=place))
+        inside(cluster, "head", "controller", full_disk.EMPTY.format(place=place))
     assert errors(runs(cluster, "state", 1)) == []
 
 
