@@ -21,10 +21,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cfiddle_slurm import process
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import ProcessError
 from cfiddle_slurm.sandbox.protocol import JOBS_DIRECTORY, READY, SOCKET_PATH, STATE_NAME
+from cfiddle_slurm.sandbox.scontrol import note_address, scontrol
 from cfiddle_slurm.slurm_nodes import Node, parse_nodes
 from cfiddle_slurm.slurm_states import MARK
 
@@ -41,7 +41,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
 CALM_SECONDS = 900.0
 SILENT = "the sandbox service does not answer"
 _LONGEST_WORD = 512
-_COMMAND_SECONDS = 15.0
 _UNFIT = str.maketrans(dict.fromkeys("\"'\\[]=", ""))
 
 
@@ -148,7 +147,7 @@ def show_node(name: str) -> Node | None:
     Raises:
         ProcessError: Slurm does not answer.
     """
-    done = process.run(["scontrol", "--oneliner", "show", "node", name], timeout=_COMMAND_SECONDS)
+    done = scontrol("--oneliner", "show", "node", name)
     if done.status != 0 and "not found" not in done.stdout + done.stderr:
         raise ProcessError(f"Slurm does not answer: {one_line(done.stderr)}")
     return next((node for node in parse_nodes(done.stdout) if node.name == name), None)
@@ -161,7 +160,9 @@ def update(name: str, state: str, reason: str) -> None:
         ProcessError: it does not.
     """
     words = [f"NodeName={name}", f"State={state}", *([f"Reason={reason}"] if reason else [])]
-    process.check(["scontrol", "update", *words], timeout=_COMMAND_SECONDS)
+    done = scontrol("update", *words)
+    if done.status != 0:
+        raise ProcessError(f"Slurm does not take it: {one_line(done.stderr)}")
     log(f"{state.lower()} {reason}".rstrip())
 
 
@@ -207,6 +208,8 @@ def watch(name: str) -> None:
             try:
                 settle(name, None if said == READY else said, pauses)
                 settled = said
+                if said == READY:
+                    note_address()
             except ProcessError as error:
                 log(str(error))
             ask_at = time.monotonic() + ASK_SECONDS

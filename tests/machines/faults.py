@@ -235,7 +235,7 @@ class ClockOff(Fault):
 
 
 class ImageGone(Fault):
-    """A worker loses the sandbox's image, as by ``docker system prune``; somebody brings it back."""
+    """A worker loses the sandbox's image (``docker system prune``); somebody brings it back."""
 
     def inject(self, scene: Scene) -> None:
         scene.machines.on("w1", "docker", "image", "rm", "--force", "cfiddle-sandbox:latest")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.process import Completed, ProcessError
-from cfiddle_slurm.sandbox import withdrawal
+from cfiddle_slurm.process import CommandTimeout, Completed, ProcessError
+from cfiddle_slurm.sandbox import scontrol, withdrawal
 from cfiddle_slurm.sandbox.protocol import READY
 from cfiddle_slurm.sandbox.readiness import LEAST_INODES, Readiness, disk_trouble
 from cfiddle_slurm.sandbox.withdrawal import (
@@ -199,6 +199,7 @@ def test_a_watch_settles_what_changes(
 
     monkeypatch.setattr(withdrawal, "has_job", lambda: False)
     monkeypatch.setattr(withdrawal, "spool_cause", lambda: None)
+    monkeypatch.setattr(withdrawal, "note_address", lambda: None)
     monkeypatch.setattr(time, "sleep", sleep)
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(Word, "look", look)
@@ -221,3 +222,38 @@ def test_an_update_that_slurm_refuses_is_an_error(slurm: Slurm) -> None:
     slurm.status = 1
     with pytest.raises(ProcessError):
         withdrawal.update("w1", "RESUME", "")
+
+
+CONFIGURATION = "ClusterName=x\nSlurmctldHost=controller\nSlurmctldTimeout=60\n"
+
+
+def test_the_controllers_address_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = iter(["10.0.1.5", "10.0.1.9"])
+    monkeypatch.setattr(socket, "gethostbyname", lambda name: next(addresses))
+    fetched, noted = tmp_path / "slurm.conf", tmp_path / "noted" / "slurm.conf"
+    scontrol.note_address(fetched, noted)
+    assert not noted.exists(), "nothing was fetched yet"
+    fetched.write_text(CONFIGURATION)
+    for address in ("10.0.1.5", "10.0.1.9"):
+        scontrol.note_address(fetched, noted)
+        assert noted.read_text() == CONFIGURATION.replace("=controller", f"=controller({address})")
+
+
+def test_scontrol_asks_once_more_by_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+
+    def run(arguments: list[str], timeout: float, env: dict[str, str] | None = None) -> Completed:
+        asked.append(env["SLURM_CONF"] if env else None)
+        if env is None:
+            raise CommandTimeout("scontrol did not end")
+        return Completed(tuple(arguments), 0, "", "")
+
+    monkeypatch.setattr(process, "run", run)
+    noted = tmp_path / "slurm.conf"
+    with pytest.raises(CommandTimeout):
+        scontrol.scontrol("ping", noted=noted)
+    noted.touch()
+    assert scontrol.scontrol("ping", noted=noted).status == 0
+    assert asked == [None, None, str(noted)]
