@@ -21,6 +21,7 @@ from cfiddle_slurm.errors import (
     NodeFailed,
     SandboxUnavailable,
     SchedulerUnavailable,
+    SubmissionError,
     Withdrawn,
 )
 from cfiddle_slurm.job_directory import BUNDLE, RESULT, JobDirectory, new_run_id
@@ -102,9 +103,10 @@ def execute(task: Task, settings: Settings) -> Outcome:
     _check_places(settings)
     sweep(settings.jobs_directory, scheduler_for(settings))
     beats = True
+    nodes: list[str] = []
     for left in range(settings.retries, 0, -1):
         try:
-            outcome = _run_once(task, settings, beats=beats)
+            outcome = _run_elsewhere(task, settings, nodes, beats=beats)
             failure = outcome.error
         except _MACHINES_FAULT as error:
             failure = error
@@ -114,7 +116,19 @@ def execute(task: Task, settings: Settings) -> Outcome:
         # A process that was not heard of although it lives must not lose its next run to that, too.
         beats = beats and not isinstance(failure, Withdrawn)
         print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
+        nodes += [failure.node] if failure.node is not None else []
         time.sleep(_RETRY_PAUSE)
+    return _run_elsewhere(task, settings, nodes, beats=beats)
+
+
+def _run_elsewhere(task: Task, settings: Settings, nodes: Sequence[str], *, beats: bool) -> Outcome:
+    """A run that avoids nodes which have failed, unless Slurm has no others for it."""
+    chosen = scheduler_for(settings).avoiding(settings, nodes)
+    try:
+        return _run_once(task, chosen, beats=beats)
+    except SubmissionError:
+        if chosen == settings:
+            raise
     return _run_once(task, settings, beats=beats)
 
 

@@ -5,6 +5,7 @@ sinfo(1), "NODE STATE CODES"; resource_limits.html; slurm.conf(5), MaxJobCount a
 """
 
 import enum
+import re
 
 
 class JobStatus(enum.Enum):
@@ -78,6 +79,16 @@ _USABLE_NODE = frozenset(
 )
 _WITHDRAWN_NODE = frozenset(("down", "drain", "drained", "draining", "fail", "failing"))
 _BUSY_NODE = frozenset(("mixed", "allocated", "completing"))
+MARK = "cfiddle: "
+"""So begins each reason for which a worker of ours takes itself out of service."""
+# What slurmctld and slurmd themselves write when they drain a node, some with details in brackets
+# (Slurm 24.11: node_mgr.c, agent.c, slurmd's req.c, slurmstepd's step_terminate_monitor.c).
+_SLURMS_OWN = re.compile(
+    r"(?:Prolog error|Epilog error|Prolog/Epilog failure|Kill task failed|SlurmdSpoolDir is full"
+    r"|batch job complete failure|(?:Prolog |Batch job )?[Ll]aunch failure|Prolog hung"
+    r"|Duplicate jobid|Node unexpectedly rebooted|Not responding"
+    r"|Low (?:RealMemory|CPUs|TmpDisk|socket\*core\*thread count))(?: ?\(.*)?"
+)
 _LIMITS = ("AssocGrp", "AssocMax", "QOSGrp", "QOSMax", "MaxJobs", "MaxSubmit", "QOSJobLimit")
 
 # Refusals that mean "not now": the same job is taken as soon as others have ended.
@@ -147,6 +158,19 @@ def node_takes_jobs(state: str) -> bool:
 def node_is_withdrawn(state: str) -> bool:
     """Whether ``scontrol update State=RESUME`` has something to undo; else Slurm refuses it."""
     return bool(set(state.lower().split("+")) & _WITHDRAWN_NODE)
+
+
+def node_is_out(state: str) -> bool:
+    """As :func:`node_is_withdrawn`, for a state in sinfo's words, such as ``drained*``."""
+    return node_is_withdrawn(state.rstrip("*~#!%$@^-+"))
+
+
+def reason_is_a_machines(reason: str) -> bool:
+    """Whether a node's reason was written by a machine, ours or Slurm, and by no person.
+
+    Such a node comes back by itself when the cause is gone. What a person wrote stays.
+    """
+    return reason.startswith(MARK) or _SLURMS_OWN.fullmatch(reason) is not None
 
 
 def node_has_job(state: str) -> bool:

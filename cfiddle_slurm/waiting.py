@@ -5,9 +5,11 @@ import sys
 import time
 from typing import Any
 
+from cfiddle_slurm import printable
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
     JobLost,
+    NodeFailed,
     QueueTimeout,
     ResultMissing,
     ResultRejected,
@@ -167,6 +169,14 @@ class Wait:
                 job_id=self._job_id,
                 node=state.node,
             )
+        if state.status is JobStatus.CANCELLED and not self._directory.has_started():
+            why = self._scheduler.withdrawn(state.node) if state.node is not None else None
+            if why is not None:
+                return NodeFailed(
+                    f"The worker {state.node} could not start the job ({printable.one_line(why)}).",
+                    job_id=self._job_id,
+                    node=state.node,
+                )
         return error_of_state(state)
 
 

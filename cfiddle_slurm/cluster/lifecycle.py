@@ -153,7 +153,10 @@ def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> No
     for node in slurm.nodes(head):
         if node.name in names and node.reason in _OURS and not node.usable:
             slurm.resume(head, node.name)
-    slurm.wait_until_usable(head, names, workers_.USABLE_SECONDS)
+    # What a person took out of service stays so, and is nothing to wait for.
+    kept_out = {node.name for node in slurm.nodes(head) if node.kept_out}
+    wanted = [name for name in names if name not in kept_out]
+    slurm.wait_until_usable(head, wanted, workers_.USABLE_SECONDS)
 
 
 def tidy(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:

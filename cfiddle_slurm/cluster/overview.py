@@ -1,27 +1,21 @@
-"""What `status` shows: services, workers, the queue, sandboxes and disks, on one screen."""
+"""What `status` knows: services, machines and their disks, workers, the queue, what is wrong."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
-
-from cfiddle_slurm.cluster import slurm, stack, swarm, swarm_state
-from cfiddle_slurm.cluster.check import MOST_SKEW_SECONDS, skew
+from cfiddle_slurm.cluster import disks, slurm, stack, swarm, swarm_state, troubles
+from cfiddle_slurm.cluster.check import skew
 from cfiddle_slurm.cluster.machines import Machine, MachineError
+from cfiddle_slurm.cluster.tables import shown as shown
 from cfiddle_slurm.process import ProcessError
-from cfiddle_slurm.slurm_states import reason_in_english
 
-_FACTS = "date +%s.%N; df --output=pcent,avail -BM / | tail -n 1"
-_MANY = 20
+_FACTS = f"date +%s.%N\n{disks.SCRIPT}"
 
 
 def gather(head: Machine, user: str) -> dict[str, Any]:
-    """All facts, as plain data.
+    """All facts, as plain data. Sizes are in bytes.
 
     Raises:
         MachineError: the head does not answer.
@@ -39,13 +33,17 @@ def gather(head: Machine, user: str) -> dict[str, Any]:
         "machines": machines,
         "workers": [],
         "queue": [],
-        "trouble": None,
+        "backlog": None,
+        "partition": "unknown",
+        "unanswered": None,
     }
     try:
         facts["workers"] = [{**asdict(n), "usable": n.usable} for n in slurm.nodes(head)]
         facts["queue"] = [asdict(job) for job in slurm.queue(head)]
+        facts |= asdict(slurm.diagnosis(head))
     except (stack.NotHealthy, MachineError, ProcessError) as error:
-        facts["trouble"] = str(error)
+        facts["unanswered"] = str(error)
+    facts["trouble"] = troubles.of(facts)
     return facts
 
 
@@ -55,16 +53,17 @@ def _machine(member: swarm.Member, user: str) -> dict[str, Any]:
         "roles": sorted(member.roles),
         "ready": member.ready,
         "sandboxes": None,
-        "disk": None,
+        "disks": [],
         "clock_off": 0.0,
     }
     try:
         machine = swarm.machine_of(member, user)
+        before = time.time()
+        clock, _, found = machine.check_shell(_FACTS).partition("\n")
+        facts["clock_off"] = round(skew(clock, before, time.time()), 1)
+        facts["disks"] = disks.as_facts(disks.parse(found))
         label = f"--filter=label={stack.SANDBOX_LABEL}"
         facts["sandboxes"] = len(machine.docker("ps", "--quiet", label).split())
-        before = time.time()
-        clock, _, facts["disk"] = machine.check_shell(_FACTS).partition("\n")
-        facts["clock_off"] = round(skew(clock, before, time.time()), 1)
     except (MachineError, ProcessError) as error:
         facts["trouble"] = str(error)
     return facts
@@ -72,75 +71,4 @@ def _machine(member: swarm.Member, user: str) -> dict[str, Any]:
 
 def healthy(facts: dict[str, Any]) -> bool:
     """Whether everything is as it should be."""
-    return (
-        facts["trouble"] is None
-        and all(service["ok"] for service in facts["services"])
-        and all(machine["ready"] and _is_timely(machine) for machine in facts["machines"])
-        and all(worker["usable"] for worker in facts["workers"])
-    )
-
-
-def _is_timely(machine: dict[str, Any]) -> bool:
-    return float(machine["clock_off"]) <= MOST_SKEW_SECONDS
-
-
-def shown(facts: dict[str, Any]) -> RenderableType:
-    """The facts as tables for a terminal."""
-    parts: list[RenderableType] = [
-        _services(facts["services"]),
-        _machines(facts["machines"]),
-        _workers(facts["workers"]),
-        _queue(facts["queue"]),
-    ]
-    if facts["trouble"]:
-        parts.append(f"[red]{escape(facts['trouble'])}[/red]")
-    return Group(*parts)
-
-
-def _services(rows: list[dict[str, Any]]) -> Table:
-    table = Table("service", "healthy", "wanted", title="Services", title_justify="left")
-    for row in rows:
-        style = None if row["ok"] else "red"
-        table.add_row(row["name"], str(row["healthy"]), str(row["wanted"]), style=style)
-    return table
-
-
-def _machines(rows: list[dict[str, Any]]) -> Table:
-    table = Table("machine", "for", "sandboxes", "disk used, free", title="Machines",
-                  title_justify="left")  # fmt: skip
-    for row in rows:
-        sandboxes = "?" if row["sandboxes"] is None else str(row["sandboxes"])
-        disk = " ".join((row["disk"] or row.get("trouble") or "?").split())
-        if not _is_timely(row):
-            disk += f"; its clock is {row['clock_off']:.0f} s off"
-        style = None if row["ready"] and _is_timely(row) else "red"
-        table.add_row(row["name"], ", ".join(row["roles"]), sandboxes, escape(disk), style=style)
-    return table
-
-
-def _workers(rows: list[dict[str, Any]]) -> Table:
-    table = Table("worker", "state", "features", "reason", title="Workers", title_justify="left")
-    for row in rows:
-        style = None if row["usable"] else "red"
-        table.add_row(
-            row["name"], row["state"], row["features"], escape(row["reason"]), style=style
-        )
-    return table
-
-
-def _queue(rows: list[dict[str, Any]]) -> Table:
-    title = f"Queue: {len(rows)} jobs"
-    table = Table("job", "user", "state", "time", "where, or why not", title=title,
-                  title_justify="left")  # fmt: skip
-    for row in rows[:_MANY]:
-        where = row["node"] or reason_in_english(row["reason"])
-        table.add_row(
-            row["job_id"], row["user"], row["state"].lower(), _time(row["seconds"]), escape(where)
-        )
-    if len(rows) > _MANY:
-        table.add_row("…", "", "", "", f"and {len(rows) - _MANY} more")
-    return table
-
-
-def _time(seconds: int) -> str:
-    return str(timedelta(seconds=seconds))
+    return not troubles.of(facts)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from cfiddle_slurm.cluster import stack
 from cfiddle_slurm.cluster.machines import Machine, MachineError
-from cfiddle_slurm.slurm_states import node_has_job, node_is_withdrawn, node_takes_jobs
+from cfiddle_slurm.slurm_nodes import Node as Node
+from cfiddle_slurm.slurm_nodes import parse_nodes as parse_nodes
+from cfiddle_slurm.slurm_states import MARK, reason_is_a_machines
 
 ACCOUNT = "students"
-RETIRING = "cfiddle: being replaced"
+RETIRING = f"{MARK}being replaced"
 """Why a worker that is stopped in good order took no more jobs; `daemon` writes it."""
 REMOVED = "removed by the administrator"
 """Why a worker that is about to go takes no more jobs."""
@@ -22,37 +24,6 @@ _POLL_SECONDS = 0.5
 _NO_CHANGE = re.compile(r"Nothing (?:new added|added|modified|deleted)|Already existing account")
 _ELAPSED = re.compile(r"(?:([0-9]{1,5})-)?(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-@dataclass(frozen=True)
-class Node:
-    """A worker as Slurm sees it.
-
-    Attributes:
-        state: in Slurm's words, such as ``idle`` or ``idle+drain``.
-        features: what jobs may ask for.
-        reason: why it takes no jobs, as far as somebody said so.
-    """
-
-    name: str
-    state: str
-    features: str
-    reason: str
-
-    @property
-    def usable(self) -> bool:
-        """Whether it takes jobs, now or after the present one."""
-        return node_takes_jobs(self.state)
-
-    @property
-    def withdrawn(self) -> bool:
-        """Whether it was taken out of service, by somebody or by Slurm, and can be resumed."""
-        return node_is_withdrawn(self.state)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job is on it."""
-        return node_has_job(self.state)
 
 
 @dataclass(frozen=True)
@@ -78,27 +49,6 @@ def command(head: Machine, *words: str, timeout: float = 60.0) -> str:
     return head.docker("exec", stack.container_on(head, "controller"), *words, timeout=timeout)
 
 
-def parse_nodes(text: str) -> list[Node]:
-    """Nodes from the lines of ``scontrol --oneliner show nodes`` (scontrol(1))."""
-    found = []
-    for line in text.splitlines():
-        # A reason is anybody's text, and may look like further fields.
-        before, _, rest = line.partition(" Reason=")
-        fields = dict(re.findall(r"(?:^| )([A-Za-z]+)=(\S*)", before))
-        if "NodeName" in fields:
-            reason = re.match(r"(.*?)(?: \[[^\[]+@[^\[]+\]| [A-Z]\w+=|$)", rest)
-            features = fields.get("ActiveFeatures", "")
-            found.append(
-                Node(
-                    fields["NodeName"],
-                    fields.get("State", "").lower().replace("*", "+not_responding"),
-                    "" if features == "(null)" else features,
-                    reason[1].strip() if reason else "",
-                )
-            )
-    return sorted(found, key=lambda node: node.name)
-
-
 def nodes(head: Machine) -> list[Node]:
     """All workers that Slurm knows."""
     done = head.try_docker(
@@ -106,6 +56,32 @@ def nodes(head: Machine) -> list[Node]:
     )
     # Without any node that is an error for scontrol, but none here.
     return parse_nodes(done.stdout)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """How Slurm itself is.
+
+    Attributes:
+        backlog: how many messages for accounting wait in the controller; None is not known.
+        partition: the partition's state, ``UP`` when jobs start.
+    """
+
+    backlog: int | None
+    partition: str
+
+
+def parse_diagnosis(text: str) -> Diagnosis:
+    """From what sdiag(1) and ``scontrol --oneliner show partition`` print."""
+    backlog = re.search(r"^DBD Agent queue size:\s*(\d+)", text, re.MULTILINE)
+    partition = re.search(r"^PartitionName=.*? State=(\w+)", text, re.MULTILINE)
+    return Diagnosis(int(backlog[1]) if backlog else None, partition[1] if partition else "unknown")
+
+
+def diagnosis(head: Machine) -> Diagnosis:
+    """How Slurm itself is."""
+    script = "sdiag; scontrol --oneliner show partition cfiddle"
+    return parse_diagnosis(command(head, "sh", "-c", script))
 
 
 def queue(head: Machine) -> list[Job]:
@@ -128,10 +104,29 @@ def seconds_of(elapsed: str) -> int:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
+# Slurm writes nodes' states with up to five seconds' delay; a controller that is killed before that
+# has forgotten them.
+_DRAIN = """
+set -e
+scontrol update NodeName="$1" State=DRAIN Reason="$2"
+done=$(mktemp)
+for try in $(seq 50); do
+    [ /var/lib/slurm/slurmctld/node_state -nt "$done" ] && break
+    sleep 0.2
+done
+rm "$done"
+"""
+
+
 def drain(head: Machine, node: str, reason: str) -> None:
-    """Have a worker take no more jobs; the present one goes on."""
-    command(head, "scontrol", "update", f"NodeName={_host(node)}", "State=DRAIN",
-            f"Reason={reason}")  # fmt: skip
+    """Have a worker take no more jobs, whatever restarts; the present one goes on.
+
+    Raises:
+        MachineError: the reason is one of those that machines give, or Slurm refused.
+    """
+    if reason_is_a_machines(reason):
+        raise MachineError(f"A worker's own reasons begin like {reason!r}: give another one.")
+    command(head, "sh", "-c", _DRAIN, "sh", _host(node), reason)
 
 
 def resume(head: Machine, node: str) -> None:

@@ -238,24 +238,25 @@ def _run_id() -> object:
 
 
 def release(job_id: str) -> int:
-    """Have sandboxd end what is left of a job and wait for it. Never fails an Epilog: returns 0."""
+    """Have sandboxd end what is left of a job: 0, or 1 without an answer (it sweeps later)."""
     try:
         _ask(RELEASE, {"job_id": job_id}, RELEASE_SECONDS)
     except Unavailable as error:
-        # Without sandboxd there is nothing to wait for: it sweeps orphans when it starts.
         print(f"cfiddle-sandbox: job {job_id} was not released: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
 def ping() -> int:
-    """Whether sandboxd can take a run, for health checks. Returns 0 or 1."""
+    """Whether sandboxd can take a run: 0, 3 when it says no, 1 when it says nothing."""
     try:
         outcome = _ask(PING, {"protocol": PROTOCOL}, CONNECT_SECONDS).get("outcome", {})
     except Unavailable as error:
-        outcome = {"kind": OutcomeKind.UNAVAILABLE.value, "message": str(error)}
-    healthy = outcome.get("kind") == OutcomeKind.OK.value
-    print(outcome.get("message", ""), file=sys.stdout if healthy else sys.stderr)
-    return 0 if healthy else 1
+        print(error, file=sys.stderr)
+        return 1
+    ready = outcome.get("kind") == OutcomeKind.OK.value
+    print(outcome.get("message", ""), file=sys.stdout if ready else sys.stderr)
+    return 0 if ready else 3
 
 
 def _ask(kind: bytes, question: dict[str, Any], seconds: float) -> dict[str, Any]:

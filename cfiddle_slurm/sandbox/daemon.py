@@ -26,8 +26,10 @@ from cfiddle_slurm.sandbox.protocol import (
     JOBS_DIRECTORY,
     SOCKET_PATH,
     SOCKET_VARIABLE,
+    STATE_NAME,
     OutcomeKind,
 )
+from cfiddle_slurm.sandbox.readiness import Readiness
 from cfiddle_slurm.sandbox.registry import Registry
 from cfiddle_slurm.sandbox.session import converse
 from cfiddle_slurm.sandbox.talk import give_answer, peer_uid
@@ -143,6 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, server.stop)
     signal.signal(signal.SIGINT, server.stop)
     node.sweep_if_possible()
+    node.look()
     tidied = threading.Event()
     threading.Thread(target=node.tidy, args=(tidied,), daemon=True).start()
     log(f"{__version__} ready: socket {options.socket}, cores {node.place.cores}")
@@ -150,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     listener.close()
     options.socket.unlink(missing_ok=True)
     tidied.set()
+    node.readiness.end()
     if options.grace and not node.finish(options.grace):
         log(f"the present run did not end within {options.grace:g} s")
     if not node.stop_all("The node's sandbox service was stopped.", STOP_SECONDS):
@@ -207,7 +211,9 @@ def make_node(options: argparse.Namespace) -> Node:
     policy = for_cores(policy, len(parse_cpu_list(cores)))
     registry = Registry(options.jobs, options.owner)
     address = EngineAddress(options.engine, options.instance)
-    return Node(policy, registry, address, Place(cores, seccomp), options.owner)
+    readiness = Readiness(options.socket.parent / STATE_NAME)
+    place = Place(cores, seccomp)
+    return Node(policy, registry, address, place, options.owner, readiness=readiness)
 
 
 def listen(path: Path) -> socket.socket:

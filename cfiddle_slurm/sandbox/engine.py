@@ -22,7 +22,16 @@ OLDEST_API = (1, 42)
 
 
 class EngineError(Exception):
-    """The container engine could not do what was asked: one sentence."""
+    """The container engine could not do what was asked: one sentence.
+
+    Args:
+        message: the sentence.
+        cause: the same in a few words, for whoever looks after the machine.
+    """
+
+    def __init__(self, message: str, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause or message
 
 
 class EngineAddress:
@@ -249,17 +258,25 @@ def _speaking(address: EngineAddress, action: str) -> Iterator[None]:
     The SDK lets errors of requests and urllib3 through (the former are OSErrors), and ValueError
     for an answer that is not JSON.
     """
+    said = "The node's container engine cannot"
     try:
         yield
+    except docker.errors.ImageNotFound as error:
+        reason = str(error.explanation or error)
+        raise EngineError(
+            f"{said} {action}: {reason}", f"the sandbox image is missing ({reason})"
+        ) from error
     except docker.errors.APIError as error:
         reason = str(error.explanation or error)
         if "client version" in reason:
             address.forget()
-        raise EngineError(f"The node's container engine cannot {action}: {reason}") from error
+        raise EngineError(
+            f"{said} {action}: {reason}", f"Docker cannot {action}: {reason}"
+        ) from error
     except (
         docker.errors.DockerException,
         urllib3.exceptions.HTTPError,
         OSError,
         ValueError,
     ) as error:
-        raise EngineError(f"The node's container engine cannot {action}: {error}") from error
+        raise EngineError(f"{said} {action}: {error}", "Docker does not answer") from error

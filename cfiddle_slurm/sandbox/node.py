@@ -8,15 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cfiddle_slurm.sandbox.container import Place
+from cfiddle_slurm.sandbox.container import Place, create_arguments
 from cfiddle_slurm.sandbox.engine import Engine, EngineAddress, EngineError
 from cfiddle_slurm.sandbox.plumbing import Stopper
-from cfiddle_slurm.sandbox.policy import Policy
+from cfiddle_slurm.sandbox.policy import Policy, merge
+from cfiddle_slurm.sandbox.readiness import Readiness
 from cfiddle_slurm.sandbox.registry import Registry
 
 RELEASE_SECONDS = 9.0
 """Below the 10 s after which an Epilog's client gives up."""
 SWEEP_SECONDS = 5.0
+LOOK_SECONDS = 5.0
+"""Between two looks whether a run could be executed; there are none while one is."""
+TRIAL_SECONDS = 0.5
+"""So long must a sandbox live that is started to see whether one can be."""
 _STEP_SECONDS = 0.1
 
 
@@ -49,6 +54,7 @@ class Node:
     Args:
         place: what all sandboxes here have in common.
         administrator: the uid that may release jobs, and whose registrations count.
+        readiness: where it is said whether a run could be executed.
     """
 
     def __init__(
@@ -59,12 +65,14 @@ class Node:
         place: Place,
         administrator: int = 0,
         make_engine: EngineMaker = Engine,
+        readiness: Readiness | None = None,
     ) -> None:
         self.policy = policy
         self.registry = registry
         self.address = address
         self.place = place
         self.administrator = administrator
+        self.readiness = readiness or Readiness()
         self._make_engine = make_engine
         self._slot = threading.Lock()
         self._runs: set[Run] = set()
@@ -178,10 +186,63 @@ class Node:
         return len(left)
 
     def tidy(self, stop: threading.Event) -> None:
-        """Sweep, again and again while the engine fails, whenever there may be leftovers."""
+        """Sweep, again and again while the engine fails, whenever there may be leftovers; and see
+        whether a run could be executed."""
+        looked = 0.0
         while not stop.wait(SWEEP_SECONDS if self.untidy.is_set() else _STEP_SECONDS * 10):
             if self.untidy.is_set():
                 self.sweep_if_possible()
+            if time.monotonic() - looked >= LOOK_SECONDS or self.readiness.doubtful:
+                self.look()
+                looked = time.monotonic()
+
+    def fail(self, error: EngineError) -> None:
+        """A run could not be executed, because this machine cannot."""
+        self.untidy.set()
+        self.readiness.fail(error.cause)
+
+    def look(self) -> None:
+        """See whether a run could be executed now, unless one is."""
+        try:
+            with self.slot(0.0, lambda: self._stopping is not None):
+                before, now = self.readiness.cause, self._trouble()
+                self.readiness.say(now)
+        except (Busy, Gone):
+            return
+        if now != before:
+            log(f"not ready: {now}" if now is not None else "ready again")
+
+    def _trouble(self) -> str | None:
+        full = self.readiness.disk_trouble(self.policy.free_bytes)
+        if full is not None:
+            return full
+        try:
+            with self.engine() as engine:
+                for image in self.policy.images:
+                    engine.check(image)
+                if self.readiness.doubtful:
+                    self._try(engine)
+        except EngineError as error:
+            return error.cause
+        self.readiness.doubtful = False
+        return None
+
+    def _try(self, engine: Engine) -> None:
+        """See whether a sandbox starts, and waits for its inputs."""
+        limits = merge(self.policy, {})
+        arguments = create_arguments(
+            self.policy, limits, self.place, "trial", "0", self.address.instance
+        )
+        container = engine.create(arguments, "trial")
+        try:
+            container.start()
+            time.sleep(TRIAL_SECONDS)
+            state = container.state()
+        finally:
+            container.remove()
+        if state is None or not state.running:
+            status = state.exit_code if state is not None else "?"
+            raise EngineError(f"A sandbox ends as soon as it is started (exit status {status})")
 
     def sweep_if_possible(self) -> None:
         """Sweep; if the engine fails, say so and leave it to :meth:`tidy`."""

@@ -44,7 +44,8 @@ class Policy:
     ``FITS_CORES``. ``cores``: ``"auto"`` or a list like ``"2-3,6"``.
     ``runtime``: an OCI runtime the engine knows, empty for its default. ``connections`` and
     ``connections_per_user`` bound what callers can hold open; ``progress_seconds`` is how long a
-    caller may stay silent while it owes its bundle.
+    caller may stay silent while it owes its bundle. A worker takes no runs while less than
+    ``free_bytes`` are free where Docker keeps its data.
     """
 
     images: tuple[str, ...] = ("cfiddle-sandbox:latest",)
@@ -64,6 +65,7 @@ class Policy:
     runtime: str = ""
     busy_wait_seconds: float = 10.0
     progress_seconds: float = 30.0
+    free_bytes: int = 256 * MIB
     connections: int = 16
     connections_per_user: int = 4
 

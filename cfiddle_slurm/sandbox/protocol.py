@@ -35,6 +35,10 @@ MAX_JSON = 64 << 10
 SOCKET_PATH = "/run/cfiddle-slurm/socket/sandboxd.sock"
 SOCKET_VARIABLE = "CFIDDLE_SLURM_SOCKET"
 JOBS_DIRECTORY = "/run/cfiddle-slurm/jobs"
+STATE_NAME = "state"
+"""The file beside the socket in which sandboxd says whether it could take a run."""
+READY = "ready"
+"""Its content then; else it holds the cause."""
 
 HELLO, DATA, END, RELEASE, PING = b"H", b"D", b"E", b"X", b"P"
 """Client to sandboxd (DATA and END go on to the guest)."""

@@ -3,10 +3,10 @@
 import platform
 import socket
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from cfiddle_slurm._version import __version__
+from cfiddle_slurm.sandbox.account import Facts, measured
 from cfiddle_slurm.sandbox.container import create_arguments
 from cfiddle_slurm.sandbox.engine import Container, Engine, EngineError
 from cfiddle_slurm.sandbox.node import Busy, Gone, Node, Run, log
@@ -19,7 +19,7 @@ from cfiddle_slurm.sandbox.protocol import (
     OutcomeKind,
     ProtocolError,
 )
-from cfiddle_slurm.sandbox.pump import Counts, Ended, Pump
+from cfiddle_slurm.sandbox.pump import Ended, Pump
 from cfiddle_slurm.sandbox.registry import NotRegistered
 from cfiddle_slurm.sandbox.request import BadRequest, Request, parse_hello, parse_job_id
 from cfiddle_slurm.sandbox.talk import (
@@ -29,7 +29,14 @@ from cfiddle_slurm.sandbox.talk import (
     give_answer,
     receive_question,
 )
-from cfiddle_slurm.sandbox.verdict import End, Evidence, State, Usage, judge, outcome
+from cfiddle_slurm.sandbox.verdict import (
+    End,
+    Evidence,
+    State,
+    is_machines_fault,
+    judge,
+    outcome,
+)
 from cfiddle_slurm.sandbox.watch import ProcessWatch, read_tasks
 
 _MAYBE_OOM = frozenset(("signal", "exited", "guest_error"))
@@ -72,19 +79,6 @@ def _release(question: dict[str, Any], uid: int, node: Node) -> dict[str, Any]:
     if left is not None:
         return outcome(OutcomeKind.UNAVAILABLE, left)
     return outcome(OutcomeKind.OK, "Nothing is left of the job.")
-
-
-@dataclass
-class Facts:
-    """What the final status says beside the outcome."""
-
-    request: Request | None = None
-    container: str | None = None
-    image_id: str | None = None
-    startup_seconds: float | None = None
-    usage: Usage = field(default_factory=Usage)
-    processes_peak: int | None = None
-    counts: Counts | None = None
 
 
 class Conversation:
@@ -130,7 +124,8 @@ class Conversation:
                 OutcomeKind.BUSY, "Another experiment is running on the node, which takes one only."
             )
         except EngineError as error:
-            self._node.untidy.set()
+            # Before the answer: the job's end is what lets the next one come.
+            self._node.fail(error)
             return outcome(OutcomeKind.UNAVAILABLE, str(error))
 
     def _take_turn(self, request: Request, run: Run) -> dict[str, Any]:
@@ -229,6 +224,8 @@ class Conversation:
         if pump.counts.guest is None:
             # Ended from outside: what it had used until then is of interest all the same.
             self._facts.usage = container.usage()
+        if is_machines_fault(evidence):
+            node.fail(EngineError("the sandbox ended without a word"))
         return judge(evidence, node.policy, request.limits)
 
     def _say(self, said: dict[str, Any]) -> None:
@@ -253,7 +250,7 @@ class Conversation:
             "image": request.limits.image if request is not None else None,
             "image_id": facts.image_id,
             "cores": self._node.place.cores if facts.container is not None else None,
-            "measured": _measured(facts, guest or {}),
+            "measured": measured(facts, guest or {}),
             "guest": guest,
             "versions": {
                 "cfiddle_slurm": __version__,
@@ -278,22 +275,3 @@ def _state_if_needed(end: End, guest: dict[str, Any] | None, container: Containe
         return container.state_at_end()
     maybe_oom = guest is not None and guest["outcome"]["kind"] in _MAYBE_OOM
     return container.state() if maybe_oom else None
-
-
-def _measured(facts: Facts, guest: dict[str, Any]) -> dict[str, Any]:
-    counts = facts.counts or Counts()
-    return {
-        "wall_seconds": counts.run_seconds,
-        "startup_seconds": facts.startup_seconds,
-        "cpu_seconds": _number(guest.get("cpu_seconds")),
-        "container_cpu_seconds": facts.usage.cpu_seconds,
-        # cgroup v2 as seen through the engine has no peak; the largest process is the next best.
-        "memory_peak_bytes": facts.usage.memory_peak or _number(guest.get("max_rss_bytes")),
-        "pids_peak": facts.processes_peak,
-        "output_bytes": counts.output_bytes,
-        "result_bytes": counts.result_bytes,
-    }
-
-
-def _number(value: object) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -143,6 +143,20 @@ def judge(evidence: Evidence, policy: Policy, limits: Limits) -> dict[str, Any]:
     return outcome(kind, message)
 
 
+def is_machines_fault(evidence: Evidence) -> bool:
+    """Whether the next run would probably end like this one, whatever it does.
+
+    Only a container that ended by itself without a word: what a signal ended may have been ended by
+    its experiment, or by the kernel for its experiment's sake.
+    """
+    state = evidence.state
+    if evidence.end is not End.STREAM_ENDED:
+        return False
+    if state is None or state.running:
+        return True
+    return (state.exit_code or 0) < 128 and not state.oom_killed
+
+
 def outcome(
     kind: OutcomeKind, message: str, signal: str | None = None, code: int | None = None
 ) -> dict[str, Any]:

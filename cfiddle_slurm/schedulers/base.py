@@ -83,3 +83,9 @@ class Scheduler(Protocol):
 
     def describe_wait(self, state: JobState) -> str:
         """Why a job has not started, in plain English."""
+
+    def avoiding(self, settings: Settings, nodes: Sequence[str]) -> Settings:
+        """Settings that keep a run from nodes which have failed, as far as there are others."""
+
+    def withdrawn(self, node: str) -> str | None:
+        """Why a node takes no jobs, if it is a machine that says so, and no person."""

@@ -3,6 +3,7 @@
 import math
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from cfiddle_slurm.settings import Settings
@@ -19,6 +20,9 @@ export PATH
 exec cfiddle-sandbox run {folder}
 """
 _NAME = re.compile(r"cfiddle-([0-9a-f]{16})")
+# As getopt_long(3) takes them; "--exclusive" is another option, and "--nodefile" chooses, too.
+_EXCLUDES = re.compile(r"(?:--exclude=|-x=?)(.+)")
+_PICKS = re.compile(r"--nodel|--nodef|-w|-F")
 _SPARE_MINUTES = 1
 """Start-up and return happen within Slurm's limit, too: it is the sandbox that should end a run."""
 
@@ -72,6 +76,18 @@ def _common(run_id: str, folder: Path, settings: Settings) -> list[str]:
         if value is not None:
             arguments.append(f"--{name}={value}")
     return [*arguments, *settings.sbatch_options]
+
+
+def excluding(options: Sequence[str], nodes: Sequence[str]) -> tuple[str, ...]:
+    """Options of sbatch with some nodes excluded, beside those that are already.
+
+    Where nodes are chosen by name, that stays.
+    """
+    if not nodes or any(_PICKS.match(word) for word in options):
+        return tuple(options)
+    before = [match[1] for word in options if (match := _EXCLUDES.fullmatch(word))]
+    others = [word for word in options if not _EXCLUDES.fullmatch(word)]
+    return (*others, f"--exclude={','.join([*before[-1:], *nodes])}")
 
 
 def submitted_text(run_id: str, folder: Path, settings: Settings) -> str:

@@ -71,6 +71,14 @@ class LocalScheduler:
         """What is executed."""
         return f"{' '.join(LocalRun.command())}  # input: {folder}\n"
 
+    def avoiding(self, settings: Settings, nodes: Sequence[str]) -> Settings:
+        """There is no other machine."""
+        return settings
+
+    def withdrawn(self, node: str) -> str | None:
+        """This machine is always there."""
+        return None
+
     def describe_wait(self, state: JobState) -> str:
         """Why a job has not started, in plain English."""
         return "its process is being started"

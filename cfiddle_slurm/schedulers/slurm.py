@@ -1,22 +1,30 @@
 """``scheduler="slurm"``: drives Slurm by its commands."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cfiddle_slurm.errors import SchedulerUnavailable
 from cfiddle_slurm.schedulers import slurm_commands
 from cfiddle_slurm.schedulers.base import JobState
-from cfiddle_slurm.schedulers.job_script import submitted_text
+from cfiddle_slurm.schedulers.job_script import excluding, submitted_text
 from cfiddle_slurm.schedulers.slurm_parse import (
     SACCT_FORMAT,
+    SINFO_FORMAT,
     SQUEUE_FORMAT,
     own_words,
+    parse_node_states,
     parse_sacct,
     parse_squeue,
 )
 from cfiddle_slurm.schedulers.submission import Submission
 from cfiddle_slurm.settings import Settings
-from cfiddle_slurm.slurm_states import reason_in_english
+from cfiddle_slurm.slurm_states import (
+    node_is_out,
+    node_takes_jobs,
+    reason_in_english,
+    reason_is_a_machines,
+)
 
 _UNKNOWN_JOB = "Invalid job id"
 
@@ -79,3 +87,33 @@ class SlurmScheduler:
     def describe_wait(self, state: JobState) -> str:
         """Slurm's pending reason in plain English."""
         return reason_in_english(state.reason)
+
+    def avoiding(self, settings: Settings, nodes: Sequence[str]) -> Settings:
+        """As :meth:`Scheduler.avoiding`.
+
+        Where only these nodes take jobs, any of them may be well again: better than to wait for
+        others without end.
+        """
+        if not nodes:
+            return settings
+        known = self._nodes()
+        others = [state for name, (state, _) in known.items() if name not in nodes]
+        if not any(map(node_takes_jobs, others)):
+            return settings
+        there = [name for name in dict.fromkeys(nodes) if name in known]
+        return replace(settings, sbatch_options=excluding(settings.sbatch_options, there))
+
+    def withdrawn(self, node: str) -> str | None:
+        """As :meth:`Scheduler.withdrawn`."""
+        state, reason = self._nodes().get(node, ("", ""))
+        return reason if node_is_out(state) and reason_is_a_machines(reason) else None
+
+    def _nodes(self) -> dict[str, tuple[str, str]]:
+        """State and reason of each node; none where Slurm does not say."""
+        try:
+            answer = slurm_commands.ask(
+                ["sinfo", "--noheader", "--Node", f"--format={SINFO_FORMAT}"]
+            )
+        except SchedulerUnavailable:
+            return {}
+        return parse_node_states(answer.stdout) if answer.status == 0 else {}

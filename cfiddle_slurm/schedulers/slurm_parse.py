@@ -9,6 +9,7 @@ from cfiddle_slurm.schedulers.job_script import run_id_of
 from cfiddle_slurm.slurm_states import no_room, status_of
 
 SQUEUE_FORMAT = "%i|%T|%r|%N|%j"
+SINFO_FORMAT = "%N|%T|%E"
 SACCT_FORMAT = "JobIDRaw,State,NodeList,ExitCode,JobName"
 SQUEUE_SEARCH = "%i|%Z"
 SACCT_SEARCH = "JobIDRaw,WorkDir"
@@ -55,9 +56,16 @@ _LOST = (
 )
 
 
+_HEAD_FULL = ("I/O error writing script/environment to file",)
+_NOT_STARTED = ("prolog failed", "Prolog failure on node")
+_FAILED_NODE = re.compile(r"(?:failed|failure) on node ([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
 class Trouble(enum.Enum):
     """What a submission's failure means."""
 
+    HEAD_FULL = "Slurm could not write it down: there is no job."
+    NOT_STARTED = "A worker could not start it: the job has ended."
     REFUSED = "Slurm said no: there is no job."
     NOT_REACHED = "Slurm was not reached: there is no job."
     NO_ROOM = "Slurm has no room at the moment: there is no job."
@@ -87,6 +95,10 @@ def trouble_of(stderr: str) -> Trouble:
     """
     lines = stderr.split("\n")
     text = "\n".join([line for line in lines if _COMPLAINT.match(line.strip())] or lines)
+    if any(words in text for words in _HEAD_FULL):
+        return Trouble.HEAD_FULL
+    if any(words in text for words in _NOT_STARTED):
+        return Trouble.NOT_STARTED
     if any(words in text for words in _LOST):
         return Trouble.REPLY_LOST
     if any(words in text for words in _NOT_REACHED):
@@ -99,6 +111,12 @@ def trouble_of(stderr: str) -> Trouble:
 def complains(stderr: str) -> bool:
     """Whether Slurm itself says there that something failed, and not only a wrapper around it."""
     return any(_COMPLAINT.match(line.strip()) for line in stderr.split("\n"))
+
+
+def failed_node(stderr: str) -> str | None:
+    """The node on which a job could not be started, from srun's words."""
+    match = _FAILED_NODE.search(stderr)
+    return match[1].rstrip(".") if match else None
 
 
 def own_words(stderr: str) -> str:
@@ -157,3 +175,13 @@ def parse_search(output: str, folder: str) -> list[str]:
 
 def _node(text: str) -> str | None:
     return None if text in ("", "None assigned", "(null)") else text
+
+
+def parse_node_states(output: str) -> dict[str, tuple[str, str]]:
+    """State and reason by node, from sinfo's lines in :data:`SINFO_FORMAT`."""
+    found = {}
+    for line in output.splitlines():
+        fields = line.strip().split("|", 2)
+        if len(fields) == 3:
+            found[fields[0].strip()] = (fields[1].strip(), fields[2].strip())
+    return found

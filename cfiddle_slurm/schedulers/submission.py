@@ -12,6 +12,7 @@ from pathlib import Path
 from cfiddle_slurm import process
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
+    NodeFailed,
     QueueTimeout,
     SchedulerUnavailable,
     SubmissionError,
@@ -32,6 +33,7 @@ from cfiddle_slurm.schedulers.room import Place, room_for
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
     complains,
+    failed_node,
     own_words,
     parse_srun_log,
     parse_submission,
@@ -97,6 +99,7 @@ class Submission:
             SubmissionError: Slurm refused it for good.
             QueueTimeout: Slurm had no room for it for so long.
             SchedulerUnavailable: Slurm does not answer; no job is left that could run.
+            NodeFailed: a worker could not start it; no job is left, either.
             KeyboardInterrupt: after the job was cancelled, if there is one.
         """
         (self._folder / JOB_SCRIPT).write_text(script_text(self._folder))
@@ -241,6 +244,16 @@ class Submission:
                 raise _NotReached(words)
             case Trouble.NO_ROOM:
                 raise _NoRoom(words)
+            case Trouble.HEAD_FULL:
+                raise SchedulerUnavailable(
+                    "Slurm cannot write the job down: the disk of the cluster's head is full.",
+                    hint="Tell whoever runs the cluster; it is not your experiment's fault.",
+                    cause=words,
+                )
+            case Trouble.NOT_STARTED:
+                raise NodeFailed(
+                    f"The worker could not start the job: {words}.", node=failed_node(stderr)
+                )
             case Trouble.REFUSED:
                 # A wrapper may have failed after sbatch had succeeded.
                 if not complains(stderr) and (found := jobs_of(self._run_id, self._folder)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cfiddle_slurm import process
+from tests.machines import full_disk
 from tests.machines.harness import HOME_SIZE, Machines
 from tests.machines.stages import JOBS, NAP, STAGES, Notebook, Staged
 from tests.patience import wait_for
@@ -233,6 +234,29 @@ class ClockOff(Fault):
             scene.machines.on(self._where, "pkill", "-KILL", "-x", "slurmd")
 
 
+class ImageGone(Fault):
+    """A worker loses the sandbox's image (``docker system prune``); somebody brings it back."""
+
+    def inject(self, scene: Scene) -> None:
+        scene.machines.on("w1", "docker", "image", "rm", "--force", "cfiddle-sandbox:latest")
+
+    def mend(self, scene: Scene) -> None:
+        scene.machines.check("images", "push")
+
+
+class StateFull(Fault):
+    """The disk on which the controller keeps its state has no room left."""
+
+    groups = (("staged",), ("running",))
+    _PLACE = "/var/lib/slurm"
+
+    def inject(self, scene: Scene) -> None:
+        scene.inside("head", "controller", full_disk.FILL.format(place=self._PLACE))
+
+    def mend(self, scene: Scene) -> None:
+        scene.inside("head", "controller", full_disk.EMPTY.format(place=self._PLACE))
+
+
 class ReplyLost(Fault):
     """sbatch submits, and its answer does not come back."""
 
@@ -283,4 +307,6 @@ FAULTS: tuple[Fault, ...] = (
     ReplyLost("sbatch's answer lost", f"echo '{_LOST}' >&2; exit 1"),
     ReplyLost("sbatch hangs", "exec sleep 600"),
     CutOff("worker cut off"),
+    ImageGone("sandbox image gone"),
+    StateFull("state's disk full"),
 )

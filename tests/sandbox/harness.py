@@ -116,6 +116,11 @@ class Sandboxd:
         self.process.send_signal(number)
         return self.process.wait(20)
 
+    def word(self) -> str:
+        """What it says of itself: ``ready``, or a cause; nothing where it says nothing."""
+        file = self.socket.with_name("state")
+        return file.read_text().strip() if file.exists() else ""
+
     def containers(self) -> list[str]:
         """Ids of the containers it has, or left behind."""
         engine = Engine(EngineAddress(instance=self.instance))

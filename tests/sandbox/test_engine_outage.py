@@ -2,12 +2,14 @@
 
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from cfiddle_slurm.sandbox.node import LOOK_SECONDS
 from tests.patience import wait_until
-from tests.sandbox.harness import Experiments, Sandboxd
+from tests.sandbox.harness import POLICY, Experiments, Sandboxd
 
 pytestmark = pytest.mark.docker
 
@@ -98,7 +100,7 @@ def test_an_engine_that_is_away_and_comes_back(
     bundle = experiments.bundle("loop", 5)
     with Sandboxd(tmp_path / "own", engine=f"unix://{door.path}") as daemon:
         daemon.start()
-        assert daemon.ask("ping").returncode == 1
+        assert daemon.ask("ping").returncode == 3
         assert daemon.run(bundle).kind() == "unavailable"
         door.open()
         assert daemon.ask("ping").returncode == 0
@@ -112,3 +114,48 @@ def test_an_engine_that_is_away_and_comes_back(
         assert daemon.run(bundle).kind() == "ok"
         assert daemon.stop() == 0
         assert "Traceback" not in daemon.log.read_text()
+
+
+def test_it_says_whether_it_could_take_a_run(
+    tmp_path: Path, experiments: Experiments, door: EngineDoor
+) -> None:
+    bundle = experiments.bundle("loop", 5)
+    door.open()
+    with Sandboxd(tmp_path / "own", engine=f"unix://{door.path}") as daemon:
+        daemon.start()
+        assert daemon.word() == "ready"
+        door.shut()
+        assert daemon.run(bundle).kind() == "unavailable"
+        assert daemon.word() == "Docker does not answer", "before the job has its answer"
+        door.open()
+        assert wait_until(lambda: daemon.word() == "ready", 12), "it comes back by itself"
+        assert daemon.containers() == [], "the trial of a sandbox leaves nothing"
+        door.shut()
+        assert wait_until(lambda: daemon.word() == "Docker does not answer", 12), "without a run"
+        door.open()
+        assert wait_until(lambda: daemon.word() == "ready", 12)
+        assert daemon.run(bundle).kind() == "ok"
+        assert daemon.stop() == 0
+        assert daemon.word() == "", "who has stopped says nothing"
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (POLICY.replace("latest", "gone"), "the sandbox image is missing"),
+        (POLICY + 'free_bytes = "1000TiB"', "Docker's disk is full"),
+        (POLICY + 'runtime = "nonsense"', "ready"),
+    ],
+)
+def test_what_is_wrong_with_the_machine(
+    tmp_path: Path, experiments: Experiments, policy: str, words: str
+) -> None:
+    with Sandboxd(tmp_path / "own", policy=policy) as daemon:
+        daemon.start()
+        assert daemon.word().startswith(words)
+        if words == "ready":  # only a run finds it out; then each look tries a sandbox
+            assert daemon.run(experiments.bundle("loop", 5)).kind() == "unavailable"
+            assert daemon.word().startswith("Docker cannot create the sandbox")
+            time.sleep(2 * LOOK_SECONDS)
+            assert daemon.word().startswith("Docker cannot create the sandbox")
+        assert daemon.stop() == 0

@@ -138,7 +138,7 @@ def test_a_stop_ends_runs_and_removes_the_socket(
     outcome = job.report(5)["outcome"]
     assert (outcome["kind"], "stopped" in outcome["message"]) == ("cancelled", True)
     assert own_sandboxd.ask("ping").returncode == 1
-    assert own_sandboxd.ask("release", "1").returncode == 0
+    assert own_sandboxd.ask("release", "1").returncode == 1
     assert own_sandboxd.run(experiments.bundle("loop", 5)).kind() == "unavailable"
 
 

@@ -20,6 +20,10 @@ class FakeScheduler:
         calls: what was asked of it, in order.
         folders: the job directories that were submitted.
         news: what it says when it is asked for states, the last of it again and again.
+        submitted: the settings of the latest submission.
+        avoided: the nodes that the latest attempt was to avoid.
+        elsewhere: the settings for that, if there are others for it.
+        reasons: why nodes have taken themselves out of service.
     """
 
     name = "fake"
@@ -28,10 +32,15 @@ class FakeScheduler:
         self.job = job
         self.calls: list[str] = []
         self.folders: list[Path] = []
+        self.avoided: list[str] = []
+        self.submitted = Settings()
+        self.elsewhere: Settings | None = None
+        self.reasons: dict[str, str] = {}
         self.news: list[JobStatus | BaseException | None] = [JobStatus.RUNNING]
 
     def submit(self, run_id: str, folder: Path, settings: Settings) -> str:
         self.calls.append("submit")
+        self.submitted = settings
         self.folders.append(folder)
         self.job(folder)
         return JOB
@@ -51,3 +60,10 @@ class FakeScheduler:
 
     def describe_wait(self, state: JobState) -> str:
         return f"it is {state.raw.lower()} for {state.reason or 'no reason'}"
+
+    def avoiding(self, settings: Settings, nodes: Sequence[str]) -> Settings:
+        self.avoided = list(nodes)
+        return self.elsewhere if nodes and self.elsewhere is not None else settings
+
+    def withdrawn(self, node: str) -> str | None:
+        return self.reasons.get(node)

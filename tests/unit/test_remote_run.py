@@ -183,6 +183,30 @@ def test_a_run_that_was_withdrawn_is_tried_again_and_not_withdrawn_twice(site: S
     assert [BEATS in owner for owner in owners] == [True, False]
 
 
+def test_another_attempt_avoids_the_node_that_failed(site: Site) -> None:
+    kinds = iter(["unavailable", "ok"])
+    site.scheduler.job = lambda folder: finish(folder, kind=next(kinds))
+    site.execute(retries=1)
+    assert site.scheduler.avoided == ["worker1"]
+
+
+def test_where_slurm_has_no_other_node_the_same_one_is_tried(site: Site) -> None:
+    tried: list[str] = []
+
+    def job(folder: Path) -> None:
+        tried.append(site.scheduler.submitted.sbatch_options[0])
+        if tried[-1] == "--exclude=worker1":
+            raise errors.SubmissionError("Slurm refused the job: no such configuration.")
+        finish(folder, kind="unavailable" if len(tried) == 1 else "ok")
+
+    site.scheduler.job = job
+    site.scheduler.elsewhere = Settings(
+        jobs_directory=site.jobs, result_grace=0.1, sbatch_options=("--exclude=worker1",)
+    )
+    assert site.execute(retries=1, sbatch_options=("--comment=mine",)).error is None
+    assert tried == ["--comment=mine", "--exclude=worker1", "--comment=mine"]
+
+
 @pytest.mark.parametrize("kind", ["signal", "exited", "memory", "wall_time", "guest_error"])
 def test_a_run_that_failed_by_itself_is_not_tried_again(site: Site, kind: str) -> None:
     site.scheduler.job = lambda folder: finish(folder, kind=kind)

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from cfiddle_slurm.schedulers.base import JobState, JobStatus, advance
 from cfiddle_slurm.slurm_states import (
     node_has_job,
+    node_is_out,
     node_is_withdrawn,
     node_takes_jobs,
     reason_in_english,
+    reason_is_a_machines,
     status_of,
 )
 
@@ -124,3 +126,31 @@ def test_nodes_that_can_be_resumed(state: str, withdrawn: bool) -> None:
 @given(st.text(alphabet=st.characters(exclude_characters="+")))
 def test_a_node_with_a_flag_that_is_not_known_takes_no_jobs(flag: str) -> None:
     assert not node_takes_jobs(f"idle+x{flag}")
+
+
+@pytest.mark.parametrize(
+    ("reason", "machines"),
+    [
+        ("cfiddle: the sandbox image is missing", True),
+        ("Prolog error", True),
+        ("SlurmdSpoolDir is full", True),
+        ("Kill task failed (JobId=7 StepId=7.0)", True),
+        ("Low RealMemory (reported:100 < 99.00% of configured:200)", True),
+        ("batch job complete failure", True),
+        ("Not responding", True),
+        ("", False),
+        ("fan broken", False),
+        ("cfiddle is slow", False),
+        ("Prolog error again: I look at it", False),
+        ("Low battery", False),
+    ],
+)
+def test_reasons_of_machines_and_of_people(reason: str, machines: bool) -> None:
+    assert reason_is_a_machines(reason) is machines
+
+
+@pytest.mark.parametrize(
+    ("state", "out"), [("drained", True), ("down*", True), ("idle", False), ("idle*", False)]
+)
+def test_nodes_that_are_out_in_sinfos_words(state: str, out: bool) -> None:
+    assert node_is_out(state) is out

@@ -78,6 +78,7 @@ class Stage:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path, self.clock, self.told = path, clock, Told()
+        self.reasons: dict[str, str] = {}
 
     def write(self, name: str, content: str = "{}") -> None:
         (self.path / name).write_text(content)
@@ -88,6 +89,7 @@ class Stage:
     def wait(self, **options: object) -> dict[str, object]:
         settings = Settings(**options)  # type: ignore[arg-type]
         scheduler = FakeScheduler()
+        scheduler.reasons = self.reasons
         return Wait(JobDirectory(self.path), settings, scheduler, self.told, JOB).for_report()
 
 
@@ -348,3 +350,27 @@ def test_any_bytes_in_any_pieces_are_shown_once(pieces: list[bytes]) -> None:
 def test_a_flood_is_shown_a_bounded_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "_OUTPUT_CHUNK", 4)
     assert shown([b"0123456789"]) == ["0123", "456789"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "started", "error"),
+    [
+        ("Prolog error", False, errors.NodeFailed),
+        ("cfiddle: Docker\x1b does not answer", False, errors.NodeFailed),
+        ("", False, errors.Cancelled),  # the student's own scancel, or the administrator's
+        ("Prolog error", True, errors.Cancelled),
+    ],
+)
+def test_a_job_that_its_worker_could_not_start_was_not_cancelled_by_anybody(
+    stage: Stage, reason: str, started: bool, error: type[errors.CFiddleSlurmError]
+) -> None:
+    stage.told.say(JobStatus.CANCELLED)
+    if started:
+        stage.write(STARTED)
+    if reason:
+        stage.reasons["worker1"] = reason
+    with pytest.raises(error) as caught:
+        stage.wait()
+    assert caught.value.node == "worker1"
+    assert caught.value.transient is (error is errors.NodeFailed)
+    assert "\x1b" not in str(caught.value)

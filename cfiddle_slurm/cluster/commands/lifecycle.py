@@ -32,7 +32,7 @@ from cfiddle_slurm.cluster import (
 from cfiddle_slurm.cluster.commands import building, watching
 from cfiddle_slurm.cluster.commands.common import Cluster, console, pass_cluster, say, tell
 from cfiddle_slurm.cluster.fleet import Incomplete
-from cfiddle_slurm.printable import printable
+from cfiddle_slurm.printable import one_line, printable
 
 _COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}
 _seconds = click.option("--timeout", default=180.0, show_default=True,
@@ -199,10 +199,11 @@ def _try(cluster: Cluster, lost: frozenset[str] = frozenset()) -> bool:
         lost: addresses of workers that are known to be dead; Slurm may not have noticed yet.
     """
     head = cluster.head
-    members = swarm.workers(head)
+    nodes, members = slurm.nodes(head), swarm.workers(head)
     dead = {m.hostname for m in members if not m.ready or m.address in lost}
-    usable = [n.name for n in slurm.nodes(head) if n.usable and n.name not in dead]
-    absent = {m.hostname for m in members} - set(usable)
+    usable = [node.name for node in nodes if node.usable and node.name not in dead]
+    kept_out = {node.name: node.reason for node in nodes if node.kept_out}
+    absent = {m.hostname for m in members} - {*usable, *kept_out}
     user, *others = accounts.TEST_ACCOUNTS
     trials = trial.on_workers(head, usable, user) + trial.of_users_at_once(head, others)
     table = Table("worker", "user", "value", "seconds", "from the median", "perf events")
@@ -214,6 +215,8 @@ def _try(cluster: Cluster, lost: frozenset[str] = frozenset()) -> bool:
         table.add_row(one.worker, one.user, str(one.value), f"{one.seconds:.4f}", off, one.perf,
                       style=None if one.right and one.alike else "yellow")  # fmt: skip
     console.print(table)
+    for name, reason in kept_out.items():
+        say(f"{name} stays out of service until `worker resume`: {one_line(reason)}")
     for name in sorted(absent):
         console.print(f"[red]{name} takes no jobs[/red] (`status` says why).")
     return all(one.right for one in trials) and not absent and bool(usable)

@@ -209,6 +209,15 @@ def left(steps: Recorder) -> int:
     return steps.calls.count("workers.leave")
 
 
+def test_what_a_person_took_out_of_service_is_nothing_to_wait_for(steps: Recorder) -> None:
+    steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "bad fan")])
+    lifecycle.enable(HEAD, THREE)
+    assert steps.arguments["slurm.wait_until_usable"][1] == []
+    steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "cfiddle: no image")])
+    lifecycle.enable(HEAD, THREE)
+    assert steps.arguments["slurm.wait_until_usable"][1] == ["one"]
+
+
 def test_down_keeps_the_data_unless_told_otherwise(steps: Recorder) -> None:
     lifecycle.down(THREE, purge=False, say=nobody)
     assert in_order(steps, "slurm.queue", "stack.remove", "workers.leave", "swarm.leave")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cfiddle_slurm.cluster import overview, slurm, stack, swarm, swarm_state
+from cfiddle_slurm.cluster import disks, overview, slurm, stack, swarm, swarm_state, troubles
 from cfiddle_slurm.cluster.machines import MachineError
 from cfiddle_slurm.cluster.slurm import Job, Node
 from cfiddle_slurm.cluster.stack import NotHealthy, Service
@@ -17,12 +17,16 @@ from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
 
 GOOD: dict[str, Any] = {
     "services": [{"name": "user", "healthy": 1, "wanted": 1, "ok": True}],
-    "machines": [{"name": "m1", "roles": ["worker"], "ready": True, "sandboxes": 2,
-                  "disk": " 41%  9000M", "clock_off": 0.4}],
+    "machines": [{"name": "w1", "roles": ["worker"], "ready": True, "sandboxes": 2,
+                  "disks": [{"what": "docker", "size": 20 << 30, "free": 9 << 30,
+                             "inodes": 0, "inodes_free": 0, "low": False}], "clock_off": 0.4}],
     "workers": [{"name": "w1", "state": "idle", "features": "fast", "reason": "", "usable": True}],
     "queue": [{"job_id": "7", "name": "cfiddle-x", "user": "ann", "state": "RUNNING",
                "seconds": 7, "node": "w1", "reason": "None"}],
-    "trouble": None,
+    "backlog": 7,
+    "partition": "UP",
+    "unanswered": None,
+    "trouble": [],
 }  # fmt: skip
 
 
@@ -37,17 +41,52 @@ def test_all_is_well() -> None:
     assert overview.healthy(but(lambda facts: facts["queue"].clear()))
 
 
+FULL = {"what": "state", "size": 1 << 40, "free": 1 << 20, "inodes": 0, "inodes_free": 0,
+        "low": True}  # fmt: skip
+OUT = {"usable": False, "state": "idle+drain"}
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "words"),
     [
-        lambda facts: facts["services"][0].update(ok=False),
-        lambda facts: facts["machines"][0].update(ready=False),
-        lambda facts: facts["workers"][0].update(usable=False),
-        lambda facts: facts.update(trouble="The service controller has no healthy container."),
+        (lambda facts: facts["services"][0].update(ok=False, healthy=0), "The service user"),
+        (lambda facts: facts["machines"][0].update(ready=False), "w1: the swarm hears nothing"),
+        (lambda facts: facts["machines"][0].update(trouble="no way"), "w1: no way"),
+        (lambda facts: facts["machines"][0].update(clock_off=600.0), "w1: its clock is 600 s off"),
+        (
+            lambda facts: facts["machines"][0]["disks"].append(FULL),
+            "w1: the disk of the volume cfiddle_state (service controller) is full, 1.0 MiB of",
+        ),
+        (
+            lambda facts: facts["workers"][0].update(
+                OUT, reason="cfiddle: the sandbox image is missing (No such image)"
+            ),
+            "w1: the sandbox image is missing (No such image): run `cfiddle-cluster images push`.",
+        ),
+        (lambda facts: facts["workers"][0].update(OUT, reason="Prolog error"), "Prolog error: it"),
+        (
+            lambda facts: facts["workers"][0].update(OUT, reason="fan \x1b]0;broken"),
+            "w1: out of service (fan \\x1b]0;broken); `cfiddle-cluster worker resume w1` ends",
+        ),
+        (
+            lambda facts: facts["workers"][0].update(OUT, state="down+not_responding"),
+            "w1: does not answer Slurm",
+        ),
+        (lambda facts: facts["workers"].clear(), "w1: a worker that Slurm does not know"),
+        (lambda facts: facts["workers"][0].update(name="w9"), "w9: Slurm has a worker of this"),
+        (lambda facts: facts["machines"][0].update(roles=[]), "There is no worker"),
+        (lambda facts: facts.update(partition="DOWN"), "No job starts: Slurm's partition is DOWN"),
+        (lambda facts: facts.update(backlog=5000), "Accounting is 5000 messages behind"),
+        (lambda facts: facts.update(unanswered="no controller", workers=[]), "no controller"),
     ],
 )
-def test_one_thing_amiss_is_not_well(change: Callable[[dict[str, Any]], object]) -> None:
-    assert not overview.healthy(but(change))
+def test_each_trouble_is_a_sentence(change: Callable[[dict[str, Any]], object], words: str) -> None:
+    facts = but(change)
+    assert not overview.healthy(facts)
+    found = troubles.of(facts)
+    assert any(words in sentence for sentence in found), found
+    assert all(sentence.isprintable() for sentence in found)
+    assert " ".join(words.split()[:3]) in " ".join(shown(facts).split())
 
 
 def shown(facts: dict[str, Any]) -> str:
@@ -59,17 +98,17 @@ def shown(facts: dict[str, Any]) -> str:
 
 def test_all_that_there_is_is_shown() -> None:
     text = shown(GOOD)
-    for word in ("user", "m1", "worker", "41% 9000M", "w1", "idle", "fast", "ann", "running",
-                 "0:00:07", "Queue: 1 jobs"):  # fmt: skip
+    for word in ("user", "worker", "docker: 9.0 GiB of 20.0 GiB", "w1", "idle", "fast", "ann",
+                 "running", "0:00:07", "Queue: 1 jobs"):  # fmt: skip
         assert word in text
 
 
 def test_what_is_not_known_is_shown_as_that() -> None:
-    facts = but(lambda facts: facts["machines"][0].update(sandboxes=None, disk=None))
+    facts = but(lambda facts: facts["machines"][0].update(sandboxes=None, disks=[]))
     assert "?" in shown(facts)
-    facts["machines"][0]["trouble"] = "m1 cannot be reached"
-    assert "m1 cannot be reached" in shown(facts)
-    facts["trouble"] = "no controller"
+    facts["machines"][0]["trouble"] = "w1 cannot be reached"
+    assert "w1 cannot be reached" in shown(facts)
+    facts["unanswered"] = "no controller"
     assert shown(facts).splitlines()[-1] == "no controller"
 
 
@@ -106,6 +145,8 @@ def cluster(docker: Program, ssh: Program, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(stack, "services", lambda head: [Service("user", 1, 1)])
     monkeypatch.setattr(slurm, "nodes", lambda head: [node])
     monkeypatch.setattr(slurm, "queue", lambda head: [job])
+    monkeypatch.setattr(slurm, "diagnosis", lambda head: slurm.Diagnosis(3, "UP"))
+    docker.answers("info *", "echo /")
     docker.answers("*ps --quiet *", "echo a; echo b")
     ssh.answers("*", BEHAVE_LIKE_SSH)
     return ssh
@@ -118,7 +159,9 @@ def test_facts_are_gathered_as_plain_data() -> None:
     assert facts["services"] == GOOD["services"]
     head, worker, lost = facts["machines"]
     assert (head["roles"], head["sandboxes"]) == (["head", "user"], 2)
-    assert "%" in worker["disk"]
+    assert [disk["what"] for disk in worker["disks"]] == ["docker"]
+    assert worker["disks"][0]["size"] > worker["disks"][0]["free"] > 0
+    assert (facts["backlog"], facts["partition"]) == (3, "UP")
     assert worker["clock_off"] == 0.0
     assert (lost["ready"], lost["sandboxes"]) == (False, None)
     assert "not known how to reach w2" in lost["trouble"]
@@ -131,7 +174,7 @@ def test_a_machine_out_of_reach_does_not_hide_the_others(cluster: Program) -> No
     cluster.answers("*", "echo 'No route to host' >&2; exit 255")
     head, worker, _ = overview.gather(HEAD, "root")["machines"]
     assert "it does not answer" in worker["trouble"]
-    assert head["disk"]
+    assert head["disks"]
 
 
 @pytest.mark.usefixtures("cluster")
@@ -141,7 +184,7 @@ def test_without_a_controller_the_rest_is_shown(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(slurm, "nodes", fail)
     facts = overview.gather(HEAD, "root")
-    assert facts["trouble"] == "Slurm does not answer"
+    assert facts["trouble"][-1] == "Slurm does not answer"
     assert len(facts["machines"]) == 3
     assert not overview.healthy(facts)
 
@@ -159,3 +202,34 @@ def test_a_swarm_that_does_not_start_is_shown_with_its_reason(docker: Program) -
     docker.answers("info *", "echo 'error|false|x509: certificate has expired or is not yet valid'")
     with pytest.raises(MachineError, match=r"certificates of the swarm .* have expired: `up` ren"):
         overview.gather(HEAD, "root")
+
+
+def test_disks_are_read_from_what_df_prints() -> None:
+    text = "docker 1000 50 100 4\nstate 2000 300 - -\nhome\nnonsense 1 2 3 4\ndatabase df: no 1 2\n"
+    docker, state = disks.parse(text)
+    assert (docker.size, docker.free, docker.inodes_free) == (1000, 50, 4)
+    assert (state.what, state.free, state.inodes) == ("state", 300, 0)
+    assert docker.low and not state.low
+
+
+@pytest.mark.parametrize(
+    ("size", "free", "inodes", "inodes_free", "low"),
+    [
+        (10 << 40, 2 << 30, 0, 0, False),
+        (10 << 40, 1 << 29, 0, 0, True),
+        (1 << 30, 100 << 20, 0, 0, False),  # a small one may be all but full
+        (1 << 30, 10 << 20, 0, 0, True),
+        (10 << 40, 2 << 30, 10**9, 500, True),
+        (10 << 40, 2 << 30, 10**9, 50_000, False),
+    ],
+)
+def test_a_disk_is_low(size: int, free: int, inodes: int, inodes_free: int, low: bool) -> None:
+    assert disks.Disk("docker", size, free, inodes, inodes_free).low is low
+
+
+def test_what_lies_on_the_same_disk_is_named_together() -> None:
+    rows = disks.as_facts(
+        [disks.Disk(what, 2 << 30, 1 << 30, 5, 5) for what in ("docker", "state")]
+        + [disks.Disk("home", 3 << 40, 2 << 40, 0, 0)]
+    )
+    assert disks.in_words(rows) == "docker, state: 1.0 GiB of 2.0 GiB; home: 2.0 TiB of 3.0 TiB"

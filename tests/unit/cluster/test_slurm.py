@@ -123,10 +123,10 @@ def test_slurms_times_are_numbers(text: str, seconds: int) -> None:
 
 
 def test_a_node_is_drained_and_resumed(controller: Program) -> None:
-    controller.answers("exec c0ffee scontrol *")
+    controller.answers("exec c0ffee s*")
     slurm.drain(HEAD, "w1", "a fan; $(id)")
-    assert "Reason=a fan; $(id)" in controller.calls[-1]  # one argument, and no shell's
-    assert {"NodeName=w1", "State=DRAIN"} <= {*controller.calls[-1]}
+    assert controller.calls[-1][-2:] == ["w1", "a fan; $(id)"]  # arguments, and no shell's text
+    assert "node_state" in controller.calls[-1][-4], "it is waited for until that is written down"
     slurm.resume(HEAD, "w1")
     assert {"NodeName=w1", "State=RESUME"} <= {*controller.calls[-1]}
     slurm.delete(HEAD, "w1")
@@ -235,3 +235,19 @@ def test_a_forgotten_user_has_no_jobs_left(controller: Program) -> None:
     assert asked(controller) == [
         "scancel --user=ann", "sacctmgr --immediate remove user Name=ann",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", ["cfiddle: no image", "Prolog error"])
+def test_a_person_gives_no_reason_that_a_machine_would_take_back(
+    controller: Program, reason: str
+) -> None:
+    with pytest.raises(MachineError, match="give another one"):
+        slurm.drain(HEAD, "w1", reason)
+    assert controller.calls == []
+
+
+def test_how_slurm_itself_is(controller: Program) -> None:
+    text = "DBD Agent queue size: 42\nPartitionName=cfiddle AllowGroups=ALL State=UP TotalCPUs=4"
+    controller.answers("exec c0ffee sh -c *", f"echo '{text}'")
+    assert slurm.diagnosis(HEAD) == slurm.Diagnosis(42, "UP")
+    assert slurm.parse_diagnosis("") == slurm.Diagnosis(None, "unknown")

@@ -308,7 +308,7 @@ def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
     assert "usage" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("kind", "status"), [("ok", 0), ("unavailable", 1)])
+@pytest.mark.parametrize(("kind", "status"), [("ok", 0), ("unavailable", 3)])
 def test_ping(fake: Fake, kind: str, status: int, capsys: pytest.CaptureFixture[str]) -> None:
     def script(incoming: Any, out: Any) -> None:
         frame = read_frame(incoming)
@@ -321,7 +321,9 @@ def test_ping(fake: Fake, kind: str, status: int, capsys: pytest.CaptureFixture[
     assert "so it is" in (said.out if status == 0 else said.err)
 
 
-def test_release_never_fails(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_release_tells_whether_it_was_answered(
+    fake: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
     def script(incoming: Any, out: Any) -> None:
         frame = read_frame(incoming)
         assert frame is not None and frame[0] == RELEASE
@@ -332,7 +334,7 @@ def test_release_never_fails(fake: Fake, capsys: pytest.CaptureFixture[str]) -> 
     assert client.release("5") == 0
     assert capsys.readouterr().err == ""
     fake.close()
-    assert client.release("5") == 0
+    assert client.release("5") == 1
     assert "not released" in capsys.readouterr().err
 
 

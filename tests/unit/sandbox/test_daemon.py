@@ -32,6 +32,7 @@ from cfiddle_slurm.sandbox.protocol import (
     parse_json,
     read_frame,
 )
+from cfiddle_slurm.sandbox.readiness import Readiness
 from cfiddle_slurm.sandbox.registry import Registry
 from cfiddle_slurm.sandbox.verdict import (
     MAX_GUEST_STATUS,
@@ -77,7 +78,7 @@ class FakeContainer:
         return Usage(1234, None, 1)
 
     def state(self) -> State:
-        return State("sha256:0", False, 0)
+        return State("sha256:0", False, 0, running=True)
 
     def remove(self) -> None:
         self.socket.close()
@@ -126,8 +127,10 @@ class Place:
         self.jobs = folder / "jobs"
         self.jobs.mkdir(mode=0o755)
         policy = Policy(busy_wait_seconds=0.3, progress_seconds=2, bundle_bytes=1000)
+        self.state = folder / "state"
         self.node = Node(
-            policy, Registry(self.jobs, ME), EngineAddress(), NodePlace("0", "{}"), ME, self.engine  # type: ignore[arg-type]
+            policy, Registry(self.jobs, ME), EngineAddress(), NodePlace("0", "{}"), ME, self.engine,  # type: ignore[arg-type]
+            Readiness(self.state),
         )  # fmt: skip
         self.path = folder / "d.sock"
         folder.chmod(0o755)
@@ -135,6 +138,9 @@ class Place:
         self.server = Server(self.node, self.listener)
         self._thread = threading.Thread(target=self.server.serve, daemon=True)
         self._thread.start()
+
+    def word(self) -> str:
+        return self.state.read_text().strip()
 
     def stop(self) -> None:
         self.server.stop()
@@ -218,7 +224,12 @@ def test_an_engine_in_trouble(place: Place, trouble: str) -> None:
     assert place.kind(hello(), BUNDLE) == "unavailable"
     assert place.engine.there == []
     assert place.node.untidy.is_set()
+    assert place.word() == f"The engine cannot {trouble}.", "said before the run's own answer"
+    place.node.look()
+    assert place.word() != "ready", "a sandbox is tried, and fails again"
     place.engine.trouble = ""
+    place.node.look()
+    assert place.word() == "ready" and place.engine.there == []
     assert place.kind(hello(), BUNDLE) == "ok"
 
 
@@ -349,8 +360,9 @@ def test_the_cpu_time_is_that_of_the_cores_here(tmp_path: Path) -> None:
     mine = sorted(os.sched_getaffinity(0))
     policy.write_text(f'cores = "{",".join(map(str, mine))}"\nwall_seconds = 10')
     options = argparse.Namespace(
-        policy=policy, seccomp=SECCOMP, jobs=tmp_path, owner=0, engine="unix:///none", instance="1"
-    )
+        policy=policy, seccomp=SECCOMP, jobs=tmp_path, owner=0, engine="unix:///none", instance="1",
+        socket=tmp_path / "socket",
+    )  # fmt: skip
     assert make_node(options).policy.cpu_seconds == 10 * len(mine)
 
 

@@ -13,6 +13,7 @@ from cfiddle_slurm.sandbox.verdict import (
     Evidence,
     State,
     Usage,
+    is_machines_fault,
     judge,
     parse_guest_status,
 )
@@ -137,3 +138,20 @@ def test_a_guest_that_lies_about_its_form(payload: bytes) -> None:
 
 def test_a_good_guest_status() -> None:
     assert parse_guest_status(json.dumps(guest("ok")).encode())["outcome"]["kind"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "machines"),
+    [
+        (End.STREAM_ENDED, None, True),
+        (End.STREAM_ENDED, State(running=True), True),
+        (End.STREAM_ENDED, State(exit_code=1), True),  # setpriv or the guest could not start
+        (End.STREAM_ENDED, State(exit_code=137), False),  # the experiment may have done that
+        (End.STREAM_ENDED, State(exit_code=1, oom_killed=True), False),
+        (End.BAD_GUEST, None, False),
+        (End.CALLER_SILENT, None, False),
+        (DONE, None, False),
+    ],
+)
+def test_whose_fault_an_end_is(end: End, state: State | None, machines: bool) -> None:
+    assert is_machines_fault(Evidence(end, None, Usage(), state)) is machines

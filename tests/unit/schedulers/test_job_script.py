@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm.schedulers.job_script import (
+    excluding,
     sbatch_arguments,
     script_text,
     srun_arguments,
@@ -67,3 +68,23 @@ def test_any_path_is_one_argument(name: str) -> None:
     assert f"--chdir={folder}" in arguments
     command = submitted_text(RUN_ID, folder, Settings()).removesuffix(script_text(folder))
     assert shlex.split(command.removeprefix("# ")) == arguments
+
+
+@pytest.mark.parametrize(
+    ("options", "nodes", "excluded"),
+    [
+        ((), ["w1"], ("--exclude=w1",)),
+        ((), [], ()),
+        (("--exclusive", "-x", "--reservation=a"), ["w1", "w2"],
+         ("--exclusive", "-x", "--reservation=a", "--exclude=w1,w2")),
+        (("--exclude=w3", "--nice"), ["w1"], ("--nice", "--exclude=w3,w1")),
+        (("-xw3",), ["w1"], ("--exclude=w3,w1",)),
+        # Who chose nodes by name gets these.
+        (("--nodelist=w1",), ["w1"], ("--nodelist=w1",)),
+        (("-ww1",), ["w1"], ("-ww1",)),
+    ],
+)  # fmt: skip
+def test_nodes_that_failed_are_excluded(
+    options: tuple[str, ...], nodes: list[str], excluded: tuple[str, ...]
+) -> None:
+    assert excluding(options, nodes) == excluded

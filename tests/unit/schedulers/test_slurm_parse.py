@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from cfiddle_slurm.schedulers.base import JobStatus
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
+    failed_node,
     own_words,
+    parse_node_states,
     parse_sacct,
     parse_search,
     parse_squeue,
@@ -60,6 +62,12 @@ sbatch: error: _establish_config_source: failed to fetch config
 sbatch: fatal: Could not establish a configuration source
 """
 LOST = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n"
+FULL = "sbatch: error: Batch job submission failed: I/O error writing script/environment to file\n"
+PROLOG = """\
+srun: error: Task launch for StepId=204.0 failed on node w1: Job prolog failed
+srun: error: Application launch failed: Job prolog failed
+srun: error: Prolog failure on node w1
+"""
 PLUGIN = """\
 sbatch: error: Only jobs of cfiddle_slurm are accepted here.
 sbatch: error: Batch job submission failed: Unspecified error
@@ -85,6 +93,8 @@ MAX_JOBS = "sbatch: error: Batch job submission failed: Resource temporarily una
         (NO_NAME, Trouble.NOT_REACHED),
         (NO_SOURCE, Trouble.NOT_REACHED),
         (LOST, Trouble.REPLY_LOST),
+        (FULL, Trouble.HEAD_FULL),
+        (PROLOG, Trouble.NOT_STARTED),
         ("", Trouble.REFUSED),
         (f"munge and authentication are our pride\n{PARTITION}", Trouble.REFUSED),
         (f"{PARTITION}Connection reset by the banner\n", Trouble.REFUSED),
@@ -161,3 +171,13 @@ def test_any_text_can_be_parsed(text: str) -> None:
     assert own_words(text)
     for found in (parse_squeue(text), parse_sacct(text)):
         assert all(found)
+
+
+def test_the_node_that_could_not_start_a_job() -> None:
+    assert failed_node(PROLOG) == "w1"
+    assert failed_node(FULL) is None
+
+
+def test_sinfo() -> None:
+    found = parse_node_states("w1|drained|Prolog error|x\nw2|idle|none\nw1|idle\n\n")
+    assert found == {"w1": ("drained", "Prolog error|x"), "w2": ("idle", "none")}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.errors import QueueTimeout, SchedulerUnavailable, SubmissionError
+from cfiddle_slurm.errors import NodeFailed, QueueTimeout, SchedulerUnavailable, SubmissionError
 from cfiddle_slurm.schedulers import room, slurm_commands, submission
+from cfiddle_slurm.schedulers.slurm import SlurmScheduler
 from cfiddle_slurm.schedulers.submission import Submission
 from cfiddle_slurm.settings import Settings
 
@@ -356,3 +357,56 @@ def test_of_many_threads_one_asks_at_a_time_and_all_come_in(
     at_once = [int(line) for line in (tmp_path / "at-once").read_text().split()]
     assert all(count == 1 for count in at_once[-6:])
     assert len(calls.read_text().splitlines()) < 60
+
+
+def test_a_head_whose_disk_is_full_is_not_the_scripts_fault(
+    commands: Commands, folder: Path
+) -> None:
+    words = (
+        "sbatch: error: Batch job submission failed: I/O error writing script/environment to file"
+    )
+    commands("sbatch", f"echo '{words}' >&2; exit 1")
+    with pytest.raises(SchedulerUnavailable, match="disk of the cluster's head is full") as caught:
+        submit(folder)
+    assert caught.value.transient and "whoever runs the cluster" in str(caught.value)
+
+
+def test_a_worker_that_could_not_start_an_srun_is_named(commands: Commands, folder: Path) -> None:
+    words = "srun: error: Task launch for StepId=7.0 failed on node w1: Job prolog failed"
+    commands("srun", f"echo '{words}' >&2; exit 1")
+    with pytest.raises(NodeFailed) as caught:
+        submit(folder, "srun")
+    assert caught.value.node == "w1" and caught.value.transient
+
+
+@pytest.mark.parametrize(
+    ("sinfo", "options"),
+    [
+        ("echo 'w1|idle|none'; echo 'w2|idle|none'", ("--exclude=w1",)),
+        ("echo 'w1|drained|x'; echo 'w2|allocated|none'", ("--exclude=w1",)),
+        ("echo 'w1|idle|none'; echo 'w2|drained|fan'", ()),  # better than to wait for w2
+        ("echo 'w2|idle|none'", ()),  # what is no node cannot be excluded
+        ("exit 1", ()),
+    ],
+)
+def test_nodes_that_failed_are_avoided_where_there_are_others(
+    commands: Commands, sinfo: str, options: tuple[str, ...]
+) -> None:
+    commands("sinfo", sinfo)
+    settings = Settings()
+    assert SlurmScheduler().avoiding(settings, ["w1", "w1"]).sbatch_options == options
+    assert SlurmScheduler().avoiding(settings, []) is settings
+
+
+@pytest.mark.parametrize(
+    ("sinfo", "reason"),
+    [
+        ("w1|drained|Prolog error", "Prolog error"),
+        ("w1|idle|Prolog error", None),
+        ("w1|drained|fan broken", None),
+        ("w2|drained|Prolog error", None),
+    ],
+)
+def test_a_node_that_withdrew_itself(commands: Commands, sinfo: str, reason: str | None) -> None:
+    commands("sinfo", f"echo '{sinfo}'")
+    assert SlurmScheduler().withdrawn("w1") == reason

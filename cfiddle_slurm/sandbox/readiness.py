@@ -1,0 +1,71 @@
+"""Whether this machine could execute a run now: sandboxd's word for it, in a file for Slurm's side.
+
+sandboxd knows what is wrong with a machine and may not talk to Slurm; the worker beside it may, and
+reads the file: see withdrawal.py.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from cfiddle_slurm.printable import one_line
+from cfiddle_slurm.sandbox.policy import MIB
+from cfiddle_slurm.sandbox.protocol import READY
+
+LEAST_INODES = 1000
+_LONGEST = 200
+
+
+class Readiness:
+    """The file, and what was last said in it.
+
+    Args:
+        file: in a directory of sandboxd's own; None says nothing to anybody.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self.cause: str | None = None
+        """Why no run could be executed, or None."""
+        self.doubtful = False
+        """Whether a run has failed since a sandbox was last seen to start."""
+
+    def say(self, cause: str | None) -> None:
+        """Write down how it is now, also when nothing has changed: an old word counts no more.
+
+        A file that cannot be written says that by its age.
+        """
+        self.cause = one_line(cause)[:_LONGEST] if cause is not None else None
+        if self._file is None:
+            return
+        temporary = self._file.with_name(f".{self._file.name}")
+        with suppress(OSError):
+            temporary.write_text(f"{self.cause or READY}\n")
+            temporary.rename(self._file)
+
+    def fail(self, cause: str) -> None:
+        """A run could not be executed, and it was this machine's fault."""
+        self.doubtful = True
+        self.say(cause)
+
+    def end(self) -> None:
+        """sandboxd ends in good order: from now on nobody knows."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def disk_trouble(self, least: int) -> str | None:
+        """What is wrong with the disk of Docker's data, on which the file lies, too."""
+        if self._file is None:
+            return None
+        facts = os.statvfs(self._file.parent)
+        inodes = facts.f_favail if facts.f_files else LEAST_INODES
+        return disk_trouble(facts.f_bavail * facts.f_frsize, inodes, least)
+
+
+def disk_trouble(free: int, inodes: int, least: int) -> str | None:
+    """What is wrong with a disk that has so many bytes and inodes left."""
+    if free < least:
+        return f"Docker's disk is full ({free // MIB} MiB free, {least // MIB} needed)"
+    if inodes < LEAST_INODES:
+        return f"Docker's disk is full ({inodes} inodes free, {LEAST_INODES} needed)"
+    return None
