@@ -182,7 +182,8 @@ def _judge_ended(evidence: Evidence, limits: Limits) -> dict[str, Any]:
     if _ran_out_of_memory(evidence, limits, killed=evidence.state.exit_code == 128 + 9):
         return _memory(limits)
     return outcome(
-        OutcomeKind.GUEST_ERROR,
+        # Another machine may do better; what its experiment ended would end there, too.
+        OutcomeKind.UNAVAILABLE if is_machines_fault(evidence) else OutcomeKind.GUEST_ERROR,
         f"The sandbox ended without a word (exit status {evidence.state.exit_code}).",
     )
 

@@ -21,6 +21,7 @@ def main() -> None:
         "/var/run/docker.sock",
         "/run/cfiddle-slurm/jobs/1",
         "/run/cfiddle-slurm/socket/x",
+        "/run/cfiddle-slurm/socket/state",
     ):
         try:
             os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))

@@ -101,7 +101,7 @@ def test_wall_time_at_the_process_limit_is_the_process_limit() -> None:
     [
         ("unavailable", None),
         ("memory", State(oom_killed=True, exit_code=137)),
-        ("guest_error", State(exit_code=1)),
+        ("unavailable", State(exit_code=1)),
         ("guest_error", State(exit_code=137)),
         ("unavailable", State(exit_code=0, running=True)),
     ],
