@@ -28,7 +28,7 @@ say ports "$({ ss -Hlnt 2>/dev/null | awk '{print $4 "/tcp"}'; \
 say clock "$(date +%s.%N)"
 place=/var/lib/docker; [ -d "$place" ] || place=/
 say disk_mb "$(df --output=avail -BM "$place" | tail -n 1 | tr -dc 0-9)"
-for id in 7000 7101 7102; do
+for id in 7000 7101 7102 7103; do
     say "uid_$id" "$(getent passwd $id | cut -d: -f1)"
     say "gid_$id" "$(getent group $id | cut -d: -f1)"
 done
@@ -202,7 +202,15 @@ def _perf(facts: Mapping[str, str]) -> _Row:
     if level.lstrip("-").isdecimal() and int(level) >= 4:
         return ("perf events", Level.WARNING, f"perf_event_paranoid is {level}",
                 "sysctl kernel.perf_event_paranoid=3")  # fmt: skip
-    return "perf events", Level.FINE, f"perf_event_paranoid is {level}", ""
+    if level == "-1":
+        return (
+            "perf events",
+            Level.WARNING,
+            "perf_event_paranoid is -1: experiments see what other processes do",
+            "sysctl kernel.perf_event_paranoid=1",
+        )
+    how = "without a capability" if level in ("0", "1") else "with CAP_PERFMON"
+    return "perf events", Level.FINE, f"perf_event_paranoid is {level}: counters {how}", ""
 
 
 def _pmu(facts: Mapping[str, str]) -> _Row:

@@ -36,18 +36,22 @@ class Pace:
 
     def take(self, now: float) -> float:
         """Take one; the seconds until it is there."""
-        if self._at is not None:
-            filled = self._left + max(now - self._at, 0.0) * self._per_second
-            self._left = min(filled, self._burst)
+        self._left = self._filled(now) - 1
         self._at = now
-        self._left -= 1
         return max(-self._left / self._per_second, 0.0)
+
+    def try_take(self, now: float) -> bool:
+        """Take one if it is there."""
+        return self._filled(now) >= 1 and self.take(now) == 0
 
     def is_full(self, now: float) -> bool:
         """Whether it makes no difference any more that something was taken."""
+        return self._filled(now) >= self._burst
+
+    def _filled(self, now: float) -> float:
         if self._at is None:
-            return True
-        return self._left + (now - self._at) * self._per_second >= self._burst
+            return self._burst
+        return min(self._left + max(now - self._at, 0.0) * self._per_second, self._burst)
 
 
 class Turns:

@@ -5,10 +5,14 @@ import contextlib
 import socket
 import struct
 import sys
+import time
 from collections.abc import Awaitable, Callable
+
+from cfiddle_slurm.door.limits import Pace
 
 PIECE = 64 << 10
 _PAUSE_SECONDS = 0.05
+_LINES_PER_SECOND, _LINES_AT_ONCE = 0.2, 20.0
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -25,6 +29,8 @@ async def accept_for_ever(
             # It left before it was let in; or descriptors ran out, and then a pause helps.
             await asyncio.sleep(_PAUSE_SECONDS)
             continue
+        # While callers come faster than they can be let in, those inside go on.
+        await asyncio.sleep(0)
         task = asyncio.create_task(_closing(connection, receive))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -68,6 +74,24 @@ def reset_at_close(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
-def say(what: str) -> None:
-    """A line for the log; what strangers wrote is not in it."""
-    print(f"door: {what}", file=sys.stderr, flush=True)
+class Log:
+    """Lines for the engine's log, not more of them than a person could read.
+
+    What strangers wrote is in none of them.
+    """
+
+    def __init__(self) -> None:
+        self._pace = Pace(_LINES_PER_SECOND, _LINES_AT_ONCE)
+        self._silent = 0
+
+    def say(self, what: str) -> None:
+        """A line, unless there were many."""
+        if not self._pace.try_take(time.monotonic()):
+            self._silent += 1
+            return
+        more = f" (and {self._silent} more things that are not told)" if self._silent else ""
+        self._silent = 0
+        print(f"door: {what}{more}", file=sys.stderr, flush=True)
+
+
+say = Log().say

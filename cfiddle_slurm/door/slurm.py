@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from cfiddle_slurm.door.frames import BadFrame, Frames, check_first
 from cfiddle_slurm.door.limits import Bounds, Room, Turns
-from cfiddle_slurm.door.owner import Address, NobodysError, uid_of
 from cfiddle_slurm.door.places import ACCOUNTING, DAEMONS, FROM_CLUSTER, FROM_USERS, SRUN_PORTS
 from cfiddle_slurm.door.plumbing import (
     PIECE,
@@ -43,12 +42,24 @@ TO_ACCOUNTING, TO_EACH = 48, 96
 _BACKLOG = 1024
 _ORIGINAL = 80  # SO_ORIGINAL_DST of linux/netfilter_ipv4.h
 
+Address = tuple[str, int]
+
 
 def original_destination(connection: socket.socket) -> Address:
     """Where a redirected connection was to go."""
     raw = connection.getsockopt(socket.SOL_IP, _ORIGINAL, 16)
     port, address = struct.unpack_from("!2xH4s", raw)
     return socket.inet_ntoa(address), port
+
+
+def uid_of(connection: socket.socket) -> int:
+    """Whose it is: netfilter has marked each packet with its sender's uid, and the kernel gives
+    that mark to what is accepted (ip-sysctl, tcp_fwmark_accept). 0 where there is none.
+
+    The caller's address would not do: where two of its connections were to go to different daemons
+    from the same port, redirection gives one of them another.
+    """
+    return connection.getsockopt(socket.SOL_SOCKET, socket.SO_MARK)
 
 
 def is_daemons(target: Address) -> bool:
@@ -135,8 +146,7 @@ class SlurmDoor:
         target = original_destination(connection)
         if not is_daemons(target):
             return
-        with contextlib.suppress(NobodysError):
-            uid = uid_of(connection.getpeername(), target)
+        if uid := uid_of(connection):
             room = self._asking if target[1] == ACCOUNTING else self._users
             await self._through(room, uid, connection, target)
 

@@ -19,6 +19,9 @@ from cfiddle_slurm.door.places import (
 _CLOSED_TCP = "111, 2049, 2375-2377, 7946, 20048"
 _CLOSED_UDP = "111, 2049, 4789, 7946, 20048"
 """NFS and its helpers; the engine's and the swarm's own, wherever they are."""
+_PER_ACCOUNT = "{ type uid; size 4096; flags dynamic,timeout; timeout 10s; }"
+_CALLS = "200/second burst 800 packets"
+"""Connections to the door: what is above is tried again by the caller's kernel, a second later."""
 _DNS = "200/second burst 400 packets"
 
 
@@ -74,11 +77,18 @@ def user(nets: Nets) -> str:
     daemons = ", ".join(map(str, sorted(DAEMONS)))
     trusted = f"meta skuid {{ 0, {DOOR_USER} }}"
     return _table(
-        "set asking { type uid; size 4096; flags dynamic,timeout; timeout 10s; }",
+        f"set naming {_PER_ACCOUNT}",
+        f"set calling {_PER_ACCOUNT}",
         _chain(
             "names", "type filter hook output priority -150; policy accept;",
             f"{trusted} accept",
-            f"udp dport 53 update @asking {{ meta skuid limit rate over {_DNS} }} drop",
+            *_to(
+                nets.backbone,
+                f"tcp dport {{ {daemons} }} ct state new"
+                f" update @calling {{ meta skuid limit rate over {_CALLS} }} counter drop",
+            ),
+            *_to(nets.backbone, f"tcp dport {{ {daemons} }} meta mark set meta skuid"),
+            f"udp dport 53 update @naming {{ meta skuid limit rate over {_DNS} }} drop",
         ),
         _chain(
             "outward", "type nat hook output priority -110; policy accept;",

@@ -11,8 +11,8 @@ import pytest
 
 from cfiddle_slurm.door import slurm
 from cfiddle_slurm.door.frames import MUNGE_MOST
-from cfiddle_slurm.door.owner import Address
 from cfiddle_slurm.door.plumbing import accept_for_ever
+from cfiddle_slurm.door.slurm import Address
 from tests.unit.door.test_frames import first, frame
 
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
@@ -46,7 +46,7 @@ class Outside:
 def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
     made = Outside()
     monkeypatch.setattr(slurm, "original_destination", lambda _: made.target)
-    monkeypatch.setattr(slurm, "uid_of", lambda *_: made.uid)
+    monkeypatch.setattr(slurm, "uid_of", lambda _: made.uid)
     monkeypatch.setattr(slurm, "is_daemons", lambda _: True)
     monkeypatch.setattr(slurm, "is_sruns", lambda _: True)
     monkeypatch.setattr(slurm, "MESSAGE_SECONDS", 0.3)

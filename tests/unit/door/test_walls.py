@@ -43,6 +43,7 @@ def test_an_allocation_reaches_its_srun_and_nothing_else() -> None:
 def test_an_account_reaches_the_daemons_by_the_door_alone() -> None:
     text = walls.user(NETS)
     assert "redirect to :6801" in rules(text, "outward")[-1]
+    assert "6818, 6819 } meta mark set meta skuid" in text
     out = rules(text, "out")
     assert "ip daddr { 10.0.1.0/24, 172.18.0.0/16 } meta skuid >= 1 counter reject" in out
     assert [line for line in out if "2049" in line and "reject" in line]

@@ -16,8 +16,8 @@ NEVER = """
     kexec_load keyctl lookup_dcookie memfd_secret modify_ldt mount mount_setattr move_mount
     name_to_handle_at open_by_handle_at open_tree pidfd_getfd pivot_root process_madvise
     process_vm_readv process_vm_writev ptrace quotactl reboot remap_file_pages request_key
-    seccomp sethostname setns settimeofday setxattr swapoff swapon sync syncfs syslog umount2 unshare
-    userfaultfd vhangup vmsplice
+    seccomp sethostname setns settimeofday setxattr swapoff swapon sync syncfs syslog umount2
+    unshare userfaultfd vhangup vmsplice
 """
 
 
