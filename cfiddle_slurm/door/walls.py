@@ -79,6 +79,16 @@ def user(nets: Nets) -> str:
     return _table(
         f"set naming {_PER_ACCOUNT}",
         f"set calling {_PER_ACCOUNT}",
+        # The door's own connections are not tracked. What is remembered of an account's connection
+        # from the same port, minutes after its end, would send them back to the door.
+        _chain(
+            "own", "type filter hook output priority raw; policy accept;",
+            *_to(nets.backbone, f"tcp dport {{ {daemons} }} {trusted} notrack"),
+        ),
+        _chain(
+            "answers", "type filter hook prerouting priority raw; policy accept;",
+            f'iifname != "lo" tcp sport {{ {daemons} }} notrack',
+        ),
         _chain(
             "names", "type filter hook output priority -150; policy accept;",
             f"{trusted} accept",

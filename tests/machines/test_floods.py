@@ -160,8 +160,8 @@ def test_another_student_feels_nothing_of_it(
     with capsys.disabled():
         print(f"\n  {said[:90]}")
         print(
-            f"    a run: {still:.2f} s, x {loaded / still:.2f} by load alone, x {felt / still:.2f} by"
-            f" this; the slowest of {len(during)}: {max(during, default=felt):.2f} s"
+            f"    a run: {still:.2f} s, x {loaded / still:.2f} by load alone, x {felt / still:.2f}"
+            f" by this; the slowest of {len(during)}: {max(during, default=felt):.2f} s"
         )
     assert runs.error == "it was killed", "a run failed"  # which is what it says until its end
     assert daemons(cluster) == before
