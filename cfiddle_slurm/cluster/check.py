@@ -181,7 +181,7 @@ def _disk(facts: Mapping[str, str]) -> _Row:
 
 
 def _ids(facts: Mapping[str, str]) -> _Row:
-    ours = {"7000": ("cfiddle",), "7101": ("munge",), "7102": ("mysql",)}
+    ours = {"7000": ("cfiddle",), "7101": ("munge",), "7102": ("mysql",), "7103": ("door",)}
     taken = [
         f"{kind} {number} is {owner}"
         for number, names in ours.items()
@@ -189,7 +189,7 @@ def _ids(facts: Mapping[str, str]) -> _Row:
         if (owner := facts.get(f"{kind}_{number}", "")) and owner not in names
     ]
     if not taken:
-        return "ids", Level.FINE, "7000, 7101 and 7102 are free or ours", ""
+        return "ids", Level.FINE, "7000 and 7101 to 7103 are free or ours", ""
     return "ids", Level.FAILURE, "; ".join(taken), "Give these accounts other ids."
 
 
