@@ -13,6 +13,7 @@ GOOD = {
     "system": "debian 12", "uid": "0", "docker": "26.1.5", "swarm": "inactive", "ports": "22/tcp",
     "clock": "1000.5", "skew": "0.0", "disk_mb": "50000", "uid_7000": "cfiddle",
     "gid_7000": "cfiddle", "uid_7101": "", "gid_7101": "munge", "uid_7102": "", "gid_7102": "",
+    "uid_7103": "", "gid_7103": "",
     "nfs": "yes", "nfsd": "yes", "cpu": "EPYC x16", "paranoid": "2", "pmu": "/sys/x", "home": "yes",
 }  # fmt: skip
 NFS = Config(head="h", workers=("w1",), home="nfs")
