@@ -14,7 +14,7 @@ RUN groupadd --system --gid 7101 munge \
     && useradd --system --uid 7102 --gid 7102 --home-dir /nonexistent --shell /usr/sbin/nologin mysql
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        libnss-extrausers mariadb-server munge slurm-client slurmctld slurmd slurmdbd \
+        libnss-extrausers mariadb-server munge nftables slurm-client slurmctld slurmd slurmdbd \
     && rm -rf /var/lib/apt/lists/* /etc/munge/munge.key /var/lib/mysql/* \
     && rm -rf /var/lib/extrausers && ln -s /home/.accounts /var/lib/extrausers \
     && chmod 0755 /var/tmp /run/lock \

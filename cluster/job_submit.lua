@@ -63,23 +63,50 @@ local function keep_small(job, partitions)
     job.mail_type = 0
 end
 
--- Users take turns: a user's first job comes before everybody's second. Slurm's list of jobs is brought
--- up to date once a second only; what came since then is counted here.
-local BURST_SECONDS = 3
-local latest = {}
+-- Users take turns: a user's first job comes before everybody's second. Slurm's list is made anew when
+-- a second has begun in which a job changed; its entries are true at any time, but jobs that came since
+-- are not in it. Those are known here by their names.
+local FORGOTTEN_SECONDS = 3
+-- No run is over sooner. Of the jobs that are not in the list so many may have ended already, if each
+-- was submitted when the one before it had ended; they are not to stand in their owner's way.
+local SHORTEST_SECONDS = 0.25
+local unlisted = {}
 
-local function jobs_of(uid)
-    local count = 0
-    for _, job in pairs(slurm.jobs) do
-        if job.user_id == uid and job.job_state < 3 then -- pending, running, suspended
-            count = count + 1
+-- os.time() knows whole seconds only.
+local function seconds_now()
+    local file = io.open("/proc/uptime")
+    local text = file and file:read("*l") or ""
+    if file then
+        file:close()
+    end
+    return tonumber(text:match("^[%d.]+")) or os.time()
+end
+
+local function count_unlisted(uid, listed, now)
+    local count, oldest = 0, now
+    for name, since in pairs(unlisted[uid] or {}) do
+        if listed[name] or now - since > FORGOTTEN_SECONDS then
+            unlisted[uid][name] = nil
+        else
+            count, oldest = count + 1, math.min(oldest, since)
         end
     end
-    local before, now = latest[uid], os.time()
-    if before ~= nil and now - before.time <= BURST_SECONDS then
-        count = math.max(count, before.count + 1)
+    return math.max(count - math.floor((now - oldest) / SHORTEST_SECONDS), 0)
+end
+
+local function jobs_of(uid, name)
+    local count, listed, now = 0, {}, seconds_now()
+    for _, job in pairs(slurm.jobs) do
+        if job.user_id == uid then
+            listed[job.name or ""] = true
+            if job.job_state < 3 then -- pending, running, suspended
+                count = count + 1
+            end
+        end
     end
-    latest[uid] = { time = now, count = count }
+    count = count + count_unlisted(uid, listed, now)
+    unlisted[uid] = unlisted[uid] or {}
+    unlisted[uid][name] = now
     return count
 end
 
@@ -100,7 +127,7 @@ function slurm_job_submit(job, partitions, uid)
         return refuse("A run of cfiddle_slurm is one job: heterogeneous jobs are not accepted here.")
     end
     keep_small(job, partitions)
-    job.nice = NICE_OFFSET + math.min(NICE_STEP * jobs_of(uid), NICE_MOST)
+    job.nice = NICE_OFFSET + math.min(NICE_STEP * jobs_of(uid, job.name), NICE_MOST)
     return slurm.SUCCESS
 end
 

@@ -14,9 +14,11 @@ RUN pip install --break-system-packages /build/*.whl ${EXTRA_PIP}
 
 FROM cfiddle-base:latest
 ARG EXTRA_APT=""
+RUN groupadd --system --gid 7103 door \
+    && useradd --system --uid 7103 --gid 7103 --home-dir /nonexistent --shell /usr/sbin/nologin door
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        g++ gcc git less libnss-extrausers make munge nano slurm-client ${EXTRA_APT} \
+        g++ gcc git less libnss-extrausers make munge nano nftables slurm-client ${EXTRA_APT} \
     && rm -rf /var/lib/apt/lists/* /etc/munge/munge.key \
     && rm -rf /var/lib/extrausers && ln -s /home/.accounts /var/lib/extrausers \
     && find / -xdev -perm /6000 -type f -exec chmod ug-s {} + \
@@ -27,7 +29,7 @@ COPY cluster/config.toml /etc/cfiddle-slurm/config.toml
 RUN ln -s /home/.accounts/limits.toml /etc/cfiddle-slurm/limits.toml
 # No question about news from the Internet, which a class has no use for.
 COPY cluster/page_config.json /etc/jupyter/labconfig/page_config.json
-COPY cluster/user-node cluster/give-examples cluster/healthy /usr/local/lib/cfiddle-slurm/
+COPY cluster/user-node cluster/user-doors cluster/give-examples cluster/healthy /usr/local/lib/cfiddle-slurm/
 COPY examples /usr/local/share/cfiddle-slurm/examples
 # CFiddle's as_df() uses what pandas has announced to drop; students can do nothing about it.
 ENV SLURM_CONF_SERVER=controller \

@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _UIDS = range(1000, 60000)
 _FIRST_FREE = 1100
 _MAX_DIGITS = 10
-_RESERVED = frozenset((7000, 7101, 7102))
+_RESERVED = frozenset((7000, 7101, 7102, 7103))
 _SECONDS = 300.0
 _PROGRAM = "/usr/local/lib/cfiddle-slurm/accounts"
 

@@ -40,7 +40,7 @@ say ports "$({ ss -Hlnt 2>/dev/null | awk '{print $4 "/tcp"}'; \
 say clock "$(date +%s.%N)"
 place=/var/lib/docker; [ -d "$place" ] || place=/
 say disk_mb "$(df --output=avail -BM "$place" | tail -n 1 | tr -dc 0-9)"
-for id in 7000 7101 7102; do
+for id in 7000 7101 7102 7103; do
     say "uid_$id" "$(getent passwd $id | cut -d: -f1)"
     say "gid_$id" "$(getent group $id | cut -d: -f1)"
 done
@@ -212,7 +212,7 @@ def _disk(facts: Mapping[str, str]) -> _Row:
 
 
 def _ids(facts: Mapping[str, str]) -> _Row:
-    ours = {"7000": ("cfiddle",), "7101": ("munge",), "7102": ("mysql",)}
+    ours = {"7000": ("cfiddle",), "7101": ("munge",), "7102": ("mysql",), "7103": ("door",)}
     taken = [
         f"{kind} {number} is {owner}"
         for number, names in ours.items()
@@ -220,7 +220,7 @@ def _ids(facts: Mapping[str, str]) -> _Row:
         if (owner := facts.get(f"{kind}_{number}", "")) and owner not in names
     ]
     if not taken:
-        return "ids", Level.FINE, "7000, 7101 and 7102 are free or ours", ""
+        return "ids", Level.FINE, "7000 and 7101 to 7103 are free or ours", ""
     return "ids", Level.FAILURE, "; ".join(taken), "Give these accounts other ids."
 
 
@@ -233,7 +233,15 @@ def _perf(facts: Mapping[str, str]) -> _Row:
     if level.lstrip("-").isdecimal() and int(level) >= 4:
         return ("perf events", Level.WARNING, f"perf_event_paranoid is {level}",
                 "sysctl kernel.perf_event_paranoid=3")  # fmt: skip
-    return "perf events", Level.FINE, f"perf_event_paranoid is {level}", ""
+    if level == "-1":
+        return (
+            "perf events",
+            Level.WARNING,
+            "perf_event_paranoid is -1: experiments see what other processes do",
+            "sysctl kernel.perf_event_paranoid=1",
+        )
+    how = "without a capability" if level in ("0", "1") else "with CAP_PERFMON"
+    return "perf events", Level.FINE, f"perf_event_paranoid is {level}: counters {how}", ""
 
 
 def _pmu(facts: Mapping[str, str]) -> _Row:

@@ -14,7 +14,10 @@ from cfiddle_slurm.cluster.machines import Machine, MachineError
 NAME = "cfiddle"
 HOME_VOLUME = "cfiddle_home"
 VOLUMES = (
-    *(f"cfiddle_{name}" for name in ("database", "state", "munge", "run", "spool", "registry")),
+    *(
+        f"cfiddle_{name}"
+        for name in ("database", "state", "munge", "munge_user", "run", "spool", "registry")
+    ),
     HOME_VOLUME,
 )
 SANDBOX_LABEL = "cfiddle-slurm.sandbox=1"

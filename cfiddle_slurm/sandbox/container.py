@@ -16,25 +16,32 @@ LABEL = "cfiddle-slurm.sandbox"
 JOB_LABEL, RUN_LABEL = "cfiddle-slurm.job", "cfiddle-slurm.run"
 USER_ID = 7000
 _LOCKED_BYTES = 64 << 10
-_ENTRY_CAPABILITIES = ("PERFMON", "SETGID", "SETPCAP", "SETUID")
-# Given here and not left to the image: an image that an administrator allows cannot, by an entry
-# point of its own, keep root. Docker puts a capability of a non-root user into the bounding set
-# only; as an ambient one it survives the change of user and execve (capabilities(7)).
-ENTRY_POINT = (
-    "setpriv",
-    f"--reuid={USER_ID}",
-    f"--regid={USER_ID}",
-    "--clear-groups",
-    "--inh-caps=-all,+perfmon",
-    "--ambient-caps=-all,+perfmon",
-    "--bounding-set=-all,+perfmon",
-    "--no-new-privs",
-    "--",
-    "python3",
-    "-I",
-    "-m",
-    "cfiddle_slurm.sandbox.guest",
-)
+_ENTRY_CAPABILITIES = ("SETGID", "SETPCAP", "SETUID")
+
+
+def entry_point(*, perfmon: bool) -> list[str]:
+    """How a container begins: as ``cfiddle``, with CAP_PERFMON and nothing else, or with nothing.
+
+    Given here and not left to the image: an image that an administrator allows cannot, by an entry
+    point of its own, keep root. Docker puts a capability of a non-root user into the bounding set
+    only; as an ambient one it survives the change of user and execve (capabilities(7)).
+    """
+    kept = "-all,+perfmon" if perfmon else "-all"
+    return [
+        "setpriv",
+        f"--reuid={USER_ID}",
+        f"--regid={USER_ID}",
+        "--clear-groups",
+        f"--inh-caps={kept}",
+        f"--ambient-caps={kept}",
+        f"--bounding-set={kept}",
+        "--no-new-privs",
+        "--",
+        "python3",
+        "-I",
+        "-m",
+        "cfiddle_slurm.sandbox.guest",
+    ]
 
 
 @dataclass(frozen=True)
@@ -67,16 +74,24 @@ def read_seccomp_profile(path: Path) -> str:
 
 
 def create_arguments(
-    policy: Policy, limits: Limits, place: Place, run_id: str, job_id: str, instance: str = "1"
+    policy: Policy,
+    limits: Limits,
+    place: Place,
+    run_id: str,
+    job_id: str,
+    instance: str = "1",
+    *,
+    perfmon: bool = True,
 ) -> dict[str, Any]:
     """The engine's body of a create request (Docker Engine API, "Create a container").
 
     Args:
         instance: whose container it is, should several sandboxd use one engine.
+        perfmon: whether counters need CAP_PERFMON on this machine.
     """
     return {
         "Image": limits.image,
-        "Entrypoint": list(ENTRY_POINT),
+        "Entrypoint": entry_point(perfmon=perfmon),
         "Cmd": [],
         "User": "0:0",  # setpriv's, until it has dropped it
         "WorkingDir": "/work",
@@ -92,14 +107,14 @@ def create_arguments(
         "AttachStderr": True,
         "NetworkDisabled": True,
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _host_config(policy, limits, place),
+        "HostConfig": _host_config(policy, limits, place, perfmon=perfmon),
     }
 
 
-def _host_config(policy: Policy, limits: Limits, place: Place) -> dict[str, Any]:
+def _host_config(policy: Policy, limits: Limits, place: Place, *, perfmon: bool) -> dict[str, Any]:
     config: dict[str, Any] = {
         "CapDrop": ["ALL"],
-        "CapAdd": list(_ENTRY_CAPABILITIES),
+        "CapAdd": [*(["PERFMON"] if perfmon else []), *_ENTRY_CAPABILITIES],
         "SecurityOpt": ["no-new-privileges", f"seccomp={place.seccomp}"],
         "ReadonlyRootfs": True,
         "Tmpfs": _tmpfs(policy, limits),

@@ -32,6 +32,19 @@ def open_perf_event(kind: int, config: int) -> int:
     return 0
 
 
+def counters_need_capability() -> bool:
+    """Whether a process needs CAP_PERFMON here to count what it does itself, in the kernel too.
+
+    perf_event_open(2), perf_event_paranoid: from 2 on. That capability also gives it the records of
+    tracepoints, which name other processes; so it is not given where it is not needed.
+    """
+    level = _read("/proc/sys/kernel/perf_event_paranoid")
+    try:
+        return level is None or int(level) > 1
+    except ValueError:
+        return True
+
+
 def perf_availability() -> dict[str, str]:
     """Whether counters work here: ``status`` (works, no_pmu, refused) and ``detail``."""
     software = open_perf_event(_TYPE_SOFTWARE, _SOFTWARE_PAGE_FAULTS)

@@ -9,6 +9,7 @@ from cfiddle_slurm._version import __version__
 from cfiddle_slurm.sandbox.account import Facts, measured
 from cfiddle_slurm.sandbox.container import create_arguments
 from cfiddle_slurm.sandbox.engine import Container, Engine, EngineError
+from cfiddle_slurm.sandbox.facts import counters_need_capability
 from cfiddle_slurm.sandbox.node import Busy, Gone, Node, Run, log
 from cfiddle_slurm.sandbox.protocol import (
     ACCEPTED,
@@ -149,6 +150,8 @@ class Conversation:
             request.run_id,
             request.job_id,
             node.address.instance,
+            # Asked each time: an administrator may change it.
+            perfmon=counters_need_capability(),
         )
         container = engine.create(arguments, request.run_id)
         try:

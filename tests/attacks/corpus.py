@@ -143,7 +143,7 @@ def carry_out(attack: Attack, cluster: Cluster, user: str) -> Verdict:
 def _packed(attack: Attack) -> bytes:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
-        for name in ("caller.py", "driver.py", "student.py", "ways.hpp"):
+        for name in ("caller.py", "driver.py", "floods.py", "student.py", "ways.hpp"):
             tar.add(HERE / name, f"tests/attacks/{name}")
         tar.add(attack.folder, f"tests/attacks/{attack.name}")
     return data.getvalue()

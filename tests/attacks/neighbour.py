@@ -1,4 +1,4 @@
-"""Executed on the user node by another student: ``python3 -m tests.attacks.neighbour``.
+"""Executed on the user node by another student: ``python3 -m tests.attacks.neighbour [COUNT]``.
 
 Measures the same loop again and again, each time in a run of its own, until its standard input
 ends. Prints a line of JSON for each: when it began and ended, in seconds since 1970, and how many
@@ -30,10 +30,10 @@ extern "C" long measured(long n) {
 }
 """
 COUNT = 100_000_000
-"""About a quarter of a second."""
+"""About a quarter of a second; how often the loop is gone through, unless it is said."""
 
 
-def main() -> None:
+def main(count: int = COUNT) -> None:
     """Measure until nobody listens any more."""
     cfiddle_slurm.configure(scheduler="slurm", submit="srun", show_output=False)
     with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
@@ -41,16 +41,16 @@ def main() -> None:
         loop = cfiddle.build(cfiddle.code(SOURCE))
         error = None
         while error is None and not select.select([sys.stdin], [], [], 0)[0]:
-            error = measure(loop)
+            error = measure(loop, count)
         print(json.dumps({"error": error}), flush=True)
         os.chdir("/")
 
 
-def measure(loop: object) -> str | None:
+def measure(loop: object, count: int) -> str | None:
     """One run; the error if there was one."""
     began = time.time()
     try:
-        value = cfiddle.run(loop, "measured", cfiddle.arg_map(n=COUNT))[0].return_value
+        value = cfiddle.run(loop, "measured", cfiddle.arg_map(n=count))[0].return_value
     except cfiddle.CFiddleException as error:
         return f"{type(error).__name__}: {error}"
     line = {"began": began, "ended": time.time(), "seconds": value / 1e9}
@@ -59,4 +59,4 @@ def measure(loop: object) -> str | None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

@@ -5,6 +5,7 @@ They are made by the project's own writers, and by the forgers of the unit tests
 
 import io
 import json
+import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +201,23 @@ def reports() -> Iterator[tuple[str, bytes]]:
     yield "nested", DEEP
 
 
+def doors() -> Iterator[tuple[str, bytes]]:
+    """What comes to the doors."""
+    header = struct.Struct("!HHHIHH")
+
+    def message(nodes: int, answers: int, before: bytes = b"") -> bytes:
+        content = before + header.pack(42 << 8, 0, 2009, 7, nodes, answers) + b"content"
+        return struct.pack("!I", len(content)) + content
+
+    yield "two messages", b"\0" + message(0, 0) + message(9, 9)
+    yield "accounting", b"\1" + message(0, 0, b"\x05\x7d")
+    yield "for other nodes", b"\0" + message(60000, 0)
+    yield "with answers", b"\1" + message(0, 3, b"\x05\x7d")
+    yield "a length word", b"\0" + struct.pack("!I", 900_000_000) + bytes(100)
+    yield "munge", b"\2" + struct.pack("!IBBBI", 0x606D4B, 4, 2, 0, 100)
+    yield "munge too long", b"\2" + struct.pack("!IBBBI", 0x606D4B, 4, 2, 0, 1 << 30)
+
+
 SEEDS = {
     "bundle": [bundles],
     "results_pickle": [honest_records, forged_records],
@@ -208,6 +226,7 @@ SEEDS = {
     "manifest": [manifests],
     "request": [questions],
     "report": [reports],
+    "door_frames": [doors],
 }
 
 

@@ -19,6 +19,14 @@ from typing import Any
 from cfiddle_slurm.archive import BundleError, matches
 from cfiddle_slurm.bundle import Manifest, unpack_bundle
 from cfiddle_slurm.collect import collect
+from cfiddle_slurm.door.frames import (
+    MUNGE_HEADER_BYTES,
+    MUNGE_MOST,
+    BadFrame,
+    Frames,
+    check_first,
+    munge_body_bytes,
+)
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.outcomes import error_of_outcome
 from cfiddle_slurm.report import RunReport
@@ -243,10 +251,38 @@ def report(data: bytes) -> None:
         _show(parse_json(data))
 
 
+def door_frames(data: bytes) -> None:
+    """What the doors read of a caller. First byte: 0, 1 Slurm's messages, 2 a request of munge."""
+    mode, raw = data[:1], data[1:]
+    with suppress(BadFrame), bounded():
+        if mode == b"\2":
+            expect(0 < munge_body_bytes(raw[:MUNGE_HEADER_BYTES]) <= MUNGE_MOST, "too much of it")
+            return
+        found: list[list[bytes]] = [_frames_of(raw, size) for size in (1, 7, len(raw) + 1)]
+        for fewer in found[1:]:  # where one piece holds what is refused, all of it is
+            expect(found[0][: len(fewer)] == fewer, "other pieces are other messages")
+        expect(raw.startswith(b"".join(found[0])), "what passes is not what was said")
+        for message in found[0][:1]:
+            check_first(message, accounting=mode == b"\1")
+            start = 6 if mode == b"\1" else 4
+            expect(not any(message[start + 10 : start + 14]), "a message for others passes")
+
+
+def _frames_of(raw: bytes, size: int) -> list[bytes]:
+    """What passes of it, in pieces of a size."""
+    frames, found = Frames(ROOM), []
+    with suppress(BadFrame):
+        for place in range(0, len(raw), size):
+            found += frames.feed(raw[place : place + size])
+            expect(frames.wanted <= ROOM + 4, "more is held than may be")
+    return found
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         bundle, results_pickle, client_frames, guest_frames, manifest, request, report,
+        door_frames,
     )
 }  # fmt: skip
 

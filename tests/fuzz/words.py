@@ -45,5 +45,12 @@ WORDS: dict[str, tuple[bytes, ...]] = {
     "guest_frames": (b"\1\0\0\0\0\0\0", b"R\0\0\0", b"S\0\0\0", *_TAR, *_OUTCOME, *_JSON),
     "manifest": (*_MANIFEST, *_JSON),
     "request": (*_HELLO, *_JSON),
+    "door_frames": (
+        b"\0\0\0\x10",
+        b"\x2a\0\0\0",
+        b"\0\x60mK\4\2\0",
+        b"\x05\x7d",
+        b"\xff\xff\xff\xff",
+    ),
     "report": (*_OUTCOME, *_REPORT, *_JSON),
 }

@@ -27,7 +27,7 @@ def test_what_is_no_name_of_an_account(name: str) -> None:
         accounts.lines({name: 1000})
 
 
-@pytest.mark.parametrize("uid", [0, 1, 999, 60000, -1, 7000, 7101, 7102])
+@pytest.mark.parametrize("uid", [0, 1, 999, 60000, -1, 7000, 7101, 7102, 7103])
 def test_uids_of_the_system_and_of_the_services_are_not_given_away(uid: int) -> None:
     with pytest.raises(AccountError, match=f"The uid {uid} of ann is taken or outside"):
         accounts.lines({"ann": uid})
@@ -138,7 +138,7 @@ def test_a_uid_belongs_to_one_account() -> None:
 
 def test_no_uid_of_a_service_is_given_to_a_student() -> None:
     many = accounts.with_uids({f"u{number}": None for number in range(6100)}, [])
-    assert not {7000, 7101, 7102} & set(many.values())
+    assert not {7000, 7101, 7102, 7103} & set(many.values())
     assert len(set(many.values())) == 6100
     assert accounts.lines(many).count("\n") == 6100
 

@@ -13,6 +13,7 @@ GOOD = {
     "system": "debian 12", "uid": "0", "docker": "26.1.5", "swarm": "inactive", "ports": "22/tcp",
     "clock": "1000.5", "skew": "0.0", "disk_mb": "50000", "uid_7000": "cfiddle",
     "gid_7000": "cfiddle", "uid_7101": "", "gid_7101": "munge", "uid_7102": "", "gid_7102": "",
+    "uid_7103": "", "gid_7103": "",
     "nfs": "yes", "nfsd": "yes", "cpu": "EPYC x16", "paranoid": "2", "pmu": "/sys/x", "home": "yes",
     "engine": "installed",
 }  # fmt: skip
@@ -85,7 +86,9 @@ FINE, WARNING, FAILURE = Level.FINE, Level.WARNING, Level.FAILURE
         ("disk", {"disk_mb": ""}, FAILURE, "0 GB free"),
         ("ids", {"uid_7000": "bob"}, FAILURE, "uid 7000 is bob"),
         ("ids", {"gid_7101": "x", "uid_7102": "y"}, FAILURE, "gid 7101 is x; uid 7102 is y"),
-        ("perf events", {"paranoid": "-1"}, FINE, "-1"),
+        ("perf events", {"paranoid": "-1"}, WARNING, "-1: experiments see"),
+        ("perf events", {"paranoid": "1"}, FINE, "without a capability"),
+        ("perf events", {"paranoid": "2"}, FINE, "with CAP_PERFMON"),
         ("perf events", {"paranoid": "4"}, WARNING, "perf_event_paranoid is 4"),
         ("perf events", {"paranoid": ""}, FAILURE, "the kernel has none"),
         ("hardware counters", {"pmu": ""}, WARNING, "none"),

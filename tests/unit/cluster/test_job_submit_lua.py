@@ -112,3 +112,64 @@ def test_many_jobs_in_one_are_refused(asks: str, tmp_path: Path) -> None:
     assert answer == "-1"
     assert "one job" in said
     assert submitted(tmp_path, script, asks="het_job_offset=4294967294")[0] == "0"
+
+
+FOLLOWING = """
+local now, listed = 100.0, {}
+slurm = {SUCCESS = 0, ERROR = -1, jobs = listed}
+function slurm.log_user() end
+local open = io.open
+function io.open(name, ...)
+    if name ~= "/proc/uptime" then return open(name, ...) end
+    return {read = function() return string.format("%.2f 1.00", now) end, close = function() end}
+end
+dofile(arg[1])
+local script, number = io.read("*a"), 0
+local partitions = {cfiddle = {default_time = 12}}
+for what, value in string.gmatch(arg[2], "(%a+)=?([%d.]*)") do
+    if what == "wait" then
+        now = now + tonumber(value)
+    elseif what == "submit" then
+        number = number + 1
+        local job = {name = string.format("cfiddle-%016x", number), script = script}
+        assert(slurm_job_submit(job, partitions, 1000) == 0)
+        print(math.floor((job.nice - 0x80000000) / 10000))
+    else -- the list is made anew: all are pending, running or over there
+        for i = 1, number do
+            listed[i] = {user_id = 1000, name = string.format("cfiddle-%016x", i),
+                         job_state = ({pending = 0, running = 1, over = 3})[what]}
+        end
+    end
+end
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "turns"),
+    [
+        # One after the other, within a second, in which Slurm's list stays as it is.
+        ("submit wait=0.3 submit wait=0.3 submit", "0 0 0"),
+        (" ".join(["submit wait=0.26"] * 9), " ".join("0" * 9)),
+        ("submit wait=0.9 over submit wait=0.3 submit wait=1 over submit", "0 0 0 0"),
+        # At once.
+        ("submit submit submit submit", "0 1 2 3"),
+        (" ".join(["submit wait=0.02"] * 9), "0 1 2 3 4 5 6 7 8"),
+        # Known from the list as soon as it is made: never counted twice.
+        ("submit submit pending submit submit", "0 1 2 3"),
+        ("submit submit wait=2 running submit", "0 1 2"),
+        ("submit submit wait=2 over submit", "0 1 0"),
+        # Refused by Slurm afterwards, so never in the list.
+        ("submit submit wait=4 submit", "0 1 0"),
+    ],
+)
+def test_what_is_queued_counts_and_nothing_else(what: str, turns: str, tmp_path: Path) -> None:
+    harness = tmp_path / "following.lua"
+    harness.write_text(FOLLOWING)
+    place = str(kit.folder("cluster") / "job_submit.lua")
+    done = subprocess.run(
+        [str(LUA), str(harness), place, what],
+        input=job_script.script_text(Path("/x")).encode(),
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().split() == turns.split()

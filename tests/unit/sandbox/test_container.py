@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfiddle_slurm.sandbox.container import ENTRY_POINT, Place, create_arguments, parse_usage
+from cfiddle_slurm.sandbox.container import Place, create_arguments, entry_point, parse_usage
 from cfiddle_slurm.sandbox.policy import GIB, MIB, Limits, Policy
 from cfiddle_slurm.sandbox.verdict import Usage
 
@@ -26,19 +26,22 @@ def test_capabilities_are_only_what_the_entry_point_needs_to_drop_the_rest() -> 
     assert host()["Privileged"] is False
 
 
-def test_the_entry_point_leaves_perfmon_only_and_no_root() -> None:
-    assert arguments()["Entrypoint"] == list(ENTRY_POINT)
+@pytest.mark.parametrize(("perfmon", "kept"), [(True, "-all,+perfmon"), (False, "-all")])
+def test_the_entry_point_leaves_perfmon_at_most_and_no_root(perfmon: bool, kept: str) -> None:
+    made = create_arguments(Policy(), LIMITS, Place("1-3", "{}"), "ab" * 8, "77", perfmon=perfmon)
+    assert made["Entrypoint"] == entry_point(perfmon=perfmon)
     for flag in (
         "--reuid=7000",
         "--regid=7000",
         "--clear-groups",
-        "--inh-caps=-all,+perfmon",
-        "--ambient-caps=-all,+perfmon",
-        "--bounding-set=-all,+perfmon",
+        f"--inh-caps={kept}",
+        f"--ambient-caps={kept}",
+        f"--bounding-set={kept}",
         "--no-new-privs",
     ):
-        assert flag in ENTRY_POINT
-    assert arguments()["Cmd"] == []
+        assert flag in made["Entrypoint"]
+    assert made["Cmd"] == []
+    assert ("PERFMON" in made["HostConfig"]["CapAdd"]) is perfmon
 
 
 def test_nothing_of_the_host_comes_in() -> None:

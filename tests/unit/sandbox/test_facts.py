@@ -92,3 +92,22 @@ def test_what_cannot_be_read_is_not_known(tmp_path: Path) -> None:
     assert facts._read(str(tmp_path / "none")) is None
     (tmp_path / "governor").write_text("performance\n")
     assert facts._read(str(tmp_path / "governor")) == "performance"
+
+
+@pytest.mark.parametrize(
+    ("level", "needed"),
+    [
+        ("-1", False),
+        ("0", False),
+        ("1", False),
+        ("2", True),
+        ("4", True),
+        (None, True),
+        ("?", True),
+    ],
+)
+def test_counters_need_a_capability_where_the_kernel_is_strict(
+    monkeypatch: pytest.MonkeyPatch, level: str | None, needed: bool
+) -> None:
+    monkeypatch.setattr(facts, "_read", lambda _: level)
+    assert facts.counters_need_capability() is needed

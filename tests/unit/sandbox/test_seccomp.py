@@ -16,8 +16,8 @@ NEVER = """
     kexec_load keyctl lookup_dcookie memfd_secret modify_ldt mount mount_setattr move_mount
     name_to_handle_at open_by_handle_at open_tree pidfd_getfd pivot_root process_madvise
     process_vm_readv process_vm_writev ptrace quotactl reboot remap_file_pages request_key
-    seccomp sethostname setns settimeofday setxattr swapoff swapon sync syslog umount2 unshare
-    userfaultfd vhangup vmsplice
+    seccomp sethostname setns settimeofday setxattr swapoff swapon sync syncfs syslog umount2
+    unshare userfaultfd vhangup vmsplice
 """
 
 
@@ -56,6 +56,24 @@ def test_counters_of_oneself_are_allowed(rules: list[dict[str, Any]]) -> None:
         (1, "SCMP_CMP_MASKED_EQ", 0xFFFFFFFF, 0),
         (2, "SCMP_CMP_MASKED_EQ", 0xFFFFFFFF, 0xFFFFFFFF),
     ]
+
+
+@pytest.mark.parametrize("name", ["fadvise64", "fdatasync", "fsync", "msync", "sync_file_range"])
+def test_nothing_reaches_the_machines_disk_and_programs_go_on(
+    rules: list[dict[str, Any]], name: str
+) -> None:
+    assert name not in allowed(rules)
+    (done,) = [
+        rule for rule in rules if name in rule["names"] and rule["action"] == "SCMP_ACT_ERRNO"
+    ]
+    assert done["errnoRet"] == 0
+
+
+def test_msync_still_tells_what_is_mapped(rules: list[dict[str, Any]]) -> None:
+    both = {rule["action"]: rule["args"] for rule in rules if rule["names"] == ["msync"]}
+    (done,), (passes,) = both["SCMP_ACT_ERRNO"], both["SCMP_ACT_ALLOW"]
+    assert (done["op"], done["value"], done["valueTwo"]) == ("SCMP_CMP_MASKED_EQ", 4, 4)  # MS_SYNC
+    assert (passes["op"], passes["value"], passes["valueTwo"]) == ("SCMP_CMP_MASKED_EQ", 4, 0)
 
 
 def test_each_call_has_its_place(rules: list[dict[str, Any]]) -> None:

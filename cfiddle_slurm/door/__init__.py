@@ -1,0 +1,1 @@
+"""What stands between students and the daemons of Slurm and munge: see docs/security.md."""
