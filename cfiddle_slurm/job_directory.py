@@ -118,9 +118,18 @@ class JobDirectory:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _, _, host = stream.readline(1024).decode(errors="replace").partition(" ")
                 age = time.time() - os.fstat(stream.fileno()).st_mtime
+        except FileNotFoundError:
+            return self._is_half_removed()
         except OSError:
             return False
         return host.rstrip() == os.uname().nodename or (host != "" and age > _FOREIGN_SECONDS)
+
+    def _is_half_removed(self) -> bool:
+        """Whether it lost its owner long ago: a job wrote into it while it was being removed."""
+        try:
+            return time.time() - self.path.stat().st_mtime > _FOREIGN_SECONDS
+        except OSError:
+            return False
 
     def is_over(self) -> bool:
         """Whether the worker has said its last word."""

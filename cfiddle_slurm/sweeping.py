@@ -9,6 +9,7 @@ from pathlib import Path
 from cfiddle_slurm.errors import SchedulerUnavailable
 from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.schedulers.base import Scheduler
+from cfiddle_slurm.schedulers.by_name import cancel_jobs
 
 INTERVAL = 600.0
 """Seconds between two looks of one process."""
@@ -20,8 +21,9 @@ _looked: dict[Path, float] = {}
 def sweep(jobs_directory: Path, scheduler: Scheduler) -> None:
     """Remove the directories of runs that are over and that nobody waits for.
 
-    A run that waits in the queue is taken back: nobody could get its results. One that a worker has
-    is left to its end, and goes at a later look. It looks seldom, and never fails.
+    A run that waits in the queue is taken back, and its job cancelled: nobody could get its
+    results. One that a worker has is left to its end, and goes at a later look. It looks seldom,
+    and never fails.
 
     Args:
         jobs_directory: where the runs have their directories.
@@ -44,14 +46,30 @@ def _is_due(jobs_directory: Path) -> bool:
 
 def _sweep(jobs_directory: Path, scheduler: Scheduler) -> None:
     at_work: dict[str, JobDirectory] = {}
+    unstarted: list[JobDirectory] = []
     for path in jobs_directory.iterdir():
         directory = JobDirectory(path)
         if not _RUN_ID.fullmatch(path.name) or not directory.is_abandoned():
             continue
-        if directory.is_over() or directory.take_back():
+        if directory.is_over():
             directory.remove()
+        elif directory.take_back():
+            unstarted.append(directory)
         elif (job_id := directory.started_job()) is not None:
             at_work[job_id] = directory
+    _remove_unstarted(unstarted, scheduler)
+    _remove_ended(at_work, scheduler)
+
+
+def _remove_unstarted(unstarted: list[JobDirectory], scheduler: Scheduler) -> None:
+    if unstarted and scheduler.name == "slurm":
+        # First: a job that starts while its directory goes would leave the half of it.
+        cancel_jobs([directory.path.name for directory in unstarted])
+    for directory in unstarted:
+        directory.remove()
+
+
+def _remove_ended(at_work: dict[str, JobDirectory], scheduler: Scheduler) -> None:
     if at_work and scheduler.name == "slurm":
         states = scheduler.states(list(at_work))
         for job_id, directory in at_work.items():

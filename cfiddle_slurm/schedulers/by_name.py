@@ -1,12 +1,13 @@
 """A run's job by its name, where its id did not come back."""
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from cfiddle_slurm.errors import SchedulerUnavailable
 from cfiddle_slurm.schedulers import slurm_commands
-from cfiddle_slurm.schedulers.job_script import job_name
+from cfiddle_slurm.schedulers.job_script import job_name, run_id_of
 from cfiddle_slurm.schedulers.slurm_parse import SACCT_SEARCH, SQUEUE_SEARCH, parse_search
 
 _COMMAND_SECONDS = 5.0
@@ -37,3 +38,13 @@ def cancel_jobs_of(run_id: str) -> None:
     name = f"--name={job_name(run_id)}"
     with suppress(SchedulerUnavailable):
         slurm_commands.ask(["scancel", f"--user={os.getuid()}", name])
+
+
+def cancel_jobs(run_ids: Collection[str]) -> None:
+    """Cancel this user's jobs of several runs, if Slurm can be asked to."""
+    with suppress(SchedulerUnavailable):
+        answer = slurm_commands.ask(["squeue", "--noheader", "--me", "--format=%i|%j"])
+        jobs = (line.strip().partition("|") for line in answer.stdout.splitlines())
+        found = [job for job, _, name in jobs if job.isdecimal() and run_id_of(name) in run_ids]
+        if answer.status == 0 and found:
+            slurm_commands.ask(["scancel", "--quiet", *found])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,3 +97,28 @@ def test_it_looks_seldom_and_never_fails(
     monkeypatch.setattr(sweeping, "INTERVAL", 0.0)
     sweep(jobs, Slurm())
     assert not directory.path.exists()
+
+
+def test_the_jobs_of_runs_that_nobody_waits_for_are_cancelled_first(
+    jobs: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, alive = make(1), make(2, alive=True)
+    cancelled: list[str] = []
+
+    def cancel_jobs(run_ids: list[str]) -> None:
+        assert gone.path.exists() and gone.has_started()
+        cancelled.extend(run_ids)
+
+    monkeypatch.setattr(sweeping, "cancel_jobs", cancel_jobs)
+    sweep(jobs, Slurm())
+    assert cancelled == [gone.path.name]
+    assert os.listdir(jobs) == [alive.path.name]
+
+
+def test_half_a_directory_goes_after_a_day(jobs: Path, make: Make) -> None:
+    for number in (1, 2):
+        half = make(number, report="{}", started=taken(JOB))
+        (half.path / "owner").unlink()
+    os.utime(half.path, (0, time.time() - 100_000))
+    sweep(jobs, Slurm())
+    assert os.listdir(jobs) == [f"{1:016x}"]
