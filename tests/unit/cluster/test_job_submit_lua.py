@@ -20,7 +20,7 @@ local said = ""
 function slurm.log_user(form, text) said = string.format(form, text) end
 dofile(arg[1])
 local job = {name = arg[2], script = io.read("*a"), time_limit = 0xfffffffe}
-for field, value in string.gmatch(arg[4] or "", "([%w_]+)=(%w+)") do
+for field, value in string.gmatch(arg[4] or "", "([%w_]+)=([^ ]+)") do
     job[field] = tonumber(value) or value
 end
 local partitions = {cfiddle = {default_time = 12}}
@@ -112,3 +112,15 @@ def test_many_jobs_in_one_are_refused(asks: str, tmp_path: Path) -> None:
     assert answer == "-1"
     assert "one job" in said
     assert submitted(tmp_path, script, asks="het_job_offset=4294967294")[0] == "0"
+
+
+@pytest.mark.parametrize("field", ["partition", "qos", "features", "prefer", "licenses"])
+@pytest.mark.parametrize("text", ["x\nslurmctld:_all_is_well", "x\x1b]0;PWNED\x07", "x\r", "x\x7f"])
+def test_what_would_be_obeyed_or_forge_a_line_of_the_log(
+    tmp_path: Path, field: str, text: str
+) -> None:
+    script = job_script.script_text(Path("/x"))
+    answer, _, _, why, *_ = submitted(tmp_path, script, asks=f"{field}={text}")
+    assert (answer, "holds a control character" in why) == ("-1", True)
+    assert submitted(tmp_path, script, asks=f"{field}=größer")[0] == "0"
+    assert submitted(tmp_path, script, uid=0, asks=f"{field}={text}")[0] == "0"
