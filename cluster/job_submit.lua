@@ -42,6 +42,24 @@ local function is_ours(job)
     return is_one_word(job.script:sub(#SCRIPT + 1, -2))
 end
 
+-- What a user asks for gets into the controller's log, where a line end would begin a line of its own, as
+-- if the controller had written it.
+local ASKED = {
+    "account", "batch_features", "burst_buffer", "clusters", "comment", "container", "dependency",
+    "exc_nodes", "extra", "features", "gres", "licenses", "mail_user", "mcs_label", "network",
+    "partition", "prefer", "qos", "req_nodes", "reservation", "tres_bind", "tres_freq",
+    "tres_per_job", "tres_per_node", "wckey",
+}
+
+local function asks_in_plain_text(job)
+    for _, field in ipairs(ASKED) do
+        if tostring(job[field] or ""):find("%c") then
+            return false
+        end
+    end
+    return true
+end
+
 -- A run is one job on one worker, for no longer than the sandbox policy can take.
 local NOT_GIVEN = 0xfffffffe -- NO_VAL of slurm.h; what is above stands for "unlimited"
 
@@ -116,6 +134,9 @@ function slurm_job_submit(job, partitions, uid)
     end
     if not (job.name or ""):match("^cfiddle%-%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x$") then
         return refuse("This cluster runs CFiddle experiments only: use cfiddle_slurm, not sbatch.")
+    end
+    if not asks_in_plain_text(job) then
+        return refuse("An option of this job holds a control character, such as a line end.")
     end
     if not is_ours(job) then
         return refuse("The job script is not cfiddle_slurm's: install the cluster's version of it.")

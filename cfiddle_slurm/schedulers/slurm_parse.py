@@ -21,6 +21,7 @@ _JOB_ID = re.compile("[0-9]+")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _QUEUED = re.compile(r"^srun: job ([0-9]+) (?:queued|has been allocated)", re.MULTILINE)
 _PREFIX = re.compile(r"^(?:sbatch|srun|squeue|sacct|scancel): (?:(?:error|fatal): )?")
+_OWN = re.compile(rf"^(?:{_PROGRAMS}|slurm_\w+ error): ")
 _COMPLAINT = re.compile(
     r"^(?:(?:sbatch|srun|squeue|sacct|scancel): (?:error|fatal)|slurm_\w+ error): "
 )
@@ -91,10 +92,10 @@ def parse_srun_log(log: str) -> str | None:
 def trouble_of(stderr: str) -> Trouble:
     """What the failure of sbatch or srun means, from what it printed.
 
-    Where Slurm complains itself, nothing else counts: a site's banner may speak of authentication.
+    Where Slurm speaks itself, nothing else counts: a site's banner may speak of authentication.
     """
     lines = stderr.split("\n")
-    text = "\n".join([line for line in lines if _COMPLAINT.match(line.strip())] or lines)
+    text = "\n".join([line for line in lines if _OWN.match(line.strip())] or lines)
     if any(words in text for words in _HEAD_FULL):
         return Trouble.HEAD_FULL
     if any(words in text for words in _NOT_STARTED):

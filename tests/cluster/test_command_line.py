@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import user_node
+from cfiddle_slurm.cluster import stack, user_node
 
 from .conftest import HEAD, SECONDS
 
@@ -29,12 +31,25 @@ def as_student(*words: str) -> process.Completed:
 
 
 def ask_for_a_hostile_partition() -> None:
+    """As root, whom nothing is refused: Slurm logs it as it is."""
+    user = stack.container_on(HEAD, "user")
+    asked = ["docker", "exec", user, "srun", f"--partition={HOSTILE}", "true"]
+    assert "invalid partition specified" in process.run(asked, timeout=SECONDS).stderr
+
+
+@pytest.mark.parametrize("option", ["partition", "qos", "prefer", "licenses", "comment"])
+@pytest.mark.parametrize("text", [HOSTILE, "x\nslurmctld: all is well"])
+def test_a_student_forges_no_line_of_the_log(option: str, text: str) -> None:
     name = "--job-name=cfiddle-0123456789abcdef"  # all others are refused before
-    refused = as_student("srun", name, f"--partition={HOSTILE}", "true")
-    assert "invalid partition specified" in refused.stderr
+    refused = as_student("srun", name, f"--{option}={text}", "true")
+    assert refused.status != 0
+    logs = ["docker", "logs", "--tail=20", stack.container_on(HEAD, "controller")]
+    said = process.run(logs, timeout=SECONDS)
+    assert "all is well" not in said.stdout + said.stderr
+    assert "PWNED" not in said.stdout + said.stderr
 
 
-def test_what_a_student_makes_slurm_write_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+def test_what_slurm_writes_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     ask_for_a_hostile_partition()
     done = command("logs", "controller", "--tail=50", cwd=tmp_path)
     assert done.status == 0

@@ -20,7 +20,7 @@ local said = ""
 function slurm.log_user(form, text) said = string.format(form, text) end
 dofile(arg[1])
 local job = {name = arg[2], script = io.read("*a"), time_limit = 0xfffffffe}
-for field, value in string.gmatch(arg[4] or "", "([%w_]+)=(%w+)") do
+for field, value in string.gmatch(arg[4] or "", "([%w_]+)=([^ ]+)") do
     job[field] = tonumber(value) or value
 end
 local partitions = {cfiddle = {default_time = 12}}
@@ -173,3 +173,15 @@ def test_what_is_queued_counts_and_nothing_else(what: str, turns: str, tmp_path:
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().split() == turns.split()
+
+
+@pytest.mark.parametrize("field", ["partition", "qos", "features", "prefer", "licenses"])
+@pytest.mark.parametrize("text", ["x\nslurmctld:_all_is_well", "x\x1b]0;PWNED\x07", "x\r", "x\x7f"])
+def test_what_would_be_obeyed_or_forge_a_line_of_the_log(
+    tmp_path: Path, field: str, text: str
+) -> None:
+    script = job_script.script_text(Path("/x"))
+    answer, _, _, why, *_ = submitted(tmp_path, script, asks=f"{field}={text}")
+    assert (answer, "holds a control character" in why) == ("-1", True)
+    assert submitted(tmp_path, script, asks=f"{field}=größer")[0] == "0"
+    assert submitted(tmp_path, script, uid=0, asks=f"{field}={text}")[0] == "0"

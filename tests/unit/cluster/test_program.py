@@ -8,11 +8,15 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.markup import escape
 from rich.table import Table
 
 from cfiddle_slurm import __version__, process
 from cfiddle_slurm.cluster.__main__ import main
 from cfiddle_slurm.cluster.commands import common
+from cfiddle_slurm.printable import printable
 from tests.unit.cluster.conftest import Program
 
 EXTRA = ("click", "docker", "paramiko", "tomlkit")
@@ -104,6 +108,18 @@ def test_no_text_is_obeyed_by_the_terminal() -> None:
     # What is written out has its place in the table.
     rows = printed(table).splitlines()
     assert len({len(row) for row in rows if "\x1b" not in row}) == 1
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_printed_and_nothing_else(text: str) -> None:
+    screen = io.StringIO()
+    console = common.PrintableConsole(file=screen, width=400, emoji=False, highlight=False)
+    table = Table("a", show_edge=False)
+    table.add_row(escape(text))
+    console.print(text, markup=False, soft_wrap=True)
+    console.print(table)
+    out = screen.getvalue()
+    assert printable(out) == out
 
 
 def test_errors_are_fit_to_be_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

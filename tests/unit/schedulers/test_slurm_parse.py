@@ -99,6 +99,7 @@ MAX_JOBS = "sbatch: error: Batch job submission failed: Resource temporarily una
         (f"munge and authentication are our pride\n{PARTITION}", Trouble.REFUSED),
         (f"{PARTITION}Connection reset by the banner\n", Trouble.REFUSED),
         (f"Welcome\n{LOST}", Trouble.REPLY_LOST),
+        ("srun: error: it was revoked\nsrun: Force Terminated JobId=7\n", Trouble.REPLY_LOST),
         (f"{NO_SOURCE}Goodbye", Trouble.NOT_REACHED),
         ("ssh: Connection reset by peer\n", Trouble.REPLY_LOST),  # a wrapper that goes elsewhere
         (SUBMIT_LIMIT, Trouble.NO_ROOM),
