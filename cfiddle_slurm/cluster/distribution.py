@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster.images import CLUSTER, IMAGES, REGISTRY, SANDBOX, USER, Image
+from cfiddle_slurm.cluster.images import CLUSTER, IMAGES, REGISTRY, SANDBOX, USER, Image, exists
 from cfiddle_slurm.cluster.machines import (
     Machine,
     MachineError,
@@ -76,14 +76,33 @@ def push(
         else:
             for machine, images in behind.items():
                 say(f"{machine}: copying {', '.join(image.name for image in images)}")
-                _copy(head, machine, images)
+                _copy(head, machine, [image.tag for image in images])
         _check(right, behind)
     on_each([machine for machine in missing if machine != head], lambda m: _tag(m, head, right))
 
 
-def _copy(head: Machine, machine: Machine, images: list[Image]) -> None:
+def push_older(
+    head: Machine, machines: Iterable[Machine], tags: Iterable[str], say: Callable[[str], None]
+) -> None:
+    """See to it that each machine has the sandbox images, by tag, that open notebooks need.
+
+    One that the head has no more is left out.
+
+    Raises:
+        MachineError: an image could not be brought to a machine.
+    """
+    prefix = f"{SANDBOX.name}:"
+    wanted = [tag for tag in sorted(tags) if tag.startswith(prefix) and exists(head, tag)]
+    missing = on_each(machines, lambda m: [tag for tag in wanted if not exists(m, tag)])
+    for machine, lacking in missing.items():
+        if lacking:
+            say(f"{machine}: copying {', '.join(lacking)}")
+            _copy(head, machine, lacking)
+
+
+def _copy(head: Machine, machine: Machine, tags: list[str]) -> None:
     done = process.pipe(
-        head.docker_arguments("save", *(image.tag for image in images)),
+        head.docker_arguments("save", *tags),
         machine.docker_arguments("load", "--quiet"),
         timeout=_SECONDS,
     )

@@ -13,10 +13,15 @@ from cfiddle_slurm import process
 from cfiddle_slurm.cluster import kit
 from cfiddle_slurm.cluster.config import NO_PACKAGES, Config, Packages
 from cfiddle_slurm.cluster.machines import Machine, MachineError
+from cfiddle_slurm.sandbox import editions
 
 DEBIAN = "debian:trixie-slim"
 SUITE = "trixie"
 BUILD_SECONDS = 1800.0
+_VERSIONS = """
+from cfiddle_slurm.sandbox import editions, guest
+print(editions.text_of(guest.versions()))
+"""
 _BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _USELESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale",
             "usr/share/man")  # fmt: skip
@@ -104,6 +109,8 @@ def build_all(head: Machine, settings: BuildSettings, say: Callable[[str], None]
         for image in settings.images:
             say(f"building {image.name}")
             build(head, image, context, settings)
+            if image is SANDBOX:
+                label_versions(head)
 
 
 def ensure_debian(head: Machine, settings: BuildSettings, say: Callable[[str], None]) -> None:
@@ -205,6 +212,21 @@ def build(head: Machine, image: Image, context: Path, settings: BuildSettings) -
     if status != 0:
         words = "\n".join(said[-15:])
         raise MachineError(f"{image.name} could not be built; the last lines were:\n{words}")
+
+
+def label_versions(head: Machine) -> None:
+    """Write on the sandbox image for which notebooks it is: those of the versions that are in it.
+
+    Raises:
+        MachineError: it cannot say, or the engine cannot write it.
+    """
+    found = head.docker(
+        "run", "--rm", "--network=none", "--entrypoint=python3", SANDBOX.tag, "-I", "-c", _VERSIONS
+    )  # fmt: skip
+    head.docker(
+        "build", "--quiet", f"--tag={SANDBOX.tag}", f"--label={editions.LABEL}={found}", "-",
+        input=f"FROM {SANDBOX.tag}\n".encode(), env={**os.environ, "DOCKER_BUILDKIT": "0"},
+    )  # fmt: skip
 
 
 def build_arguments(image: Image, settings: BuildSettings) -> dict[str, str]:

@@ -9,15 +9,17 @@ from cfiddle_slurm.cluster import (
     credentials,
     distribution,
     provision,
+    rendering,
     slurm,
     stack,
     swarm,
+    upgrade,
 )
 from cfiddle_slurm.cluster import (
     config as config_,
 )
 from cfiddle_slurm.cluster.config import Config
-from cfiddle_slurm.cluster.images import IMAGES
+from cfiddle_slurm.cluster.images import IMAGES, SANDBOX
 from cfiddle_slurm.cluster.machines import (
     Machine,
     MachineError,
@@ -26,17 +28,22 @@ from cfiddle_slurm.cluster.machines import (
     on_each,
     require,
 )
+from cfiddle_slurm.cluster.upgrade import Postponed
 from cfiddle_slurm.process import ProcessError
 
 Say = Callable[[str], None]
 _USABLE_SECONDS = 60.0
 
 
-def up(config: Config, seconds: float, say: Say) -> None:
+def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postponed | None:
     """Start the cluster, or bring a running one up to date.
 
     Args:
         seconds: how long its services may take to become healthy.
+        now: whether the user node is replaced even if that cuts somebody off.
+
+    Returns:
+        What was left out, so that nobody is.
 
     Raises:
         MachineError, NotHealthy, AccountError, ProcessError: it is not up; trying again goes on
@@ -53,13 +60,21 @@ def up(config: Config, seconds: float, say: Say) -> None:
     credentials.ensure(head)
     stack.ensure_home(head, config)
     accounts.add(head, accounts.TEST_ACCOUNTS)
+    before = upgrade.deployed(head)
     distribution.push(head, [head, *workers], say, registry=config.registry and bool(workers))
+    distribution.push_older(head, workers, upgrade.images_in_use(before), say)
+    config = rendering.pinned(config, stack.versioned(head, SANDBOX))
     # Only now: a machine's services start with its role, and they need its images.
     give_roles(head, workers)
-    stack.deploy(head, config)
+    variables = stack.deploy(head, config)
+    if upgrade.may_be_deployed_at_once(head, before, variables):
+        stack.deploy_user_node(head, config, variables)
     stack.wait_until_healthy(head, seconds, say)
     enable(head, config)
+    # Last: its notebooks are to find all that they need.
+    postponed = upgrade.settle(head, config, variables, now=now, seconds=seconds, say=say)
     tidy(head, config)
+    return postponed
 
 
 def check_port(head: Machine, port: int) -> None:
@@ -107,10 +122,11 @@ def enable(head: Machine, config: Config) -> None:
 def tidy(head: Machine, config: Config) -> None:
     """Remove what earlier versions of images and configuration left."""
     stack.remove_old_configuration(head, config)
+    in_use = upgrade.images_in_use(upgrade.deployed(head))
     for machine in all_of(config):
         current = distribution.digests(machine)
         for image in IMAGES:
-            keep = (image.tag, image.tag_of(current.get(image.name, "")))
+            keep = {image.tag, image.tag_of(current.get(image.name, "")), *in_use}
             listing = ("image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name)
             for tag in machine.docker(*listing).split():
                 if tag not in keep:
@@ -182,6 +198,7 @@ def add_worker(config: Config, file: Path, address: str, say: Say) -> str:
     require([head, worker])
     swarm.join(worker, head)
     distribution.push(head, [head, worker], say, registry=config.registry)
+    distribution.push_older(head, [worker], upgrade.images_in_use(upgrade.deployed(head)), say)
     swarm.give_roles(head, worker, "worker")
     name = worker.docker("info", "--format={{.Name}}")
     slurm.wait_until_usable(head, [name], _USABLE_SECONDS)

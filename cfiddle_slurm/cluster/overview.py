@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from cfiddle_slurm.cluster import slurm, stack, swarm
+from cfiddle_slurm.cluster import slurm, stack, swarm, upgrade
 from cfiddle_slurm.cluster.check import MOST_SKEW_SECONDS, skew
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.process import ProcessError
@@ -17,6 +17,10 @@ from cfiddle_slurm.slurm_states import reason_in_english
 
 _FACTS = "date +%s.%N; df --output=pcent,avail -BM / | tail -n 1"
 _MANY = 20
+OLDER = (
+    "The user node is of an older version: `update` replaces it once nothing is open there,"
+    " `update --now` at once."
+)
 
 
 def gather(head: Machine, user: str) -> dict[str, Any]:
@@ -34,6 +38,7 @@ def gather(head: Machine, user: str) -> dict[str, Any]:
         machines = list(pool.map(lambda member: _machine(member, user), members))
     facts: dict[str, Any] = {
         "services": [{**asdict(each), "ok": each.is_healthy} for each in services],
+        "user_node_is_older": upgrade.is_older(upgrade.deployed(head)),
         "machines": machines,
         "workers": [],
         "queue": [],
@@ -86,6 +91,7 @@ def shown(facts: dict[str, Any]) -> RenderableType:
     """The facts as tables for a terminal."""
     parts: list[RenderableType] = [
         _services(facts["services"]),
+        *([OLDER] if facts["user_node_is_older"] else []),
         _machines(facts["machines"]),
         _workers(facts["workers"]),
         _queue(facts["queue"]),

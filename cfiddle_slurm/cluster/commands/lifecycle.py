@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from datetime import datetime
 
 import click
 from rich.live import Live
@@ -17,6 +18,7 @@ from cfiddle_slurm.cluster import (
     slurm,
     swarm,
     trial,
+    upgrade,
     user_node,
 )
 from cfiddle_slurm.cluster import (
@@ -32,6 +34,8 @@ from cfiddle_slurm.cluster.commands.common import Cluster, console, pass_cluster
 
 _COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}
 _WATCH_SECONDS = 2.0
+_STEP_SECONDS = 1.0
+_INTERRUPTED = 130  # as a shell has it: 128 and the signal's number
 _seconds = click.option("--timeout", default=180.0, show_default=True,
                         help="Seconds for all services to become healthy.")  # fmt: skip
 
@@ -99,8 +103,10 @@ def up(cluster: Cluster, local: bool, no_test: bool, timeout: float) -> None:
         raise click.ClickException(
             f"{cluster.file} names no worker; `up --local` makes a cluster of this machine."
         )
-    lifecycle.up(cluster.config, timeout, say)
+    postponed = lifecycle.up(cluster.config, timeout, say)
     console.print(f"The cluster is up ({time.monotonic() - began:.0f} s).")
+    if postponed:
+        console.print(str(postponed), markup=False)
     if not no_test and not _try(cluster):
         raise click.ClickException("The cluster is up, but not every worker measures.")
     console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
@@ -178,18 +184,62 @@ def _try(cluster: Cluster) -> bool:
     return all(one.right for one in trials) and not absent and bool(usable)
 
 
+def _time_of_day(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> datetime | None:
+    try:
+        return upgrade.next_time(value, datetime.now().astimezone()) if value else None
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no time of day like 03:00.") from None
+
+
 @click.command()
+@click.option("--now", is_flag=True,
+              help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
+@click.option("--at", metavar="HH:MM", callback=_time_of_day,
+              help="Replace it at that time, if notebooks are open now.")  # fmt: skip
 @_seconds
 @pass_cluster
-def update(cluster: Cluster, timeout: float) -> None:
-    """Bring new images and settings to a running cluster; running jobs finish first."""
+def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> None:
+    """Bring new images and settings to a running cluster; running jobs finish first.
+
+    The user node comes last, and only once nobody has a notebook open there.
+    """
+    if now and at:
+        raise click.UsageError("--now and --at exclude each other.")
     config = cluster.config
     if swarm.state(cluster.head) != "active":
         raise click.ClickException("The cluster is not up: `up` starts it.")
     images.build_all(cluster.head, images.BuildSettings.of(config), say)
     longest = config.policy.wall_seconds + 120
-    lifecycle.up(config, timeout + longest, say)
-    console.print("The cluster is up to date.")
+    postponed = lifecycle.up(config, timeout + longest, say, now=now)
+    if postponed is None:
+        console.print("The cluster is up to date.")
+        return
+    console.print("All but the user node is up to date.")
+    if at is None:
+        console.print(str(postponed), markup=False)
+        return
+    console.print(f"Open on the user node: {postponed.open}.", markup=False)
+    if not _wait_until(at):
+        sys.exit(_INTERRUPTED)
+    if upgrade.replace(cluster.head, config, postponed, seconds=timeout, say=say):
+        console.print("The cluster is up to date.")
+    else:
+        console.print("Another update has come meanwhile: nothing was left to do.")
+
+
+def _wait_until(then: datetime) -> bool:
+    """Wait for a time of day; whether it came before Ctrl-C."""
+    console.print(f"Waiting until {then:%H:%M} to replace it; Ctrl-C leaves it as it is.")
+    try:
+        # In small steps: the clock may be set, and a laptop may sleep.
+        while datetime.now().astimezone() < then:
+            time.sleep(_STEP_SECONDS)
+    except KeyboardInterrupt:
+        console.print("The user node stays as it is.")
+        return False
+    return True
 
 
 @click.command("url")

@@ -15,6 +15,7 @@ from cfiddle_slurm.cluster import (
     slurm,
     stack,
     swarm,
+    upgrade,
     user_node,
 )
 from cfiddle_slurm.cluster import (
@@ -58,6 +59,9 @@ def push(cluster: Cluster) -> None:
     everywhere = machines.all_of(config)
     machines.require(everywhere)
     distribution.push(cluster.head, everywhere, say, registry=config.registry)
+    if swarm.state(cluster.head) == "active":
+        in_use = upgrade.images_in_use(upgrade.deployed(cluster.head))
+        distribution.push_older(cluster.head, everywhere[1:], in_use, say)
     console.print("Every machine has the head's images.")
 
 

@@ -15,6 +15,8 @@ from cfiddle_slurm.cluster import (
     machines,
     slurm,
     stack,
+    swarm,
+    upgrade,
     user_node,
 )
 from cfiddle_slurm.cluster.accounts import Account
@@ -22,6 +24,7 @@ from cfiddle_slurm.cluster.machines import Machine
 from cfiddle_slurm.cluster.slurm import Node
 from cfiddle_slurm.cluster.stack import Service
 from cfiddle_slurm.cluster.swarm import Member
+from cfiddle_slurm.cluster.upgrade import Deployed
 from tests.unit.cluster.recorder import Recorder
 
 FILE = Path("cluster.toml")
@@ -41,7 +44,9 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     FILE.write_text(config.example({"workers": ("w1.lan",), "ssh_user": "admin"}))
     recorder.replace(images, build_all=None)
     recorder.replace(machines, require=None)
-    recorder.replace(distribution, push=None)
+    recorder.replace(distribution, push=None, push_older=None)
+    recorder.replace(swarm, state="active")
+    recorder.replace(upgrade, deployed={"user": Deployed("u:1", "1", "cfiddle-sandbox:1")})
     recorder.replace(lifecycle, add_worker="two", remove_worker=True, resume_worker="one",
                      find_worker=W1)  # fmt: skip
     recorder.replace(slurm, drain=None, resume=None, nodes=[Node("one", "idle", "", "")],
@@ -79,6 +84,9 @@ def test_images_go_the_way_that_the_file_says(steps: Recorder, registry: bool) -
     assert call("images", "push").exit_code == 0
     head, everywhere, _, found = steps.arguments["distribution.push"]
     assert (head, everywhere, found) == (HEAD, [HEAD, Machine("w2", "admin")], registry)
+    # And what open notebooks still need.
+    _, others, tags, _ = steps.arguments["distribution.push_older"]
+    assert (others, tags) == ([Machine("w2", "admin")], {"u:1", "cfiddle-sandbox:1"})
 
 
 def test_images_that_differ_are_shown(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,3 +205,18 @@ def test_the_registry_is_started_once_and_for_the_loopback_only(
     for run in runs:
         assert " --publish=127.0.0.1:5017:5000 " in run
         assert run.endswith(" cfiddle-registry:latest")
+
+
+def test_a_worker_gets_the_older_images_that_notebooks_need(docker: Program) -> None:
+    docker.answers("image inspect *")
+    docker.answers("image inspect *:gone", "exit 1")
+    docker.answers(f"{prefix(W1)}image inspect *")
+    docker.answers(f"{prefix(W2)}image inspect *", "exit 1")
+    docker.answers("save *", "echo images")
+    docker.answers(f"{prefix(W2)}load *", "cat >loaded", reads=False)
+    said: list[str] = []
+    tags = {"cfiddle-sandbox:old", "cfiddle-sandbox:gone", "cfiddle-user:old"}
+    distribution.push_older(HEAD, [W1, W2], tags, said.append)
+    assert said == ["w2: copying cfiddle-sandbox:old"]
+    assert docker.those("save") == ["save cfiddle-sandbox:old"]
+    assert Path("loaded").read_text() == "images\n"

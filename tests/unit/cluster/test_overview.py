@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cfiddle_slurm.cluster import overview, slurm, stack, swarm
+from cfiddle_slurm.cluster import overview, slurm, stack, swarm, upgrade
 from cfiddle_slurm.cluster.machines import MachineError
 from cfiddle_slurm.cluster.slurm import Job, Node
 from cfiddle_slurm.cluster.stack import NotHealthy, Service
 from cfiddle_slurm.cluster.swarm import Member
+from cfiddle_slurm.cluster.upgrade import Deployed
 from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
 
 GOOD: dict[str, Any] = {
     "services": [{"name": "user", "healthy": 1, "wanted": 1, "ok": True}],
+    "user_node_is_older": False,
     "machines": [{"name": "m1", "roles": ["worker"], "ready": True, "sandboxes": 2,
                   "disk": " 41%  9000M", "clock_off": 0.4}],
     "workers": [{"name": "w1", "state": "idle", "features": "fast", "reason": "", "usable": True}],
@@ -79,6 +81,13 @@ def test_a_clock_that_is_wrong_is_named() -> None:
     assert not overview.healthy(facts) and overview.healthy(GOOD)
 
 
+def test_an_older_user_node_is_shown_and_is_no_fault() -> None:
+    facts = but(lambda facts: facts.update(user_node_is_older=True))
+    assert "The user node is of an older version" in shown(facts)
+    assert "older version" not in shown(GOOD)
+    assert overview.healthy(facts)
+
+
 def test_a_waiting_job_is_shown_with_its_reason_in_english() -> None:
     text = shown(but(lambda facts: facts["queue"][0].update(node="", reason="(Resources)")))
     assert "all workers are busy" in text
@@ -103,6 +112,8 @@ def cluster(docker: Program, ssh: Program, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(swarm, "state", lambda head: "active")
     monkeypatch.setattr(swarm, "members", lambda head: members)
     monkeypatch.setattr(stack, "services", lambda head: [Service("user", 1, 1)])
+    services = {"user": Deployed("u:1", "old"), "sandboxd": Deployed("c:2", "new")}
+    monkeypatch.setattr(upgrade, "deployed", lambda head: services)
     monkeypatch.setattr(slurm, "nodes", lambda head: [node])
     monkeypatch.setattr(slurm, "queue", lambda head: [job])
     docker.answers("*ps --quiet *", "echo a; echo b")
@@ -115,6 +126,7 @@ def test_facts_are_gathered_as_plain_data() -> None:
     facts = overview.gather(HEAD, "root")
     assert json.loads(json.dumps(facts)) == facts
     assert facts["services"] == GOOD["services"]
+    assert facts["user_node_is_older"] is True
     head, worker, lost = facts["machines"]
     assert (head["roles"], head["sandboxes"]) == (["head", "user"], 2)
     assert "%" in worker["disk"]
