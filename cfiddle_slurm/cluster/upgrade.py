@@ -5,6 +5,7 @@ anything open there, or when the administrator says so; until then it stays at i
 sandbox image of that version stays on the workers (:mod:`cfiddle_slurm.sandbox.editions`).
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from cfiddle_slurm.cluster.open_work import OpenWork
 
 Say = Callable[[str], None]
 _USER, _NEWEST = "user", "sandboxd"
+_NOTICE_SECONDS = 10.0
 _TEMPLATE = (
     "{{.Spec.Name}}|{{.Spec.TaskTemplate.ContainerSpec.Image}}"
     '|{{index .Spec.Labels "cfiddle.user"}}|{{index .Spec.Labels "cfiddle.sandbox"}}'
@@ -131,9 +133,19 @@ def settle(
         return Postponed(found, variables)
     if found:
         say(f"replacing the user node cuts off: {found}")
+    before = _task(head)
     stack.deploy_user_node(head, config, variables)
+    # Docker takes a moment to see what is to be replaced, in which all looks healthy.
+    give_up = time.monotonic() + _NOTICE_SECONDS
+    while _task(head) == before and time.monotonic() < give_up:
+        time.sleep(0.2)
     stack.wait_until_healthy(head, seconds, say)
     return None
+
+
+def _task(head: Machine) -> str:
+    service = f"{stack.NAME}_{_USER}"
+    return head.docker("service", "ps", "--quiet", "--filter=desired-state=running", service)
 
 
 def replace(

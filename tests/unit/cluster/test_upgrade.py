@@ -25,10 +25,13 @@ def nobody(text: str) -> None:
 
 
 @pytest.fixture
-def steps(recorder: Recorder) -> Recorder:
+def steps(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """An old user node on which somebody works."""
     recorder.replace(upgrade, deployed={"user": OLD, "sandboxd": REST})
     recorder.replace(open_work, look=OPEN)
+    tasks = iter("1112")
+    monkeypatch.setattr(upgrade, "_task", lambda head: next(tasks))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     recorder.replace(stack, container_on="c0ffee", deploy_user_node=None, wait_until_healthy=None)
     return recorder
 
