@@ -139,7 +139,8 @@ def settle(
     give_up = time.monotonic() + _NOTICE_SECONDS
     while _task(head) == before and time.monotonic() < give_up:
         time.sleep(0.2)
-    stack.wait_until_healthy(head, seconds, say)
+    stack.wait_until_healthy(head, seconds, lambda text: None)  # the others are, as was said
+    say("the user node is replaced")
     return None
 
 

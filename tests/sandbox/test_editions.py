@@ -54,7 +54,5 @@ def test_a_notebook_of_older_versions_gets_its_own_image(editions: Sandboxd) -> 
 
 
 def test_an_image_that_is_named_is_not_chosen_anew(editions: Sandboxd) -> None:
-    named = editions.run(
-        probe_bundle("look"), versions=SANDBOX_VERSIONS, image=f"{REPOSITORY}:new"
-    )
+    named = editions.run(probe_bundle("look"), versions=SANDBOX_VERSIONS, image=f"{REPOSITORY}:new")
     assert named.report()["image"] == f"{REPOSITORY}:new"

@@ -51,14 +51,19 @@ def test_nobody_is_cut_off_unasked(steps: Recorder) -> None:
 def test_whom_a_replacement_cuts_off_is_said_before(steps: Recorder) -> None:
     said: list[str] = []
     assert settled(said.append, now=True) is None
-    assert said == ["replacing the user node cuts off: 1 notebook (ann 1)"]
+    assert said == [
+        "replacing the user node cuts off: 1 notebook (ann 1)",
+        "the user node is replaced",
+    ]
     assert steps.calls[-2:] == ["stack.deploy_user_node", "stack.wait_until_healthy"]
 
 
 def test_where_nothing_is_open_it_is_replaced(steps: Recorder) -> None:
     steps.replace(open_work, look=OpenWork())
-    assert settled() is None
+    said: list[str] = []
+    assert settled(said.append) is None
     assert "stack.deploy_user_node" in steps.calls
+    assert said == ["the user node is replaced"]
 
 
 def test_one_that_is_the_right_one_is_not_even_looked_at(steps: Recorder) -> None:
