@@ -196,6 +196,7 @@ def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings)
         "protocol": PROTOCOL,
         "run_id": run_id,
         "image": settings.image,
+        "versions": notebook_versions(),
         "wall_seconds": settings.time_limit,
         "cpu_seconds": None,
         "memory_bytes": settings.memory,

@@ -2,14 +2,17 @@
 -- administrator, may submit anything. Slurm runs this in the controller (slurm.conf(5),
 -- JobSubmitPlugins); the answer to a refused user is what log_user says.
 
--- Word for word the batch script of the Python package, up to the job directory.
-local SCRIPT = [[
+-- Word for word the batch script of the Python package, up to the job directory. A notebook that was
+-- opened before an update submits the text of the version before: when it changes, both are here.
+local SCRIPTS = {
+    [[
 #!/bin/sh
 # One run of a CFiddle experiment, submitted by cfiddle_slurm. This text is always the same, but for
 # the job directory's path.
 PATH=/usr/local/bin:/usr/bin:/bin
 export PATH
-exec cfiddle-sandbox run ]]
+exec cfiddle-sandbox run ]],
+}
 
 -- So much later in the queue is each further job of the same user.
 local NICE_STEP = 10000
@@ -36,10 +39,15 @@ local function is_ours(job)
     if job.script == nil or job.script == "" then
         return true
     end
-    if job.script:sub(1, #SCRIPT) ~= SCRIPT or job.script:sub(-1) ~= "\n" then
+    if job.script:sub(-1) ~= "\n" then
         return false
     end
-    return is_one_word(job.script:sub(#SCRIPT + 1, -2))
+    for _, script in ipairs(SCRIPTS) do
+        if job.script:sub(1, #script) == script then
+            return is_one_word(job.script:sub(#script + 1, -2))
+        end
+    end
+    return false
 end
 
 -- What a user asks for gets into the controller's log, where a line end would begin a line of its own, as

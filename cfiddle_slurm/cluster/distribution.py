@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import content
-from cfiddle_slurm.cluster.images import CLUSTER, IMAGES, REGISTRY, SANDBOX, Image
+from cfiddle_slurm.cluster.images import CLUSTER, IMAGES, REGISTRY, SANDBOX, Image, exists
 from cfiddle_slurm.cluster.machines import (
     Machine,
     MachineError,
@@ -94,15 +94,38 @@ def _copied(
     for machine, images in behind.items():
         say(f"{machine}: copying {', '.join(image.name for image in images)}")
         try:
-            _copy(head, machine, images)
+            _copy(head, machine, [image.tag for image in images])
         except (MachineError, ProcessError) as error:
             failures[machine] = error
     return failures
 
 
-def _copy(head: Machine, machine: Machine, images: list[Image]) -> None:
+def push_older(
+    head: Machine, machines: Iterable[Machine], tags: Iterable[str], say: Callable[[str], None]
+) -> Failures:
+    """See to it that each machine has the sandbox images, by tag, that open notebooks need.
+
+    One that the head has no more is left out.
+
+    Returns:
+        The machines to which an image could not be brought, and why.
+    """
+    prefix = f"{SANDBOX.name}:"
+    wanted = [tag for tag in sorted(tags) if tag.startswith(prefix) and exists(head, tag)]
+
+    def bring(machine: Machine) -> None:
+        missing = [tag for tag in wanted if not exists(machine, tag)]
+        if missing:
+            say(f"{machine}: copying {', '.join(missing)}")
+            _copy(head, machine, missing)
+
+    _, failures = try_each(machines, bring)
+    return failures
+
+
+def _copy(head: Machine, machine: Machine, tags: list[str]) -> None:
     done = process.pipe(
-        head.docker_arguments("save", *(image.tag for image in images)),
+        head.docker_arguments("save", *tags),
         machine.docker_arguments("load", "--quiet"),
         timeout=_SECONDS,
     )

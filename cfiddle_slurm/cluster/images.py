@@ -15,6 +15,7 @@ from cfiddle_slurm import process
 from cfiddle_slurm.cluster import kit
 from cfiddle_slurm.cluster.config import NO_PACKAGES, Config, Packages
 from cfiddle_slurm.cluster.machines import Machine, MachineError
+from cfiddle_slurm.sandbox import editions
 
 DEBIAN = "debian:trixie-slim"
 SUITE = "trixie"
@@ -23,6 +24,10 @@ Say = Callable[[str], None]
 _LAST_LINES = 15
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_VERSIONS = """
+from cfiddle_slurm.sandbox import editions, guest
+print(editions.text_of(guest.versions()))
+"""
 _BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _USELESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale",
             "usr/share/man")  # fmt: skip
@@ -120,6 +125,8 @@ def build_all(
         for number, image in enumerate(settings.images, 1):
             say(f"building {image.name} ({number} of {len(settings.images)})")
             build(head, image, context, settings, on_line)
+            if image is SANDBOX:
+                label_versions(head)
 
 
 def ensure_debian(
@@ -241,6 +248,21 @@ def _stream(
     if process.stream(command, hear, timeout=BUILD_SECONDS, env=env) != 0:
         words = "\n".join(last)
         raise MachineError(f"{trouble}; the last lines were:\n{words}")
+
+
+def label_versions(head: Machine) -> None:
+    """Write on the sandbox image for which notebooks it is: those of the versions that are in it.
+
+    Raises:
+        MachineError: it cannot say, or the engine cannot write it.
+    """
+    found = head.docker(
+        "run", "--rm", "--network=none", "--entrypoint=python3", SANDBOX.tag, "-I", "-c", _VERSIONS
+    )  # fmt: skip
+    head.docker(
+        "build", "--quiet", f"--tag={SANDBOX.tag}", f"--label={editions.LABEL}={found}", "-",
+        input=f"FROM {SANDBOX.tag}\n".encode(), env={**os.environ, "DOCKER_BUILDKIT": "0"},
+    )  # fmt: skip
 
 
 def build_arguments(image: Image, settings: BuildSettings) -> dict[str, str]:

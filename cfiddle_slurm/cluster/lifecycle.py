@@ -9,19 +9,21 @@ from cfiddle_slurm.cluster import (
     distribution,
     identity,
     limits,
+    rendering,
     revival,
     slurm,
     stack,
     swarm,
     swarm_state,
     unchanged,
+    upgrade,
 )
 from cfiddle_slurm.cluster import (
     workers as workers_,
 )
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.cluster.fleet import Fleet
-from cfiddle_slurm.cluster.images import IMAGES
+from cfiddle_slurm.cluster.images import IMAGES, SANDBOX
 from cfiddle_slurm.cluster.machines import (
     Machine,
     MachineError,
@@ -31,6 +33,7 @@ from cfiddle_slurm.cluster.machines import (
     require,
     require_one,
 )
+from cfiddle_slurm.cluster.upgrade import Postponed
 from cfiddle_slurm.process import ProcessError
 
 Say = Callable[[str], None]
@@ -38,13 +41,17 @@ _OURS = (slurm.RETIRING, slurm.REMOVED)
 """Why workers were withdrawn by what was interrupted since."""
 
 
-def up(config: Config, seconds: float, say: Say) -> None:
+def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postponed | None:
     """Start the cluster, or bring a running one up to date.
 
     Workers that cannot take part do not hold up the others.
 
     Args:
         seconds: how long its services may take to become healthy.
+        now: whether the user node is replaced even if that cuts somebody off.
+
+    Returns:
+        What was left out, so that nobody is.
 
     Raises:
         Incomplete: it is up, but for some workers, which the message names with their reasons.
@@ -68,16 +75,27 @@ def up(config: Config, seconds: float, say: Say) -> None:
     credentials.ensure(head)
     stack.ensure_home(head, config)
     accounts.add(head, accounts.TEST_ACCOUNTS)
+    before = upgrade.deployed(head)
     registry = config.registry and bool(workers)
     fleet.lose(distribution.push(head, [head, *fleet.machines], say, registry=registry))
+    in_use = upgrade.images_in_use(before)
+    fleet.lose(distribution.push_older(head, fleet.machines, in_use, say))
+    config = rendering.pinned(config, stack.versioned(head, SANDBOX))
     # Only now: a machine's services start with its role, and they need its images.
     give_roles(head, fleet.machines, alone=not workers)
-    stack.deploy(head, config)
+    variables = stack.deploy(head, config)
+    if upgrade.may_be_deployed_at_once(head, before, variables):
+        stack.deploy_user_node(head, config, variables)
     stack.wait_until_healthy(head, seconds, say)
     limits.publish(head, config)
     enable(head, config, fleet.machines)
+    # Last: its notebooks are to find all that they need.
+    postponed = upgrade.settle(head, config, variables, now=now, seconds=seconds, say=say)
     tidy(head, config, fleet.machines)
+    if postponed and fleet.lost:
+        say(str(postponed))
     fleet.finish("The rest is up.")
+    return postponed
 
 
 def check_machines(head: Machine, fleet: Fleet, config: Config) -> None:
@@ -162,10 +180,11 @@ def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> No
 def tidy(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
     """Remove what earlier versions of images and configuration left."""
     stack.remove_old_configuration(head, config)
+    in_use = upgrade.images_in_use(upgrade.deployed(head))
     for machine in (head, *workers):
         current = distribution.digests(machine)
         for image in IMAGES:
-            keep = (image.tag, image.tag_of(current.get(image.name, "")))
+            keep = {image.tag, image.tag_of(current.get(image.name, "")), *in_use}
             listing = ("image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name)
             for tag in machine.docker(*listing).split():
                 if tag not in keep:

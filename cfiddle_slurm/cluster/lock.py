@@ -25,10 +25,10 @@ from cfiddle_slurm.cluster.machines import (
 from cfiddle_slurm.printable import one_line
 
 COMMANDS = (
-    "provision", "up", "update", "down", "images build", "images push", "worker add",
+    "provision", "up", "down", "images build", "images push", "worker add",
     "worker remove", "worker drain", "worker resume", "user add", "user import", "user remove",
 )  # fmt: skip
-"""Those that change a cluster."""
+"""Those that change a cluster, from their beginning to their end."""
 _BEAT_SECONDS = 20.0
 _FREE = "held"
 _PLACE = "/run"

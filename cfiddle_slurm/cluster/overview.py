@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from cfiddle_slurm.cluster import disks, slurm, stack, swarm, swarm_state, troubles
+from cfiddle_slurm.cluster import disks, slurm, stack, swarm, swarm_state, troubles, upgrade
 from cfiddle_slurm.cluster.check import skew
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.cluster.tables import shown as shown
@@ -30,6 +30,7 @@ def gather(head: Machine, user: str) -> dict[str, Any]:
         machines = list(pool.map(lambda member: _machine(member, user), members))
     facts: dict[str, Any] = {
         "services": [{**asdict(each), "ok": each.is_healthy} for each in services],
+        "user_node_is_older": upgrade.is_older(upgrade.deployed(head)),
         "machines": machines,
         "workers": [],
         "queue": [],

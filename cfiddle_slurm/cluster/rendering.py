@@ -2,14 +2,19 @@
 
 import hashlib
 import math
+import re
 import string
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 
 from cfiddle_slurm.cluster import kit
 from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.images import SANDBOX
 from cfiddle_slurm.sandbox.policy import Policy
 
 CONFIG_PREFIX = "cfiddle_config_"
+EDITION, SANDBOX_IMAGE = "CFIDDLE_USER_EDITION", "CFIDDLE_SANDBOX_IMAGE"
+"""The compose files' variables for their labels."""
 NFS_OPTIONS = "rw,hard,nfsvers=4.2"
 _SPARE_MINUTES = 5
 """Slurm's limit is above the sandbox's: it is the sandbox that should end a run, and say why."""
@@ -50,6 +55,28 @@ def slurm_conf(config: Config) -> str:
     template = (kit.folder("cluster") / "slurm.conf").read_text(encoding="utf-8")
     minutes = math.ceil(config.policy.wall_seconds / 60) + _SPARE_MINUTES
     return string.Template(template).substitute(cluster_name=config.name, default_minutes=minutes)
+
+
+def pinned(config: Config, sandbox: str) -> Config:
+    """The cluster with the sandbox image that it is to use, by a tag of its content.
+
+    Were it called "latest", a mere build would change what running notebooks' experiments get.
+    """
+    names = config.policy.images
+    if names[0] != SANDBOX.tag:
+        return config  # the administrator's own choice
+    return replace(config, policy=replace(config.policy, images=(sandbox, *names)))
+
+
+def edition(texts: list[str], variables: Mapping[str, str]) -> str:
+    """A text that changes whenever a service of these compose files would be replaced.
+
+    What stands for itself only, comments and the labels' variables, does not count.
+    """
+    rules = "\n".join(re.sub(r"(?m)^\s*#.*\n", "", text) for text in texts)
+    named = sorted(set(re.findall(r"\$\{(\w+)", rules)) - {EDITION, SANDBOX_IMAGE})
+    values = [f"{name}={variables.get(name, '')}" for name in named]
+    return hashlib.sha256("\n".join([rules, *values]).encode()).hexdigest()[:12]
 
 
 def policy_toml(policy: Policy) -> str:

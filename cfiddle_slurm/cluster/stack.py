@@ -3,8 +3,9 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cfiddle_slurm.cluster import content, kit, rendering
 from cfiddle_slurm.cluster.config import Config
@@ -12,6 +13,7 @@ from cfiddle_slurm.cluster.images import CLUSTER, USER, Image
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 
 NAME = "cfiddle"
+ALL_BUT_USER_NODE, USER_NODE = "stack.yml", "user.yml"
 HOME_VOLUME = "cfiddle_home"
 VOLUMES = (
     *(
@@ -57,8 +59,18 @@ def versioned(head: Machine, image: Image) -> str:
 
 def environment(config: Config, cluster_image: str, user_image: str) -> dict[str, str]:
     """What the compose files' ``${...}`` stand for."""
+    variables = _variables(config, cluster_image, user_image)
+    texts = [path.read_text(encoding="utf-8") for path in _places(config, USER_NODE)]
     return {
         **os.environ,
+        **variables,
+        rendering.EDITION: rendering.edition(texts, variables),
+        rendering.SANDBOX_IMAGE: config.policy.images[0],
+    }
+
+
+def _variables(config: Config, cluster_image: str, user_image: str) -> dict[str, str]:
+    return {
         "CFIDDLE_CLUSTER_IMAGE": cluster_image,
         "CFIDDLE_USER_IMAGE": user_image,
         "CFIDDLE_JUPYTER_PORT": str(config.jupyter_port),
@@ -71,10 +83,14 @@ def environment(config: Config, cluster_image: str, user_image: str) -> dict[str
     }
 
 
-def files(config: Config) -> list[str]:
-    """The compose files, as options of ``docker stack``."""
-    names = ["stack.yml", *([] if config.home == "volume" else [f"{config.home}.yml"])]
-    return [f"--compose-file={kit.folder('cluster') / name}" for name in names]
+def files(config: Config, part: str = ALL_BUT_USER_NODE) -> list[str]:
+    """The compose files of a part of the stack, as options of ``docker stack``."""
+    return [f"--compose-file={path}" for path in _places(config, part)]
+
+
+def _places(config: Config, part: str) -> list[Path]:
+    names = [part, *([] if config.home == "volume" else [f"{config.home}.yml"])]
+    return [kit.folder("cluster") / name for name in names]
 
 
 def check_home(head: Machine, config: Config) -> bool:
@@ -117,8 +133,11 @@ def ensure_home(head: Machine, config: Config) -> None:
     )  # fmt: skip
 
 
-def deploy(head: Machine, config: Config) -> None:
-    """Start the services, or bring running ones up to date, one machine after another.
+def deploy(head: Machine, config: Config) -> dict[str, str]:
+    """Start all services but the user node, or bring them up to date, one machine after another.
+
+    Returns:
+        What the compose files' variables stand for, for :func:`deploy_user_node`.
 
     Raises:
         MachineError: Docker refused.
@@ -129,8 +148,23 @@ def deploy(head: Machine, config: Config) -> None:
         if file.name not in known:
             head.docker("config", "create", file.name, "-", input=file.text.encode())
     variables = environment(config, versioned(head, CLUSTER), versioned(head, USER))
+    _deploy(head, files(config), variables)
+    return variables
+
+
+def deploy_user_node(head: Machine, config: Config, variables: Mapping[str, str]) -> None:
+    """Start the user node, or replace it by another if anything in it has changed.
+
+    Raises:
+        MachineError: Docker refused.
+    """
+    _deploy(head, files(config, USER_NODE), variables)
+
+
+def _deploy(head: Machine, options: list[str], variables: Mapping[str, str]) -> None:
+    # What these files do not name, the other part of the stack, stays as it is.
     arguments = ["stack", "deploy", "--resolve-image=never", "--detach=true"]
-    head.docker(*arguments, *files(config), NAME, env=variables)
+    head.docker(*arguments, *options, NAME, env=variables)
 
 
 def remove_old_configuration(head: Machine, config: Config) -> None:

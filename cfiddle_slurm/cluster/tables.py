@@ -12,12 +12,17 @@ from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.slurm_states import reason_in_english
 
 _MANY = 20
+_OLDER = (
+    "The user node is of an older version: `update` replaces it once nothing is open there,"
+    " `update --now` at once."
+)
 
 
 def shown(facts: dict[str, Any]) -> RenderableType:
     """The facts as tables for a terminal; what is wrong comes last, where it is seen."""
     parts: list[RenderableType] = [
         _services(facts["services"]),
+        *([_OLDER] if facts["user_node_is_older"] else []),
         _machines(facts["machines"]),
         _workers(facts["workers"]),
         _queue(facts["queue"]),

@@ -15,6 +15,7 @@ from cfiddle_slurm.cluster import (
     stack,
     swarm,
     swarm_state,
+    upgrade,
 )
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.cluster.machines import Machine, MachineError, head_of, require
@@ -48,7 +49,9 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
     require([worker])
     swarm.join(worker, head)
     swarm.settle(head, worker)
+    in_use = upgrade.images_in_use(upgrade.deployed(head))
     failures = distribution.push(head, [head, worker], say, registry=config.registry)
+    failures |= distribution.push_older(head, [worker], in_use, say)
     for error in failures.values():
         raise error
     swarm.give_roles(head, worker, "worker")

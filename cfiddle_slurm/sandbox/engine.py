@@ -98,6 +98,27 @@ class Engine:
         with _speaking(self.address, f"find the image {image!r}"):
             self.api().inspect_image(image)
 
+    def label(self, image: str, name: str) -> str | None:
+        """An image's label, or None when it has none of this name.
+
+        Raises:
+            EngineError: the engine does not answer, or lacks the image.
+        """
+        with _speaking(self.address, f"find the image {image!r}"):
+            facts = self.api().inspect_image(image)
+        return ((facts.get("Config") or {}).get("Labels") or {}).get(name)
+
+    def labelled(self, repository: str, name: str, value: str) -> list[str]:
+        """The tags of a repository whose images have a label, the newest first.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        with _speaking(self.address, f"list the images {repository!r}"):
+            found = self.api().images(repository, filters={"label": [f"{name}={value}"]})
+        newest = sorted(found, key=lambda image: image["Created"], reverse=True)
+        return [tag for image in newest for tag in image.get("RepoTags") or ()]
+
     def create(self, arguments: dict[str, Any], run_id: str) -> "Container":
         """Create and attach a container; it does not run yet.
 

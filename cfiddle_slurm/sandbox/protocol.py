@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 
 PROTOCOL = 1
+OLDEST_PROTOCOL = 1
+"""What sandboxd still understands: a notebook that was opened before an update speaks the protocol
+of the version before. It follows PROTOCOL one version later."""
 MAX_FRAME = 1 << 20
 """Longest payload of any frame, in bytes."""
 MAX_JSON = 64 << 10

@@ -8,6 +8,7 @@ from typing import Any
 from cfiddle_slurm._version import __version__
 from cfiddle_slurm.sandbox.account import Facts, measured
 from cfiddle_slurm.sandbox.container import create_arguments
+from cfiddle_slurm.sandbox.editions import suited
 from cfiddle_slurm.sandbox.engine import Container, Engine, EngineError
 from cfiddle_slurm.sandbox.facts import counters_need_capability
 from cfiddle_slurm.sandbox.node import Busy, Gone, Node, Run, log
@@ -139,20 +140,17 @@ class Conversation:
             # It may have waited: the job's end must not be missed in between.
             node.registry.check(request.job_id, self._uid)
             with node.engine() as engine:
+                self._facts.request = request = suited(request, engine)
                 return self._execute(request, run, engine)
 
     def _execute(self, request: Request, run: Run, engine: Engine) -> dict[str, Any]:
         node = self._node
         arguments = create_arguments(
-            node.policy,
-            request.limits,
-            node.place,
-            request.run_id,
-            request.job_id,
+            node.policy, request.limits, node.place, request.run_id, request.job_id,
             node.address.instance,
             # Asked each time: an administrator may change it.
             perfmon=counters_need_capability(),
-        )
+        )  # fmt: skip
         container = engine.create(arguments, request.run_id)
         try:
             self._facts.container = container.short_id

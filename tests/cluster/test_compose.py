@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfiddle_slurm.cluster import stack
+from cfiddle_slurm.cluster import rendering, stack
 from cfiddle_slurm.cluster.config import Config
 
 from .conftest import HEAD
@@ -23,8 +23,9 @@ TWELVE = tuple(f"w{number}" for number in range(12))
 )
 def test_docker_accepts_the_compose_files(config: Config, words: tuple[str, ...]) -> None:
     variables = stack.environment(config, "cfiddle-cluster:1", "cfiddle-user:1")
-    rendered = HEAD.docker("stack", "config", *stack.files(config), env=variables)
-    assert "${" not in rendered
-    for word in words:
-        assert word in rendered
-    assert "cfiddle_config_slurm_conf_" in rendered
+    for part in (stack.ALL_BUT_USER_NODE, stack.USER_NODE):
+        rendered = HEAD.docker("stack", "config", *stack.files(config, part), env=variables)
+        assert "${" not in rendered
+        for word in (*words, f"cfiddle.user: {variables[rendering.EDITION]}"):
+            assert word in rendered
+        assert ("cfiddle_config_slurm_conf_" in rendered) is (part == stack.ALL_BUT_USER_NODE)

@@ -137,6 +137,8 @@ def questions() -> Iterator[tuple[str, bytes]]:
         "above": {"wall_seconds": 1e9},
         "another protocol": {"protocol": 2},
         "an unknown key": {"privileged": True},
+        "versions": {"versions": {"cfiddle": "0.6.1", "python": "3.13"}},
+        "versions of another kind": {"versions": [["cfiddle", 1]]},
         "no job": {"job_id": "0"},
     }
     for what, change in changes.items():

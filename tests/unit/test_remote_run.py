@@ -102,6 +102,8 @@ def test_what_the_worker_finds(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_
     assert not {"A_SECRET", "CFIDDLE_SLURM_QOS"} & set(manifest.environment)
     request = {"image": "lab:1", "wall_seconds": 90.0, "memory_bytes": 1 << 30}
     assert request.items() <= found["request"].items()
+    # By them the worker finds the image that was made for this notebook.
+    assert found["request"]["versions"] == manifest.versions
     assert found["request"]["run_id"] == manifest.run_id == site.scheduler.folders[0].name
     assert found["mode"] == 0o700
 

@@ -15,6 +15,7 @@ from cfiddle_slurm.cluster import (
     slurm,
     stack,
     swarm,
+    upgrade,
     user_node,
     workers,
 )
@@ -75,6 +76,9 @@ def push(cluster: Cluster) -> None:
     others.each(machines.require_one)
     reached = [cluster.head, *others.machines]
     others.lose(distribution.push(cluster.head, reached, say, registry=config.registry))
+    if swarm.state(cluster.head) == "active":
+        in_use = upgrade.images_in_use(upgrade.deployed(cluster.head))
+        others.lose(distribution.push_older(cluster.head, others.machines, in_use, say))
     others.finish("The others have the head's images.")
     console.print("Every machine has the head's images.")
 

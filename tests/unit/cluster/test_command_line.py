@@ -1,6 +1,7 @@
 """``python -m cfiddle_slurm.cluster``: the commands for the cluster as a whole."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,16 @@ from cfiddle_slurm.cluster import (
     swarm_state,
     trial,
     unchanged,
+    upgrade,
     user_node,
 )
 from cfiddle_slurm.cluster.check import Finding, Level
+from cfiddle_slurm.cluster.commands import lifecycle as commands
 from cfiddle_slurm.cluster.commands import watching
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.cluster.fleet import Incomplete
 from cfiddle_slurm.cluster.machines import Machine, MachineError
+from cfiddle_slurm.cluster.open_work import OpenWork
 from cfiddle_slurm.cluster.slurm import Node
 from cfiddle_slurm.cluster.stack import NotHealthy
 from cfiddle_slurm.cluster.swarm import Member
@@ -299,6 +303,66 @@ def test_update_builds_and_then_waits_for_running_jobs(steps: Recorder) -> None:
     result = call("update")
     assert result.exit_code == 1
     assert "The cluster is not up: `up` starts it." in result.output
+
+
+POSTPONED = upgrade.Postponed(OpenWork((("jovyan", 2), ("ana", 1))), {})
+
+
+@pytest.mark.parametrize("command", [("update",), ("up",)])
+def test_whom_an_update_would_cut_off_is_said(steps: Recorder, command: tuple[str, ...]) -> None:
+    written(head="h", workers=("w1",), home="nfs")
+    steps.replace(lifecycle, up=POSTPONED)
+    result = call(*command)
+    assert result.exit_code == 0
+    said = " ".join(result.output.split())
+    assert "Open on the user node: 3 notebooks (jovyan 2, ana 1). So it stays" in said
+    assert "`update --now`" in said
+    assert steps.arguments["lifecycle.up"][3:] in ((), (False,))
+
+
+def test_update_now_asks_nobody(steps: Recorder) -> None:
+    assert call("update", "--now").exit_code == 0
+    assert steps.arguments["lifecycle.up"][-1] is True
+
+
+def test_update_at_waits(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps.replace(lifecycle, up=POSTPONED)
+    steps.replace(upgrade, replace=True)
+    monkeypatch.setattr(commands, "_STEP_SECONDS", 0.01)
+    monkeypatch.setattr(upgrade, "next_time", lambda text, now: now + timedelta(seconds=0.3))
+    result = call("update", "--at", "03:00")
+    assert result.exit_code == 0
+    assert "3 notebooks (jovyan 2, ana 1)" in result.output
+    assert "Waiting until " in result.output and "is up to date." in result.output
+    assert steps.calls[-1] == "upgrade.replace"
+    steps.replace(upgrade, replace=False)
+    assert "Another update has come meanwhile" in call("update", "--at", "03:00").output
+
+
+def test_whoever_stops_waiting_has_changed_nothing(
+    steps: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    steps.replace(lifecycle, up=POSTPONED)
+    steps.replace(upgrade, replace=True)
+    monkeypatch.setattr("time.sleep", stop)
+    result = call("update", "--at", "03:00")
+    assert result.exit_code == 130
+    assert "The user node stays as it is." in result.output
+    assert "upgrade.replace" not in steps.calls
+
+
+def test_with_nothing_open_there_is_nothing_to_wait_for(steps: Recorder) -> None:
+    result = call("update", "--at", "03:00")
+    assert (result.exit_code, "Waiting" in result.output) == (0, False)
+
+
+@pytest.mark.parametrize("words", [("--at", "25:00"), ("--at", "soon"), ("--at=03:00", "--now")])
+def test_a_time_that_is_none_changes_nothing(steps: Recorder, words: tuple[str, ...]) -> None:
+    assert call("update", *words).exit_code == 2
+    assert steps.calls == []
 
 
 def test_the_address_is_all_that_is_printed(steps: Recorder) -> None:

@@ -14,6 +14,8 @@ from cfiddle_slurm.cluster import (
     machines,
     slurm,
     stack,
+    swarm,
+    upgrade,
     user_node,
     workers,
 )
@@ -23,6 +25,7 @@ from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.cluster.slurm import Node
 from cfiddle_slurm.cluster.stack import Service
 from cfiddle_slurm.cluster.swarm import Member
+from cfiddle_slurm.cluster.upgrade import Deployed
 from tests.unit.cluster.recorder import Recorder
 
 FILE = Path("cluster.toml")
@@ -44,7 +47,9 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     recorder.replace(images, build_all=None)
     recorder.replace(logs, show=0)
     recorder.replace(machines, require=None, require_one=None)
-    recorder.replace(distribution, push={})
+    recorder.replace(distribution, push={}, push_older={})
+    recorder.replace(swarm, state="active")
+    recorder.replace(upgrade, deployed={"user": Deployed("u:1", "1", "cfiddle-sandbox:1")})
     recorder.replace(workers, add="two", remove=None, resume="one", find=W1)
     recorder.replace(slurm, drain=None, resume=None, nodes=[Node("one", "idle", "", "")],
                      ensure_users=None)  # fmt: skip
@@ -81,6 +86,9 @@ def test_images_go_the_way_that_the_file_says(steps: Recorder, registry: bool) -
     assert call("images", "push").exit_code == 0
     head, everywhere, _, found = steps.arguments["distribution.push"]
     assert (head, everywhere, found) == (HEAD, [HEAD, Machine("w2", "admin")], registry)
+    # And what open notebooks still need.
+    _, others, tags, _ = steps.arguments["distribution.push_older"]
+    assert (others, tags) == ([Machine("w2", "admin")], {"u:1", "cfiddle-sandbox:1"})
 
 
 def test_images_that_differ_are_shown(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,6 @@ def test_a_secret_in_use_is_told(vault: Program) -> None:
 
 
 def test_the_services_ask_for_these_and_no_others() -> None:
-    stack = (kit.folder("cluster") / "stack.yml").read_text()
-    secrets = stack.partition("\nsecrets:\n")[2]
+    texts = [(kit.folder("cluster") / name).read_text() for name in ("stack.yml", "user.yml")]
+    secrets = "".join(text.partition("\nsecrets:\n")[2] for text in texts)
     assert {line.split("name: ")[1].rstrip("}") for line in secrets.splitlines()} == set(ALL)

@@ -245,3 +245,18 @@ def test_a_machine_out_of_reach_is_not_one_without_images(engines: Engines) -> N
     with pytest.raises(MachineError, match="w1 cannot be reached by ssh as root: no ssh server"):
         push(True, HEAD, W1)
     assert engines.docker.those("push") == []
+
+
+def test_a_worker_gets_the_older_images_that_notebooks_need(docker: Program) -> None:
+    docker.answers("image inspect *")
+    docker.answers("image inspect *:gone", "exit 1")
+    docker.answers(f"{prefix(W1)}image inspect *")
+    docker.answers(f"{prefix(W2)}image inspect *", "exit 1")
+    docker.answers("save *", "echo images")
+    docker.answers(f"{prefix(W2)}load *", "cat >loaded", reads=False)
+    said: list[str] = []
+    tags = {"cfiddle-sandbox:old", "cfiddle-sandbox:gone", "cfiddle-user:old"}
+    distribution.push_older(HEAD, [W1, W2], tags, said.append)
+    assert said == ["w2: copying cfiddle-sandbox:old"]
+    assert docker.those("save") == ["save cfiddle-sandbox:old"]
+    assert Path("loaded").read_text() == "images\n"

@@ -224,19 +224,35 @@ def test_pip_gets_the_certificates_that_it_is_told_of(tmp_path: Path) -> None:
 def test_everything_is_built_in_the_order_of_need(docker: Program) -> None:
     docker.answers(INSPECT)
     docker.answers("build *")
+    docker.answers("run *", "echo cfiddle=1 python=3.13")
     said: list[str] = []
     images.build_all(HEAD, BuildSettings(registry=True), said.append)
     names = [image.name for image in ALL]
     wanted = [f"building {name} ({i} of {len(names)})" for i, name in enumerate(names, 1)]
     assert said == ["packing cfiddle_slurm", *wanted]
-    assert [call[2] for call in docker.calls[1:]] == [f"{name}:latest" for name in names]
+    built = [call[2] for call in docker.calls if call[:2] == ["build", "--tag"]]
+    assert built == [f"{name}:latest" for name in names]
+
+
+def test_the_sandbox_image_is_labelled_with_the_versions_that_are_in_it(docker: Program) -> None:
+    docker.answers("run *", "echo cfiddle=1 python=3.13")
+    docker.answers("build *")
+    images.label_versions(HEAD)
+    asked, labelled = docker.calls
+    assert asked[:4] == ["run", "--rm", "--network=none", "--entrypoint=python3"]
+    assert labelled[2:] == [
+        "--tag=cfiddle-sandbox:latest", "--label=cfiddle-slurm.versions=cfiddle=1 python=3.13", "-"
+    ]  # fmt: skip
+    assert docker.input_of(*labelled) == b"FROM cfiddle-sandbox:latest\n"
 
 
 @pytest.mark.usefixtures("no_wheel")
 def test_images_are_built_where_the_head_is(docker: Program) -> None:
     docker.answers(f"{AT_WORKER} *")
     images.build_all(WORKER, BuildSettings(), lambda text: None)
-    assert [call[1] for call in docker.calls] == ["image", *["build"] * len(ALL[:-1])]
+    # The sandbox image is the third, and then asked for its versions, and labelled with them.
+    asked = ["image", "build", "build", "build", "run", "build", "build", "build"]
+    assert [call[1] for call in docker.calls] == asked
 
 
 @pytest.mark.usefixtures("no_wheel")

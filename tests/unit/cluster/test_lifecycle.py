@@ -19,6 +19,7 @@ from cfiddle_slurm.cluster import (
     swarm,
     swarm_state,
     unchanged,
+    upgrade,
     workers,
 )
 from cfiddle_slurm.cluster.config import Config
@@ -27,8 +28,10 @@ from cfiddle_slurm.cluster.fleet import Incomplete
 from cfiddle_slurm.cluster.identity import Identity
 from cfiddle_slurm.cluster.images import CLUSTER
 from cfiddle_slurm.cluster.machines import Machine, MachineError
+from cfiddle_slurm.cluster.open_work import OpenWork
 from cfiddle_slurm.cluster.slurm import Job, Node
 from cfiddle_slurm.cluster.swarm import Member
+from cfiddle_slurm.cluster.upgrade import Deployed, Postponed
 from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
 from tests.unit.cluster.image_facts import facts, inspected
 from tests.unit.cluster.recorder import Recorder
@@ -48,15 +51,17 @@ def steps(recorder: Recorder) -> Recorder:
     """A cluster on which nothing is done; it is up."""
     recorder.replace(accounts, add={}, listed=[])
     recorder.replace(credentials, ensure=None, remove=None)
-    recorder.replace(distribution, check_built={}, push={}, remove_registry=None)
+    recorder.replace(distribution, check_built={}, push={}, push_older={}, remove_registry=None)
     recorder.replace(identity, ask=Identity("h"), check=None, others={})
     recorder.replace(limits, publish=None)
     recorder.replace(revival, renew_if_expired=None)
     recorder.replace(swarm_state, check=None)
     recorder.replace(unchanged, check=None)
+    recorder.replace(upgrade, deployed={}, may_be_deployed_at_once=True, settle=None)
     recorder.replace(slurm, ensure_users=None, nodes=[Node("one", "idle", "", "")], resume=None,
                      wait_until_usable=None, queue=[], command="")  # fmt: skip
-    recorder.replace(stack, ensure_home=None, deploy=None, wait_until_healthy=None, remove=None,
+    recorder.replace(stack, ensure_home=None, versioned="cfiddle-sandbox:1", deploy={},
+                     deploy_user_node=None, wait_until_healthy=None, remove=None,
                      remove_old_configuration=None, remove_volumes=[],
                      wait_until_gone=None)  # fmt: skip
     recorder.replace(swarm, make=None, address_of="10.0.0.1", join=None, give_roles=None,
@@ -93,16 +98,36 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "stack.ensure_home",
         "accounts.add",
         "distribution.push",
+        "distribution.push_older",
         "swarm.give_roles",  # services start by it, and need their images
         "stack.deploy",
         "stack.wait_until_healthy",
         "limits.publish",
         "slurm.ensure_users",
         "slurm.wait_until_usable",
+        "upgrade.settle",  # all that a new notebook needs is there
         "lifecycle.tidy",
     )
     assert steps.calls.count("swarm.join") == 2
     assert steps.calls.count("swarm.give_roles") == 3
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_user_node_that_somebody_uses_is_left_to_the_end(steps: Recorder, at_once: bool) -> None:
+    left = Postponed(OpenWork((("ann", 1),)), {})
+    steps.replace(upgrade, may_be_deployed_at_once=at_once, settle=left)
+    assert lifecycle.up(THREE, 60, nobody) is left
+    assert ("stack.deploy_user_node" in steps.calls) is at_once
+    assert False in steps.arguments["upgrade.settle"]  # not at once, unless it is asked for
+    lifecycle.up(THREE, 60, nobody, now=True)
+    assert True in steps.arguments["upgrade.settle"]
+
+
+def test_the_sandbox_image_is_named_by_its_content(steps: Recorder) -> None:
+    lifecycle.up(THREE, 60, nobody)
+    _, config = steps.arguments["stack.deploy"]
+    assert isinstance(config, Config)
+    assert config.policy.images == ("cfiddle-sandbox:1", "cfiddle-sandbox:latest")
 
 
 def test_a_cluster_of_one_machine_listens_to_nobody_and_has_no_registry(steps: Recorder) -> None:
@@ -266,12 +291,15 @@ def test_old_tags_go_where_nothing_uses_them(
     docker: Program, ssh: Program, recorder: Recorder
 ) -> None:
     recorder.replace(stack, remove_old_configuration=None)
+    user = Deployed("cfiddle-user:use", "1", "cfiddle-sandbox:use")
+    recorder.replace(upgrade, deployed={"user": user, "munge": Deployed("cfiddle-cluster:use")})
     ssh.answers("*", BEHAVE_LIKE_SSH)
     names = ("sandbox", "cluster", "user")
     Path("facts").write_text(inspected(*(facts(name) for name in names)))
     docker.answers("image inspect *", "cat facts")
     for name in names:
-        tags = ("latest", CLUSTER.tag_of(digest(facts(name))).partition(":")[2], "old1", "old2")
+        tags = ("latest", CLUSTER.tag_of(digest(facts(name))).partition(":")[2], "old1", "old2",
+                "use")  # fmt: skip
         words = "; ".join(f"echo cfiddle-{name}:{tag}" for tag in tags)
         docker.answers(f"image ls * cfiddle-{name}", words)
     docker.answers("image rm *old1", "echo 'is being used' >&2; exit 1")

@@ -8,15 +8,26 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cfiddle_slurm.cluster import disks, overview, slurm, stack, swarm, swarm_state, troubles
+from cfiddle_slurm.cluster import (
+    disks,
+    overview,
+    slurm,
+    stack,
+    swarm,
+    swarm_state,
+    troubles,
+    upgrade,
+)
 from cfiddle_slurm.cluster.machines import MachineError
 from cfiddle_slurm.cluster.slurm import Job, Node
 from cfiddle_slurm.cluster.stack import NotHealthy, Service
 from cfiddle_slurm.cluster.swarm import Member
+from cfiddle_slurm.cluster.upgrade import Deployed
 from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
 
 GOOD: dict[str, Any] = {
     "services": [{"name": "user", "healthy": 1, "wanted": 1, "ok": True}],
+    "user_node_is_older": False,
     "machines": [{"name": "w1", "roles": ["worker"], "ready": True, "sandboxes": 2,
                   "disks": [{"what": "docker", "size": 20 << 30, "free": 9 << 30,
                              "inodes": 0, "inodes_free": 0, "low": False}], "clock_off": 0.4}],
@@ -118,6 +129,13 @@ def test_a_clock_that_is_wrong_is_named() -> None:
     assert not overview.healthy(facts) and overview.healthy(GOOD)
 
 
+def test_an_older_user_node_is_shown_and_is_no_fault() -> None:
+    facts = but(lambda facts: facts.update(user_node_is_older=True))
+    assert "The user node is of an older version" in shown(facts)
+    assert "older version" not in shown(GOOD)
+    assert overview.healthy(facts)
+
+
 def test_a_waiting_job_is_shown_with_its_reason_in_english() -> None:
     text = shown(but(lambda facts: facts["queue"][0].update(node="", reason="(Resources)")))
     assert "all workers are busy" in text
@@ -143,6 +161,8 @@ def cluster(docker: Program, ssh: Program, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(swarm_state, "check", lambda head: None)
     monkeypatch.setattr(swarm, "members", lambda head: members)
     monkeypatch.setattr(stack, "services", lambda head: [Service("user", 1, 1)])
+    services = {"user": Deployed("u:1", "old"), "sandboxd": Deployed("c:2", "new")}
+    monkeypatch.setattr(upgrade, "deployed", lambda head: services)
     monkeypatch.setattr(slurm, "nodes", lambda head: [node])
     monkeypatch.setattr(slurm, "queue", lambda head: [job])
     monkeypatch.setattr(slurm, "diagnosis", lambda head: slurm.Diagnosis(3, "UP"))
@@ -157,6 +177,7 @@ def test_facts_are_gathered_as_plain_data() -> None:
     facts = overview.gather(HEAD, "root")
     assert json.loads(json.dumps(facts)) == facts
     assert facts["services"] == GOOD["services"]
+    assert facts["user_node_is_older"] is True
     head, worker, lost = facts["machines"]
     assert (head["roles"], head["sandboxes"]) == (["head", "user"], 2)
     assert [disk["what"] for disk in worker["disks"]] == ["docker"]

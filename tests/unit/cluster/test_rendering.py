@@ -53,6 +53,30 @@ def test_a_worker_may_finish_its_run_before_it_is_replaced(wall: float, seconds:
     assert rendering.retire_seconds(with_wall(wall)) == seconds
 
 
+def test_the_sandbox_image_is_pinned_unless_the_administrator_chose_one() -> None:
+    found = rendering.pinned(Config(), "cfiddle-sandbox:abc").policy.images
+    assert found == ("cfiddle-sandbox:abc", "cfiddle-sandbox:latest")  # which may still be named
+    assert rendering.pinned(Config(policy=UNLIKE), "cfiddle-sandbox:abc").policy == UNLIKE
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "same"),
+    [
+        ("x: ${A}\n", {"A": "1"}, True),
+        ("# why\nx: ${A}\n", {"A": "1"}, True),
+        ("x: ${A}\n  # why\n", {"A": "1", "B": "2"}, True),
+        ("x: ${A}\n", {"A": "1", rendering.SANDBOX_IMAGE: "other"}, True),
+        ("x: ${A}\n", {"A": "2"}, False),
+        ("x: ${A}\ny: 1\n", {"A": "1"}, False),
+    ],
+)
+def test_an_edition_changes_with_what_would_replace_a_service(
+    text: str, values: dict[str, str], same: bool
+) -> None:
+    before = rendering.edition(["x: ${A}\n"], {"A": "1"})
+    assert (rendering.edition([text], values) == before) is same
+
+
 @pytest.mark.parametrize("policy", [Policy(), UNLIKE])
 def test_a_policy_comes_back_from_its_file(policy: Policy) -> None:
     table = tomllib.loads(rendering.policy_toml(policy))

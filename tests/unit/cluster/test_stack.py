@@ -16,6 +16,7 @@ from cfiddle_slurm.sandbox.policy import Policy
 from tests.unit.cluster.conftest import HEAD, Program
 from tests.unit.cluster.image_facts import facts, inspected
 
+PARTS = (stack.ALL_BUT_USER_NODE, stack.USER_NODE)
 CONFIGS = [
     Config(home="volume"),
     Config(home="bind", home_path="/shared"),
@@ -51,8 +52,8 @@ def test_a_service_and_whether_it_is_healthy(
     assert found.is_healthy is healthy
 
 
-def places(config: Config) -> list[Path]:
-    options = stack.files(config)
+def places(config: Config, part: str = stack.ALL_BUT_USER_NODE) -> list[Path]:
+    options = stack.files(config, part)
     assert all(option.startswith("--compose-file=") for option in options)
     return [Path(option.removeprefix("--compose-file=")) for option in options]
 
@@ -60,14 +61,15 @@ def places(config: Config) -> list[Path]:
 @pytest.mark.parametrize("config", CONFIGS)
 def test_the_compose_files_are_those_of_the_kit(config: Config) -> None:
     over = [] if config.home == "volume" else [f"{config.home}.yml"]
-    found = places(config)
-    assert [path.name for path in found] == ["stack.yml", *over]  # the later is laid over
-    assert all(path.is_file() for path in found)
+    for part in ("stack.yml", "user.yml"):
+        found = places(config, part)
+        assert [path.name for path in found] == [part, *over]  # the later is laid over
+        assert all(path.is_file() for path in found)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_the_compose_files_variables_are_all_given(config: Config) -> None:
-    texts = [path.read_text() for path in places(config)]
+    texts = [path.read_text() for part in PARTS for path in places(config, part)]
     wanted = {name for text in texts for name in re.findall(r"\$\{(CFIDDLE_\w+)", text)}
     found = stack.environment(config, "image1", "image2")
     assert len(wanted) >= 7
@@ -93,8 +95,9 @@ def test_the_variables_are_what_the_file_says() -> None:
 
 
 def test_names_in_the_stack_are_those_of_the_package() -> None:
-    text = places(Config())[0].read_text()
-    volumes = set(re.findall(r"name: (cfiddle_\w+)", text.partition("\nvolumes:\n")[2]))
+    texts = [places(Config(), part)[0].read_text() for part in PARTS]
+    named = "".join(text.partition("\nvolumes:\n")[2] for text in texts)
+    volumes = set(re.findall(r"name: (cfiddle_\w+)", named))
     # The registry is no service of the stack: it is there before the stack is.
     assert volumes - set(credentials.ALL) == set(stack.VOLUMES) - {"cfiddle_registry"}
     assert set(credentials.ALL) < volumes
@@ -120,7 +123,7 @@ def test_an_image_gets_a_tag_of_its_content(engine: Program) -> None:
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_the_stack_is_deployed_with_its_configuration(engine: Program, config: Config) -> None:
-    stack.deploy(HEAD, config)
+    variables = stack.deploy(HEAD, config)
     for file in rendering.configuration(config):
         assert engine.input_of("config", "create", file.name, "-") == file.text.encode()
     assert engine.calls[-1][:3] == ["stack", "deploy", "--resolve-image=never"]
@@ -129,6 +132,12 @@ def test_the_stack_is_deployed_with_its_configuration(engine: Program, config: C
     environment = Path("environment").read_text().splitlines()
     assert f"CFIDDLE_USER_IMAGE={USER.tag_of(digest(facts('user')))}" in environment
     assert f"CFIDDLE_HOME_PATH={config.home_path}" in environment
+    assert not [line for line in engine.lines if "user.yml" in line]
+    stack.deploy_user_node(HEAD, config, variables)
+    assert set(stack.files(config, "user.yml")) < set(engine.calls[-1])
+    assert "stack.yml" not in engine.lines[-1]
+    assert "--prune" not in "".join(engine.lines)  # it would remove the other part
+    assert Path("environment").read_text().splitlines() == environment
 
 
 def test_only_configuration_that_changed_is_made_anew(engine: Program) -> None:

@@ -14,6 +14,7 @@ from cfiddle_slurm.cluster import (
     stack,
     swarm,
     swarm_state,
+    upgrade,
     workers,
 )
 from cfiddle_slurm.cluster.config import Config, ConfigError
@@ -62,7 +63,8 @@ def steps(
     """A cluster on which nothing is done; it is up."""
     monkeypatch.chdir(tmp_path)
     FILE.write_text(config.example({"workers": ("w1", "w2")}))
-    recorder.replace(distribution, push={})
+    recorder.replace(distribution, push={}, push_older={})
+    recorder.replace(upgrade, deployed={})
     recorder.replace(provision, machine=None)
     recorder.replace(slurm, nodes=[Node("one", "idle", "", "")], resume=None, delete=None,
                      wait_until_usable=None, drain=None, wait_until_free=None)  # fmt: skip

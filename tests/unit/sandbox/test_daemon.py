@@ -92,6 +92,7 @@ class FakeEngine:
         self.trouble = ""
         self.there: list[str] = []
         self.created: list[dict[str, Any]] = []
+        self.labels: dict[str, str] = {}
 
     def __call__(self, address: EngineAddress) -> "FakeEngine":
         return self
@@ -99,6 +100,12 @@ class FakeEngine:
     def check(self, image: str) -> None:
         if self.trouble:
             raise EngineError("The engine does not answer.")
+
+    def label(self, image: str, name: str) -> str | None:
+        return self.labels.get(image)
+
+    def labelled(self, repository: str, name: str, value: str) -> list[str]:
+        return [tag for tag, label in self.labels.items() if label == value]
 
     def create(self, arguments: dict[str, Any], run_id: str) -> FakeContainer:
         if self.trouble == "create":
@@ -208,6 +215,21 @@ def test_a_whole_run(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         f"uid={ME} job=5 run={'cd' * 8} container=000000000000 kind=ok" in capsys.readouterr().err
     )
+
+
+def test_each_notebook_gets_the_image_of_its_versions(place: Place) -> None:
+    place.register("5")
+    place.engine.labels = {
+        "cfiddle-sandbox:latest": "cfiddle=2",
+        "cfiddle-sandbox:old": "cfiddle=1",
+    }
+    for version, image in [("1", "old"), ("2", "latest"), ("3", "latest")]:
+        answers = place.ask(hello(versions={"cfiddle": version}), BUNDLE)
+        said = [parse_json(answers[0][1])["image"], parse_json(answers[-1][1])["image"]]
+        assert said == [f"cfiddle-sandbox:{image}"] * 2
+    assert place.engine.created[0]["Image"] == "cfiddle-sandbox:old"
+    assert place.kind(hello(), BUNDLE) == "ok"  # it does not say its versions
+    assert place.engine.created[-1]["Image"] == "cfiddle-sandbox:latest"
 
 
 def test_refused_before_any_container(place: Place) -> None:

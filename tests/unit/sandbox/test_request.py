@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm.sandbox.policy import GIB, Policy
+from cfiddle_slurm.sandbox.protocol import OLDEST_PROTOCOL, PROTOCOL
 from cfiddle_slurm.sandbox.request import BadRequest, parse_hello, parse_job_id
 
 POLICY = Policy(images=("a:1",))
@@ -59,6 +60,14 @@ def test_a_good_request() -> None:
         ("memory_bytes", 1 << 60, "above"),
         ("memory_bytes", {}, "positive"),
         ("privileged", True, "'privileged'"),
+        ("protocol", True, "protocol"),
+        ("protocol", 1.0, "protocol"),
+        ("versions", "cfiddle=1", "a table of names and versions"),
+        ("versions", {str(n): "1" for n in range(9)}, "a table of names and versions"),
+        ("versions", {"cfiddle": 1}, "is not a name or a version"),
+        ("versions", {"cfiddle": "1\n"}, "is not a name or a version"),
+        ("versions", {"cfiddle": "x" * 65}, "is not a name or a version"),
+        ("versions", {"a b": "1"}, "is not a name or a version"),
     ],
 )
 def test_bad_requests(key: str, value: object, words: str) -> None:
@@ -78,6 +87,18 @@ def test_any_request_is_within_the_policy_or_refused(changes: dict[str, Any]) ->
     assert limits.image == "a:1"
     assert 0 < limits.memory <= POLICY.memory
     assert 0 < limits.wall_seconds <= POLICY.wall_seconds
+
+
+def test_versions_choose_an_image_only_where_none_is_named() -> None:
+    versions = {"cfiddle": "0.6.1", "cfiddle_slurm": "0.1.0+local", "python": "3.13"}
+    assert parse_hello({**GOOD, "versions": versions}, POLICY).versions == versions
+    assert parse_hello({**GOOD, "versions": versions, "image": "a:1"}, POLICY).versions is None
+
+
+def test_a_notebook_of_the_version_before_is_understood() -> None:
+    # Word for word what 0.1.0 wrote before it named versions.
+    assert parse_hello(GOOD, POLICY).versions is None
+    assert OLDEST_PROTOCOL <= GOOD["protocol"] <= PROTOCOL <= OLDEST_PROTOCOL + 1
 
 
 def test_the_job_of_a_release() -> None:
