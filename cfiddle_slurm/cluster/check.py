@@ -38,7 +38,8 @@ say swarm "$(docker info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null)"
 say ports "$({ ss -Hlnt 2>/dev/null | awk '{print $4 "/tcp"}'; \
     ss -Hlnu 2>/dev/null | awk '{print $4 "/udp"}'; } | sed 's/.*://' | sort -u | tr '\n' ' ')"
 say clock "$(date +%s.%N)"
-place=/var/lib/docker; [ -d "$place" ] || place=/
+place=$(docker info --format='{{.DockerRootDir}}' 2>/dev/null)
+[ -d "$place" ] || place=/var/lib/docker; [ -d "$place" ] || place=/
 say disk_mb "$(df --output=avail -BM "$place" | tail -n 1 | tr -dc 0-9)"
 for id in 7000 7101 7102 7103; do
     say "uid_$id" "$(getent passwd $id | cut -d: -f1)"
