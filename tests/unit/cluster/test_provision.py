@@ -67,7 +67,7 @@ def test_nothing_is_exported_that_another_machine_exports(
 ) -> None:
     prepared(config)
     assert not [entry for entry in scripts if "exportfs" in entry[1]]
-    assert [(where, words) for where, script, words in scripts if "mkdir" in script
+    assert [(where, words) for where, script, words in scripts if "mkdir -p \"$1\"" in script or "exports" in script
             and words != ("up",)] == folders  # fmt: skip
 
 
@@ -78,3 +78,11 @@ def test_a_machine_that_cannot_be_prepared_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Machine, "check_shell", fail)
     with pytest.raises(MachineError, match="h: no package manager"):
         prepared(NFS)
+
+
+@pytest.mark.parametrize(("config", "where"), [(NFS, {"w1", "w2"}), (Config(), {"local"})])
+def test_counters_are_opened_where_experiments_run(
+    scripts: Scripts, config: Config, where: set[str]
+) -> None:
+    prepared(config)
+    assert {place for place, script, _ in scripts if "perf_event_paranoid" in script} == where
