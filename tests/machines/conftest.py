@@ -1,6 +1,7 @@
 """A cluster of three machines, made by the commands that an administrator would type."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,12 +9,15 @@ from cfiddle_slurm.process import CommandTimeout
 from tests.machines.harness import Machines
 
 HOME = "/srv/home"
+COUNTERS = Path("/proc/sys/kernel/perf_event_paranoid")
+"""All machines here have one kernel, and `provision` sets this."""
 
 
 @pytest.fixture(scope="session")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """A head and two workers, bare."""
     made = Machines(tmp_path_factory.mktemp("machines"))
+    counters = COUNTERS.read_text() if COUNTERS.exists() else None
     try:
         made.prepare()
         for name in ("head", "w1", "w2"):
@@ -22,6 +26,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         yield made
     finally:
         made.remove()
+        if counters is not None and COUNTERS.read_text() != counters:
+            COUNTERS.write_text(counters)
 
 
 @pytest.fixture(scope="session")

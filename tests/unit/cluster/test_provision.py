@@ -68,8 +68,8 @@ def test_nothing_is_exported_that_another_machine_exports(
 ) -> None:
     prepared(config)
     assert not [entry for entry in scripts if "exportfs" in entry[1]]
-    assert [(where, words) for where, script, words in scripts if "mkdir" in script
-            and "sysctl" not in script and words != ("up",)] == folders  # fmt: skip
+    made = 'mkdir -p "$1"'
+    assert [(where, words) for where, script, words in scripts if script.strip() == made] == folders
 
 
 def test_a_machine_that_cannot_be_prepared_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,3 +97,11 @@ def test_one_machine_that_cannot_be_prepared_does_not_keep_others_from_it(
     with pytest.raises(Incomplete, match=r"^w1: no package manager\nThe rest is prepared\.$"):
         prepared(NFS)
     assert {where for where, _, _ in scripts} == {"h", "w2"}
+
+
+@pytest.mark.parametrize(("config", "where"), [(NFS, {"w1", "w2"}), (Config(), {"local"})])
+def test_counters_are_opened_where_experiments_run(
+    scripts: Scripts, config: Config, where: set[str]
+) -> None:
+    prepared(config)
+    assert {place for place, script, _ in scripts if "perf_event_paranoid" in script} == where
