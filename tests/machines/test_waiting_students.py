@@ -245,3 +245,20 @@ def test_a_run_whose_notebook_is_silent_takes_no_turn(cluster: Machines, number:
     assert said(done) is None
     assert "nothing had been heard of its notebook" in done.stderr
     assert "Trying once more" in done.stderr
+
+
+def test_what_a_killed_notebook_left_in_the_queue_is_cancelled(cluster: Machines) -> None:
+    notebook = in_background(on_user_node, cluster, """
+        pathlib.Path("pid").write_text(str(os.getpid()))
+        cfiddle_slurm.configure(sbatch_options=["--begin=now+3600"])
+        many(3)
+    """)  # fmt: skip
+    queued = ("squeue", "--noheader", "--format=%i")
+    wait_for(lambda: len(in_controller(cluster, *queued).split()) == 3, "three jobs wait")
+    shell(cluster, "kill -KILL $(cat work/pid)")
+    assert notebook.result().status != 0
+    # The next run of this student does it.
+    assert (
+        said(on_user_node(cluster, "cfiddle_slurm.configure(); print(json.dumps(run(1)))")) is None
+    )
+    assert in_controller(cluster, *queued) == ""
