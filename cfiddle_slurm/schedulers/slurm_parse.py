@@ -17,10 +17,10 @@ _SUBMITTED = re.compile(r"([0-9]+)(?:;[^\s;]*)?|Submitted batch job ([0-9]+)(?: 
 _JOB_ID = re.compile("[0-9]+")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _QUEUED = re.compile(r"^srun: job ([0-9]+) (?:queued|has been allocated)", re.MULTILINE)
-_PREFIX = re.compile(r"^(?:sbatch|srun|squeue|sacct|scancel): (?:(?:error|fatal): )?")
-_COMPLAINT = re.compile(
-    r"^(?:(?:sbatch|srun|squeue|sacct|scancel): (?:error|fatal)|slurm_\w+ error): "
-)
+_PROGRAMS = "(?:sbatch|srun|squeue|sacct|scancel)"
+_PREFIX = re.compile(rf"^{_PROGRAMS}: (?:(?:error|fatal): )?")
+_OWN = re.compile(rf"^(?:{_PROGRAMS}|slurm_\w+ error): ")
+_COMPLAINT = re.compile(rf"^(?:{_PROGRAMS}: (?:error|fatal)|slurm_\w+ error): ")
 _GENERAL = re.compile(
     r"^(?:Batch job submission failed|Unable to allocate resources|Job submit/allocate failed): "
 )
@@ -77,10 +77,10 @@ def parse_srun_log(log: str) -> str | None:
 def trouble_of(stderr: str) -> Trouble:
     """What the failure of sbatch or srun means, from what it printed.
 
-    Where Slurm complains itself, nothing else counts: a site's banner may speak of authentication.
+    Where Slurm speaks itself, nothing else counts: a site's banner may speak of authentication.
     """
     lines = stderr.split("\n")
-    text = "\n".join([line for line in lines if _COMPLAINT.match(line.strip())] or lines)
+    text = "\n".join([line for line in lines if _OWN.match(line.strip())] or lines)
     if any(words in text for words in _LOST):
         return Trouble.REPLY_LOST
     if any(words in text for words in _NOT_REACHED):

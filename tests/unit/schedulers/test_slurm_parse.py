@@ -77,6 +77,7 @@ sbatch: error: Batch job submission failed: Unspecified error
         (f"munge and authentication are our pride\n{PARTITION}", Trouble.REFUSED),
         (f"{PARTITION}Connection reset by the banner\n", Trouble.REFUSED),
         (f"Welcome\n{LOST}", Trouble.REPLY_LOST),
+        ("srun: error: it was revoked\nsrun: Force Terminated JobId=7\n", Trouble.REPLY_LOST),
         (f"{NO_SOURCE}Goodbye", Trouble.NOT_REACHED),
         ("ssh: Connection reset by peer\n", Trouble.REPLY_LOST),  # a wrapper that goes elsewhere
     ],
