@@ -20,10 +20,10 @@ _SUBMITTED = re.compile(r"([0-9]+)(?:;[^\s;]*)?|Submitted batch job ([0-9]+)(?: 
 _JOB_ID = re.compile("[0-9]+")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _QUEUED = re.compile(r"^srun: job ([0-9]+) (?:queued|has been allocated)", re.MULTILINE)
-_PROGRAMS = "sbatch|srun|squeue|sacct|scancel"
-_PREFIX = re.compile(rf"^(?:{_PROGRAMS}): (?:(?:error|fatal): )?")
+_PROGRAMS = "(?:sbatch|srun|squeue|sacct|scancel)"
+_PREFIX = re.compile(rf"^{_PROGRAMS}: (?:(?:error|fatal): )?")
 _OWN = re.compile(rf"^(?:{_PROGRAMS}|slurm_\w+ error): ")
-_COMPLAINT = re.compile(rf"^(?:(?:{_PROGRAMS}): (?:error|fatal)|slurm_\w+ error): ")
+_COMPLAINT = re.compile(rf"^(?:{_PROGRAMS}: (?:error|fatal)|slurm_\w+ error): ")
 _GENERAL = re.compile(
     r"^(?:Batch job submission failed|Unable to allocate resources|Job submit/allocate failed): "
 )
