@@ -43,7 +43,7 @@ def steps(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder.replace(credentials, ensure=None, remove=None)
     recorder.replace(distribution, check_built={}, push=None, push_older=None,
                      remove_registry=None)  # fmt: skip
-    recorder.replace(upgrade, deployed={}, may_be_deployed_at_once=True, settle=None)
+    recorder.replace(upgrade, deployed={}, roll_out={}, may_be_deployed_at_once=True, settle=None)
     recorder.replace(provision, machine=None)
     recorder.replace(slurm, ensure_users=None, nodes=[Node("one", "idle", "", "")], resume=None,
                      wait_until_usable=None, queue=[], command="", drain=None, delete=None,
@@ -81,7 +81,8 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "distribution.push",
         "distribution.push_older",
         "swarm.give_roles",  # services start by it, and need their images
-        "stack.deploy",
+        "upgrade.roll_out",
+        "stack.deploy_user_node",
         "stack.wait_until_healthy",
         "slurm.ensure_users",
         "slurm.wait_until_usable",
@@ -105,7 +106,7 @@ def test_a_user_node_that_somebody_uses_is_left_to_the_end(steps: Recorder, at_o
 
 def test_the_sandbox_image_is_named_by_its_content(steps: Recorder) -> None:
     lifecycle.up(THREE, 60, nobody)
-    _, config = steps.arguments["stack.deploy"]
+    _, config, *_ = steps.arguments["upgrade.roll_out"]
     assert isinstance(config, Config)
     assert config.policy.images == ("cfiddle-sandbox:1", "cfiddle-sandbox:latest")
 
