@@ -3,11 +3,11 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfiddle_slurm.cluster import content, kit, rendering
+from cfiddle_slurm.cluster import compose, content, kit, rendering
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.cluster.images import CLUSTER, USER, Image
 from cfiddle_slurm.cluster.machines import Machine, MachineError
@@ -133,8 +133,11 @@ def ensure_home(head: Machine, config: Config) -> None:
     )  # fmt: skip
 
 
-def deploy(head: Machine, config: Config) -> dict[str, str]:
+def deploy(head: Machine, config: Config, only: Collection[str] = ()) -> dict[str, str]:
     """Start all services but the user node, or bring them up to date, one machine after another.
+
+    Args:
+        only: no services but these, if there are any here.
 
     Returns:
         What the compose files' variables stand for, for :func:`deploy_user_node`.
@@ -148,7 +151,7 @@ def deploy(head: Machine, config: Config) -> dict[str, str]:
         if file.name not in known:
             head.docker("config", "create", file.name, "-", input=file.text.encode())
     variables = environment(config, versioned(head, CLUSTER), versioned(head, USER))
-    _deploy(head, files(config), variables)
+    _deploy(head, files(config), variables, only)
     return variables
 
 
@@ -161,10 +164,16 @@ def deploy_user_node(head: Machine, config: Config, variables: Mapping[str, str]
     _deploy(head, files(config, USER_NODE), variables)
 
 
-def _deploy(head: Machine, options: list[str], variables: Mapping[str, str]) -> None:
-    # What these files do not name, the other part of the stack, stays as it is.
+def _deploy(
+    head: Machine, options: list[str], variables: Mapping[str, str], only: Collection[str] = ()
+) -> None:
+    text = b""
+    if only:
+        whole = head.docker("stack", "config", *options, env=variables)
+        text, options = compose.only(whole, only).encode(), ["--compose-file=-"]
+    # What is not named, the other part of the stack, stays as it is.
     arguments = ["stack", "deploy", "--resolve-image=never", "--detach=true"]
-    head.docker(*arguments, *options, NAME, env=variables)
+    head.docker(*arguments, *options, NAME, input=text or None, env=variables)
 
 
 def remove_old_configuration(head: Machine, config: Config) -> None:

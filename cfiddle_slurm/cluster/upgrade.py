@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 
 from cfiddle_slurm.cluster import open_work, rendering, stack
 from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.images import CLUSTER
 from cfiddle_slurm.cluster.machines import Machine
 from cfiddle_slurm.cluster.open_work import OpenWork
 
 Say = Callable[[str], None]
 _USER, _NEWEST = "user", "sandboxd"
+_FIRST = ("database", "accounting")
 _NOTICE_SECONDS = 10.0
 _TEMPLATE = (
     "{{.Spec.Name}}|{{.Spec.TaskTemplate.ContainerSpec.Image}}"
@@ -91,6 +93,48 @@ def images_in_use(services: Mapping[str, Deployed]) -> set[str]:
     return (found | {each.sandbox for each in services.values()}) - {""}
 
 
+def roll_out(
+    head: Machine, config: Config, services: Mapping[str, Deployed], seconds: float
+) -> dict[str, str]:
+    """Start everything but the user node, or bring it up to date.
+
+    The database comes first, as Slurm's upgrade guide has it. The controller waits for it at its
+    start, and whoever submits a run meanwhile waits for the controller, which must not be long.
+
+    Args:
+        services: what runs.
+        seconds: how long the database may take to become healthy.
+
+    Returns:
+        What the compose files' variables stand for.
+
+    Raises:
+        MachineError, NotHealthy: it does not become what it should be.
+    """
+    image = stack.versioned(head, CLUSTER)
+    if all(name in services and services[name].image != image for name in _FIRST):
+        before = [_container(head, name) for name in _FIRST]
+        stack.deploy(head, config, _FIRST)
+        give_up = time.monotonic() + seconds
+        for name, old in zip(_FIRST, before, strict=True):
+            while _container(head, name) in ("", old):
+                if time.monotonic() > give_up:
+                    raise stack.NotHealthy(
+                        f"The new {name} is not healthy after {seconds:.0f} seconds"
+                        f" (`logs {name}`); all else is as it was."
+                    )
+                time.sleep(0.2)
+    return stack.deploy(head, config)
+
+
+def _container(head: Machine, name: str) -> str:
+    """The healthy container of a service on the head; empty if there is none."""
+    try:
+        return stack.container_on(head, name)
+    except stack.NotHealthy:
+        return ""
+
+
 def may_be_deployed_at_once(
     head: Machine, services: Mapping[str, Deployed], variables: Mapping[str, str]
 ) -> bool:
@@ -101,11 +145,7 @@ def may_be_deployed_at_once(
     """
     if _USER not in services or services[_USER].edition == variables[rendering.EDITION]:
         return True
-    try:
-        stack.container_on(head, _USER)
-    except stack.NotHealthy:
-        return True
-    return False
+    return not _container(head, _USER)
 
 
 def settle(

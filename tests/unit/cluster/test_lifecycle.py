@@ -57,7 +57,7 @@ def steps(recorder: Recorder) -> Recorder:
     recorder.replace(revival, renew_if_expired=None)
     recorder.replace(swarm_state, check=None)
     recorder.replace(unchanged, check=None)
-    recorder.replace(upgrade, deployed={}, may_be_deployed_at_once=True, settle=None)
+    recorder.replace(upgrade, deployed={}, roll_out={}, may_be_deployed_at_once=True, settle=None)
     recorder.replace(slurm, ensure_users=None, nodes=[Node("one", "idle", "", "")], resume=None,
                      wait_until_usable=None, queue=[], command="")  # fmt: skip
     recorder.replace(stack, ensure_home=None, versioned="cfiddle-sandbox:1", deploy={},
@@ -100,7 +100,8 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "distribution.push",
         "distribution.push_older",
         "swarm.give_roles",  # services start by it, and need their images
-        "stack.deploy",
+        "upgrade.roll_out",
+        "stack.deploy_user_node",
         "stack.wait_until_healthy",
         "limits.publish",
         "slurm.ensure_users",
@@ -125,7 +126,7 @@ def test_a_user_node_that_somebody_uses_is_left_to_the_end(steps: Recorder, at_o
 
 def test_the_sandbox_image_is_named_by_its_content(steps: Recorder) -> None:
     lifecycle.up(THREE, 60, nobody)
-    _, config = steps.arguments["stack.deploy"]
+    _, config, *_ = steps.arguments["upgrade.roll_out"]
     assert isinstance(config, Config)
     assert config.policy.images == ("cfiddle-sandbox:1", "cfiddle-sandbox:latest")
 

@@ -140,6 +140,13 @@ def test_the_stack_is_deployed_with_its_configuration(engine: Program, config: C
     assert Path("environment").read_text().splitlines() == environment
 
 
+def test_a_part_can_be_deployed_alone(engine: Program) -> None:
+    engine.answers("stack config *", "printf 'services:\\n  a:\\n    x: 1\\n  b:\\n    x: 2\\n'")
+    stack.deploy(HEAD, Config(), ["b"])
+    assert engine.calls[-1][-2:] == ["--compose-file=-", "cfiddle"]
+    assert engine.input_of(*engine.calls[-1]) == b"services:\n  b:\n    x: 2"
+
+
 def test_only_configuration_that_changed_is_made_anew(engine: Program) -> None:
     slurm_conf, policy = rendering.configuration(Config())
     engine.answers("config ls *", f"echo {policy.name}; echo cfiddle_config_slurm_conf_older")

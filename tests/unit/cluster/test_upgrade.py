@@ -72,6 +72,45 @@ def test_one_that_is_the_right_one_is_not_even_looked_at(steps: Recorder) -> Non
     assert steps.calls == ["upgrade.deployed"]
 
 
+CONTROLLER = dict.fromkeys(("database", "accounting", "controller"), REST)
+
+
+@pytest.mark.parametrize(
+    ("services", "image", "deployed"),
+    [
+        ({}, "cfiddle-cluster:new", [()]),
+        (CONTROLLER, "cfiddle-cluster:new", [()]),
+        (CONTROLLER, "cfiddle-cluster:newer", [("database", "accounting"), ()]),
+    ],
+)
+def test_the_controller_finds_its_database_when_it_is_replaced(
+    steps: Recorder, monkeypatch: pytest.MonkeyPatch,
+    services: dict[str, Deployed], image: str, deployed: list[tuple[str, ...]],
+) -> None:  # fmt: skip
+    found: list[tuple[str, ...]] = []
+
+    def deploy(head: object, config: object, only: tuple[str, ...] = ()) -> dict[str, str]:
+        found.append(only)
+        return WANTED
+
+    steps.replace(stack, versioned=image)
+    monkeypatch.setattr(stack, "deploy", deploy)
+    answers = iter(["old1", "old2", "old1", "", "new1", "old2", "new2"])
+    monkeypatch.setattr(upgrade, "_container", lambda head, name: next(answers))
+    assert upgrade.roll_out(HEAD, Config(), services, 60) == WANTED
+    assert found == deployed
+
+
+def test_where_the_database_does_not_come_the_controller_stays(
+    steps: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps.replace(stack, versioned="cfiddle-cluster:newer", deploy=WANTED)
+    monkeypatch.setattr(upgrade, "_container", lambda head, name: "old")
+    with pytest.raises(NotHealthy, match="The new database is not healthy after 0 seconds"):
+        upgrade.roll_out(HEAD, Config(), CONTROLLER, 0)
+    assert steps.calls.count("stack.deploy") == 1
+
+
 @pytest.mark.parametrize(
     ("services", "container", "at_once"),
     [
