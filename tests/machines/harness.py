@@ -143,6 +143,10 @@ class Machines:
         """What a command prints on a machine."""
         return docker("exec", f"{self.name}-{name}", *command)
 
+    def execute(self, name: str, script: str) -> str:
+        """What a shell script prints on a machine."""
+        return self.on(name, "sh", "-c", script)
+
     def arguments_on(self, name: str, *command: str) -> list[str]:
         """The command that executes a command on a machine."""
         return ["docker", "exec", "--interactive", f"{self.name}-{name}", *command]

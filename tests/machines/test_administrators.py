@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,15 +16,22 @@ from tests.machines.harness import Machines, docker
 from tests.patience import wait_for
 
 pytestmark = pytest.mark.timeout(900)
+EXPIRE = Path(__file__).parent / "expire"
 
 
 @pytest.fixture(autouse=True)
 def as_before(cluster: Machines) -> Iterator[None]:
-    """After each test the file, the members and what runs are as they were."""
+    """After each test the file and the members are as they were."""
     text, members = cluster.file.read_text(), nodes(cluster)
     yield
     cluster.file.write_text(text)
     assert sorted(members) == sorted(nodes(cluster))
+
+
+@pytest.fixture
+def well(cluster: Machines) -> Iterator[None]:
+    """After the test, in which much is done, the cluster is healthy."""
+    yield
     wait_for(lambda: cluster.cluster("status").status == 0, "the cluster is healthy")
 
 
@@ -99,6 +107,7 @@ def test_two_machines_of_one_name_are_not_one(cluster: Machines) -> None:
         cluster.discard("w4")
 
 
+@pytest.mark.usefixtures("well")
 def test_one_at_a_time_and_the_second_is_told_who(cluster: Machines) -> None:
     first = subprocess.Popen(
         cluster.command("up", "--no-test"), env=cluster.environment, stdout=subprocess.DEVNULL
@@ -116,6 +125,7 @@ def test_one_at_a_time_and_the_second_is_told_who(cluster: Machines) -> None:
     cluster.check("up", "--no-test")
 
 
+@pytest.mark.usefixtures("well")
 def test_a_worker_that_was_put_into_order_by_hand_is_one_member(cluster: Machines) -> None:
     cluster.on("head", "docker", "node", "update", "--label-add=rack=7", "w2")
     cluster.on("w2", "docker", "swarm", "leave", "--force")
@@ -127,6 +137,7 @@ def test_a_worker_that_was_put_into_order_by_hand_is_one_member(cluster: Machine
     cluster.on("head", "docker", "node", "update", "--label-rm=rack", "w2")
 
 
+@pytest.mark.usefixtures("well")
 def test_one_dead_worker_does_not_hold_up_the_others(cluster: Machines) -> None:
     address = cluster.address("w2")
     cluster.kill("w2")
@@ -141,13 +152,15 @@ def test_one_dead_worker_does_not_hold_up_the_others(cluster: Machines) -> None:
             assert done.stderr.endswith(f"{rest}\n")
     finally:
         cluster.boot("w2")
-        cluster.check("up", "--no-test")
 
 
+@pytest.mark.usefixtures("well")
 def test_an_engine_that_can_be_in_no_swarm_is_named(cluster: Machines) -> None:
-    inside = ("sh", "-c", 'mkdir -p /etc/docker; echo \'{"live-restore": true}\''
-              " >/etc/docker/daemon.json; pkill -x dockerd; sleep 3")  # fmt: skip
-    cluster.on("w2", *inside)
+    script = (
+        "mkdir -p /etc/docker; echo '{\"live-restore\": true}' >/etc/docker/daemon.json;"
+        " pkill -x dockerd; sleep 3"
+    )
+    cluster.on("w2", "sh", "-c", script)
     try:
         done = cluster.cluster("up", "--no-test")
         assert done.status == 1
@@ -156,7 +169,45 @@ def test_an_engine_that_can_be_in_no_swarm_is_named(cluster: Machines) -> None:
     finally:
         cluster.on("w2", "rm", "/etc/docker/daemon.json")
         cluster.wait_for_engine("w2")
-        cluster.check("up", "--no-test")
+
+
+def secrets(cluster: Machines) -> list[str]:
+    """The ids of the cluster's secrets; an id is never given twice."""
+    return sorted(cluster.on("head", "docker", "secret", "ls", "--quiet").split())
+
+
+@pytest.mark.usefixtures("well")
+def test_a_head_that_was_off_for_a_summer_comes_back_with_all_it_had(cluster: Machines) -> None:
+    before, address = secrets(cluster), cluster.check("url")
+    assert len(before) >= 3
+    cluster.execute("head", EXPIRE.read_text())
+    cluster.wait_for_engine("head")
+    for words in (("status",), ("update",), ("worker", "remove", "w1"), ("down",)):
+        assert "have expired: `up` renews them" in refused(cluster, *words)
+    assert "the swarm on" in cluster.check("up", "--no-test")
+    assert (secrets(cluster), cluster.check("url")) == (before, address)
+    cluster.check("run", "jovyan", "true")
+
+
+@pytest.mark.usefixtures("well")
+def test_a_locked_head_is_told_with_what_unlocks_it(cluster: Machines) -> None:
+    before = secrets(cluster)
+    cluster.on("head", "docker", "swarm", "update", "--autolock")
+    key = cluster.on("head", "docker", "swarm", "unlock-key", "--quiet")
+    cluster.on("head", "pkill", "-x", "dockerd")
+    time.sleep(1)
+    cluster.wait_for_engine("head")
+    for words in (("status",), ("up", "--no-test"), ("down",)):
+        assert "is locked: `docker swarm unlock` on it" in refused(cluster, *words)
+    cluster.execute("head", f"echo {key} | docker swarm unlock")
+    wait_for(
+        lambda: process.run(
+            cluster.arguments_on("head", "docker", "node", "ls"), timeout=60
+        ).status == 0,
+        "the swarm answers",
+    )  # fmt: skip
+    cluster.on("head", "docker", "swarm", "update", "--autolock=false")
+    assert secrets(cluster) == before
 
 
 @pytest.mark.parametrize(
@@ -203,6 +254,7 @@ def test_a_typing_error_is_one_sentence(
     assert words in refused(cluster, *command)
 
 
+@pytest.mark.usefixtures("well")
 def test_whoever_was_killed_can_go_on(cluster: Machines) -> None:
     for words in (("worker", "remove", "w2"), ("worker", "add", cluster.address("w2"))):
         for seconds in (4, 8):

@@ -30,6 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     found = tmp_path / "place"
     found.mkdir()
     monkeypatch.setattr(lock, "_PLACE", str(found))
+    monkeypatch.setattr(lock, "_SCRIPT", lock._SCRIPT.replace("--timeout 3", "--timeout 1"))
     return found
 
 
@@ -77,16 +78,16 @@ def test_it_ends_with_an_error_too() -> None:
 
 def test_a_long_command_says_that_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "_BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(lock, "_HOLD", lock._HOLD.replace("120", "1"))
+    monkeypatch.setattr(lock, "_HOLD", lock._HOLD.replace("120", "0.5"))
     with held(HEAD, "up"):
-        time.sleep(2.5)
+        time.sleep(1.5)
         with pytest.raises(Busy), held(HEAD, "down"):
             raise AssertionError("both have it")
 
 
 def test_a_silent_holder_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     # As when its machine has lost its power, and the connection does not know.
-    monkeypatch.setattr(lock, "_HOLD", lock._HOLD.replace("120", "1"))
+    monkeypatch.setattr(lock, "_HOLD", lock._HOLD.replace("120", "0.3"))
     with held(HEAD, "up"), held(HEAD, "down"):  # the second has patience for longer than that
         pass
 
