@@ -156,8 +156,8 @@ def _add(cluster: Cluster, wanted: dict[str, int | None]) -> None:
 @click.option("--purge", is_flag=True, help="Also remove the home directory.")
 @pass_cluster
 def remove_user(cluster: Cluster, name: str, purge: bool) -> None:
-    """Remove the account NAME and end its jobs; its home is kept."""
-    accounts.remove(cluster.head, name, purge=purge)
+    """Remove the account NAME and end all that runs of it; its home is kept."""
+    accounts.remove(machines.all_of(cluster.config), name, purge=purge)
     console.print(f"{name} is removed{', with its home' if purge else ''}.")
 
 

@@ -132,7 +132,7 @@ def test_users_are_taken_from_a_file(steps: Recorder) -> None:
 @pytest.mark.parametrize("purge", [False, True])
 def test_a_users_home_stays_unless_told_otherwise(steps: Recorder, purge: bool) -> None:
     assert call("user", "remove", "ann", *(["--purge"] if purge else [])).exit_code == 0
-    assert steps.arguments["accounts.remove"] == (HEAD, "ann", purge)
+    assert steps.arguments["accounts.remove"] == ([HEAD, Machine("w1.lan", "admin")], "ann", purge)
 
 
 @pytest.mark.usefixtures("steps")
