@@ -51,8 +51,8 @@ class Files:
     def book(self) -> Book:
         """What they say."""
         accounts = book_.parse_passwd(self.text("passwd"))
-        ever = {account.name: account.uid for account in accounts}
-        ever |= book_.parse_ever(self.text("ever"))
+        ever = book_.parse_ever(self.text("ever"))
+        ever |= {account.name: account.uid for account in accounts}
         homes = {
             entry.name: entry.stat(follow_symlinks=False).st_uid
             for entry in os.scandir(self.home)

@@ -104,6 +104,7 @@ def engine(docker: Program) -> Program:
     docker.answers("tag *")
     docker.answers("config ls *")
     docker.answers("config create *")
+    docker.answers("info *", "echo 16000000000")
     docker.answers("stack deploy *", 'env | grep "^CFIDDLE_" >environment')
     return docker
 
@@ -124,6 +125,12 @@ def test_the_stack_is_deployed_with_its_configuration(engine: Program, config: C
     environment = Path("environment").read_text().splitlines()
     assert "CFIDDLE_USER_IMAGE=cfiddle-user:0123456789ab" in environment
     assert f"CFIDDLE_HOME_PATH={config.home_path}" in environment
+    assert "CFIDDLE_USER_MEMORY=12000000000" in environment
+
+
+def test_the_user_node_may_use_as_much_as_the_file_says(engine: Program) -> None:
+    assert stack.user_memory(HEAD, Config(user_memory=1 << 30)) == 1 << 30
+    assert engine.calls == []
 
 
 def test_only_configuration_that_changed_is_made_anew(engine: Program) -> None:

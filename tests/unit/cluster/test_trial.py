@@ -66,7 +66,8 @@ def test_the_right_value_is_what_the_loop_computes() -> None:
 def node(docker: Program) -> Program:
     """A user node on which the program answers with what is right."""
     docker.answers("ps *", "echo c0ffee")
-    docker.answers("exec c0ffee getent passwd *", 'echo "$5:x:1001:1001::/home/$5:/bin/bash"')
+    entry = 'echo "$7:x:1001:1001::/home/$7:/bin/bash"'
+    docker.answers("exec c0ffee getent -s extrausers passwd *", entry)
     answers(docker, "*", RIGHT)
     return docker
 

@@ -74,7 +74,7 @@ def test_an_account_is_asked_for_again_after_a_lost_answer(
     monkeypatch.setattr(user_node, "_PAUSE_SECONDS", 0.0)
     once = f"if [ -e asked ]; then echo {ENTRY}; else touch asked; fi"
     node.answers("exec c0ffee getent -s extrausers passwd ann", once)
-    assert user_node.exec_arguments(HEAD, "ann", ["id"])[-2:] == ["c0ffee", "id"]
+    assert user_node.exec_arguments(HEAD, "ann", ["id"])[-2:] == ["ann", "id"]
     assert len(node.those("getent")) == 2
 
 
@@ -113,7 +113,7 @@ def test_a_command_takes_this_processs_place(monkeypatch: pytest.MonkeyPatch) ->
     user_node.replace_by(HEAD, "ann", ["id", "--user"])
     ((name, arguments),) = replaced
     assert name == arguments[0] == "docker"
-    assert arguments[-3:] == ["c0ffee", "id", "--user"]
+    assert arguments[-3:] == ["ann", "id", "--user"]
     assert "--tty" not in arguments  # this standard input is no terminal
 
 
