@@ -9,6 +9,7 @@ from cfiddle_slurm.cluster import (
     credentials,
     distribution,
     provision,
+    quotas,
     slurm,
     stack,
     swarm,
@@ -59,6 +60,9 @@ def up(config: Config, seconds: float, say: Say) -> None:
     stack.deploy(head, config)
     stack.wait_until_healthy(head, seconds, say)
     enable(head, config)
+    trouble = quotas.apply(head, config, [account.uid for account in accounts.listed(head)])
+    if trouble:
+        say(trouble)
     tidy(head, config)
 
 

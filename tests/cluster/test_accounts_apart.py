@@ -172,7 +172,7 @@ time.sleep({seconds})
 
 
 def test_one_accounts_threads_leave_room_for_others(python_as: Callable[[str, str], Any]) -> None:
-    hog = start_python("test_user1", THREADS.format(seconds=15))
+    hog = start_python("test_user1", THREADS.format(seconds=8))
     assert hog.stdout
     assert 100 < json.loads(hog.stdout.readline()) < 1024
     fork = """

@@ -14,9 +14,11 @@ GOOD = {
     "clock": "1000.5", "skew": "0.0", "disk_mb": "50000", "uid_7000": "cfiddle",
     "gid_7000": "cfiddle", "uid_7101": "", "gid_7101": "munge", "uid_7102": "", "gid_7102": "",
     "nfs": "yes", "nfsd": "yes", "cpu": "EPYC x16", "paranoid": "2", "pmu": "/sys/x", "home": "yes",
+    "home_disk": "/srv", "home_options": "rw,usrquota", "docker_disk": "/",
 }  # fmt: skip
-NFS = Config(head="h", workers=("w1",), home="nfs")
-BIND = Config(head="h", workers=("w1",), home="bind", home_path="/shared")
+GIB = 1 << 30
+NFS = Config(head="h", workers=("w1",), home="nfs", home_quota=GIB)
+BIND = Config(head="h", workers=("w1",), home="bind", home_path="/shared", home_quota=GIB)
 
 
 def rows(
@@ -31,7 +33,7 @@ def rows(
 
 
 def test_a_good_machine_has_nothing_to_mend() -> None:
-    for config in (NFS, BIND, Config()):
+    for config in (NFS, BIND, Config(home_quota=GIB)):
         for is_head in (True, False):
             for level, _, mend in rows({}, config, is_head=is_head).values():
                 assert (level, mend) == (Level.FINE, "")
