@@ -218,7 +218,7 @@ def _decided(
     if uid is not None and before is not None and uid != before:
         raise AccountError(f"{name} had the uid {before} before, and keeps it.")
     decided = uid if before is None else before
-    if decided is None and owner in UIDS:
+    if decided is None and owner is not None and owner in UIDS and owner not in OURS:
         decided = owner  # somebody of that name was here before this was written down
     if owner not in (None, decided):
         raise AccountError(f"The folder /home/{name} belongs to the uid {owner}, not to {name}.")
