@@ -113,7 +113,7 @@ def _do_afterwards(loader: Any, action: Callable[[ModuleType], None]) -> None:
         execute(module)
         try:
             action(module)
-        except (AttributeError, ImportError, OSError, TypeError):
+        except (AttributeError, ImportError, OSError, StopIteration, TypeError):
             return  # a version that is not known here, or no cfiddle_slurm beside it
 
     loader.exec_module = execute_both

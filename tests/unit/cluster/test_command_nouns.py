@@ -13,6 +13,7 @@ from cfiddle_slurm.cluster import (
     images,
     lifecycle,
     machines,
+    quotas,
     slurm,
     stack,
     user_node,
@@ -117,6 +118,21 @@ def test_users_are_added_with_their_share(steps: Recorder) -> None:
     assert (result.exit_code, result.output) == (0, "1 added, 0 were there already.\n")
     assert steps.arguments["accounts.add"] == (HEAD, {"cyd": 1500})
     assert steps.arguments["slurm.ensure_users"] == (HEAD, {"cyd": 1500}, 50)
+
+
+def test_a_quota_that_is_not_in_force_is_told(steps: Recorder) -> None:
+    steps.replace(quotas, apply="home_quota is not in force: no.")
+    assert call("user", "add", "cyd").output.endswith("\nhome_quota is not in force: no.\n")
+    assert steps.arguments["quotas.apply"][0] == HEAD
+
+
+def test_what_the_homes_hold_is_listed_the_fullest_first(steps: Recorder) -> None:
+    steps.replace(quotas, usage={"bob": 5 << 20})
+    steps.replace(accounts, listed=[Account("ann", 1100, "/home/ann"),
+                                    Account("bob", 1101, "/home/bob")])  # fmt: skip
+    output = call("user", "list", "--usage").output
+    assert output.index("bob") < output.index("ann")
+    assert "│ 5 " in output and "not counted" in output
 
 
 def test_users_are_taken_from_a_file(steps: Recorder) -> None:
