@@ -60,9 +60,9 @@ def up(config: Config, seconds: float, say: Say) -> None:
     stack.deploy(head, config)
     stack.wait_until_healthy(head, seconds, say)
     enable(head, config)
-    trouble = quotas.apply(head, config, [account.uid for account in accounts.listed(head)])
-    if trouble:
-        say(trouble)
+    if config.home_quota:
+        uids = [account.uid for account in accounts.listed(head)]
+        say(quotas.apply(head, config, uids) or "every home has its quota")
     tidy(head, config)
 
 

@@ -174,7 +174,7 @@ time.sleep({seconds})
 def test_one_accounts_threads_leave_room_for_others(python_as: Callable[[str, str], Any]) -> None:
     hog = start_python("test_user1", THREADS.format(seconds=8))
     assert hog.stdout
-    assert 100 < json.loads(hog.stdout.readline()) < 1024
+    assert 100 < json.loads(hog.stdout.readline()) < 4096
     fork = """
 import json, os, subprocess
 print(json.dumps(sum(subprocess.run(["true"]).returncode for _ in range(100))))
@@ -206,6 +206,16 @@ def test_nobody_runs_as_one_of_the_systems_users() -> None:
         done = command("run", name, "id", timeout=60, input=b"")
         assert done.status == 1
         assert "does not know the account" in done.stderr and "uid=" not in done.stdout
+
+
+def test_root_enters_as_students_only() -> None:
+    enter = "/usr/local/lib/cfiddle-slurm/enter"
+    for name in ("root", "nobody", "0", "--", ""):
+        with pytest.raises(process.CommandFailed, match="enter: "):
+            in_service("user", enter, name, "id")
+    said = in_service("user", enter, "test_user1", "sh", "-c", "id -un; cat /proc/self/status")
+    assert said.startswith("test_user1\n")
+    assert "CapBnd:\t0000000000000000" in said and "NoNewPrivs:\t1" in said
 
 
 def test_the_systems_users_are_no_students() -> None:
