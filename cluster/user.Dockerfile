@@ -11,8 +11,9 @@ RUN pip install --ignore-installed --no-compile --break-system-packages jupyterl
 COPY dist/*.whl /build/
 # Whatever is there already fits: only what is missing is fetched.
 RUN pip install --break-system-packages /build/*.whl ${EXTRA_PIP}
-# No debugger's port (see sitecustomize.py), whatever has brought it.
-RUN pip uninstall --yes --break-system-packages debugpy
+# No debugger's port (see sitecustomize.py), whatever has brought it; and no button that would ask for one.
+RUN pip uninstall --yes --break-system-packages debugpy \
+    && sed -i 's/"debugger": true/"debugger": false/' /usr/local/share/jupyter/kernels/*/kernel.json
 
 FROM cfiddle-base:latest
 ARG EXTRA_APT=""

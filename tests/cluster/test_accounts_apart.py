@@ -97,6 +97,10 @@ print(json.dumps([before, during, info.get("debugger", False)]))
     )
     assert during == before
     assert info is False
+    specs = in_service("user", "sh", "-c", "cat /usr/local/share/jupyter/kernels/*/kernel.json")
+    assert '"debugger": false' in specs and '"debugger": true' not in specs
+    with pytest.raises(process.CommandFailed, match="No module named 'debugpy'"):
+        in_service("user", "python3", "-c", "import debugpy")
 
 
 def test_perf_counters_are_known_on_the_user_node(python_as: Callable[[str, str], Any]) -> None:
