@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cfiddle_slurm.by_default import hook
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.job_directory import home_trouble
 from cfiddle_slurm.remote_run import Outcome, execute
@@ -13,9 +14,6 @@ from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.schedulers import scheduler_for
 from cfiddle_slurm.settings import Settings, resolve
 from cfiddle_slurm.travel import cfiddle_task
-
-_HOOKS = ("RunnerExecutionMethod_type", "RunnerDelegate_type")
-"""The newer CFiddle's key, and the released one's (which accepts any key silently)."""
 
 
 class BackendFactory:
@@ -111,13 +109,6 @@ def _explain_counters(error: Exception, report: RunReport) -> None:
         error.args = (f"{error} (on {report.node}: {report.perf_detail})",)
 
 
-def _hook() -> str:
-    from cfiddle.config import peek_config
-
-    known = peek_config()
-    return next(hook for hook in _HOOKS if hook in known)
-
-
 def configure(**options: Any) -> Settings:
     """Make ``cfiddle.run()`` execute on the cluster from now on.
 
@@ -134,7 +125,7 @@ def configure(**options: Any) -> Settings:
     from cfiddle.config import set_config
 
     settings = resolve(options)
-    set_config(_hook(), BackendFactory(settings))
+    set_config(hook(), BackendFactory(settings))
     return settings
 
 
@@ -151,7 +142,7 @@ def configured(**options: Any) -> Iterator[Settings]:
     from cfiddle.config import cfiddle_config
 
     settings = resolve(options)
-    with cfiddle_config(**{_hook(): BackendFactory(settings)}):
+    with cfiddle_config(**{hook(): BackendFactory(settings)}):
         yield settings
 
 
@@ -171,5 +162,5 @@ def job_script(**options: Any) -> str:
 def _current() -> Settings:
     from cfiddle.config import peek_config
 
-    factory = peek_config().get(_hook())
+    factory = peek_config().get(hook())
     return factory.settings if isinstance(factory, BackendFactory) else resolve({})

@@ -23,6 +23,6 @@ RUN apt-get update \
 COPY --from=packages /usr/local /usr/local
 COPY sandbox/seccomp.json /usr/local/share/cfiddle-slurm/
 COPY cluster/slurm.conf cluster/cgroup.conf cluster/job_submit.lua cluster/slurmdbd.conf.in /usr/local/share/cfiddle-slurm/
-COPY cluster/prolog cluster/epilog cluster/daemon cluster/healthy cluster/accounts /usr/local/lib/cfiddle-slurm/
+COPY cluster/prolog cluster/epilog cluster/daemon cluster/healthy cluster/accounts cluster/end-account /usr/local/lib/cfiddle-slurm/
 LABEL cfiddle-slurm.role=cluster
 ENTRYPOINT ["/usr/local/lib/cfiddle-slurm/daemon"]

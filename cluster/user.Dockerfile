@@ -11,6 +11,9 @@ RUN pip install --ignore-installed --no-compile --break-system-packages jupyterl
 COPY dist/*.whl /build/
 # Whatever is there already fits: only what is missing is fetched.
 RUN pip install --break-system-packages /build/*.whl ${EXTRA_PIP}
+# No debugger's port (see sitecustomize.py), whatever has brought it; and no button that would ask for one.
+RUN pip uninstall --yes --break-system-packages debugpy \
+    && sed -i 's/"debugger": true/"debugger": false/' /usr/local/share/jupyter/kernels/*/kernel.json
 
 FROM cfiddle-base:latest
 ARG EXTRA_APT=""
@@ -24,12 +27,24 @@ RUN apt-get update \
     && find / -xdev -perm /6000 -type f -exec chmod ug-s {} + \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local
+# CFiddle's library of counters is found by every process, however it was started.
+RUN python3 -W ignore -c 'from cfiddle.paths import cfiddle_lib_path as p; print(p())' >/etc/ld.so.conf.d/cfiddle.conf \
+    && ldconfig && python3 -c 'import ctypes; ctypes.CDLL("libcfiddle.so")'
+COPY cluster/sitecustomize.py /usr/local/lib/cfiddle-slurm/
+# It changes modules of packages, and leaves alone what it does not know: these must be known.
+RUN ln -sf /usr/local/lib/cfiddle-slurm/sitecustomize.py \
+        "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+    && python3 -W ignore -c 'import sitecustomize as s, cfiddle, ipykernel.kernelapp as k, jupyter_client as j; \
+        from ipykernel.iostream import IOPubThread as t; \
+        assert j.KernelManager().transport == k.IPKernelApp().transport == "ipc"; \
+        assert t._setup_pipe_in.__module__ == t._setup_pipe_out.__module__ == s.__name__; \
+        assert type(cfiddle.get_config("RunnerDelegate_type")).__name__ == "Unconfigured"'
 COPY cluster/config.toml /etc/cfiddle-slurm/config.toml
 # What the sandbox policy allows: `up` writes it to the shared home.
 RUN ln -s /home/.accounts/limits.toml /etc/cfiddle-slurm/limits.toml
 # No question about news from the Internet, which a class has no use for.
 COPY cluster/page_config.json /etc/jupyter/labconfig/page_config.json
-COPY cluster/user-node cluster/user-doors cluster/give-examples cluster/healthy /usr/local/lib/cfiddle-slurm/
+COPY cluster/enter cluster/end-account cluster/user-node cluster/user-doors cluster/give-examples cluster/healthy /usr/local/lib/cfiddle-slurm/
 COPY examples /usr/local/share/cfiddle-slurm/examples
 # CFiddle's as_df() uses what pandas has announced to drop; students can do nothing about it.
 ENV SLURM_CONF_SERVER=controller \

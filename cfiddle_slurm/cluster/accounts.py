@@ -1,71 +1,33 @@
 """Accounts: one file on the shared home, which every machine reads (libnss-extrausers)."""
 
 import csv
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from cfiddle_slurm.cluster import slurm, stack
-from cfiddle_slurm.cluster.images import CLUSTER
-from cfiddle_slurm.cluster.machines import Machine
+from cfiddle_slurm.cluster.account_book import (
+    FIRST_FREE,
+    check,
+    is_number,
+    parse_ever,
+    parse_passwd,
+    system_of,
+)
+from cfiddle_slurm.cluster.account_book import Account as Account
+from cfiddle_slurm.cluster.account_book import AccountError as AccountError
+from cfiddle_slurm.cluster.account_program import REFUSED
+from cfiddle_slurm.cluster.images import CLUSTER, IMAGES
+from cfiddle_slurm.cluster.machines import Machine, MachineError, last_words, on_each
 
 TEST_ACCOUNTS = {"jovyan": 1000, "test_user1": 1001, "test_user2": 1002}
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_UIDS = range(1000, 60000)
-_FIRST_FREE = 1100
-_MAX_DIGITS = 10
-_RESERVED = frozenset((7000, 7101, 7102, 7103))
+SERVER = "jovyan"
+"""The account whose JupyterLab is the user node's."""
 _SECONDS = 300.0
-_PROGRAM = "/usr/local/lib/cfiddle-slurm/accounts"
-
-
-class AccountError(ValueError):
-    """An account's name or uid cannot be used; the message is one sentence."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """A student's account."""
-
-    name: str
-    uid: int
-    home: str
-
-
-def check(name: str, uid: int) -> None:
-    """Refuse what cannot be an account.
-
-    Raises:
-        AccountError: a name or a uid that must not be used.
-    """
-    if not _NAME.fullmatch(name):
-        raise AccountError(f"{name!r} is not the name of an account: use a-z, 0-9, _ and -.")
-    if uid not in _UIDS or uid in _RESERVED:
-        raise AccountError(f"The uid {uid} of {name} is taken or outside 1000..59999.")
-
-
-def lines(accounts: Mapping[str, int]) -> str:
-    """The accounts, one ``NAME UID`` a line, for the program that adds them.
-
-    Raises:
-        AccountError: a name or a uid that must not be used.
-    """
-    for name, uid in accounts.items():
-        check(name, uid)
-    if len(set(accounts.values())) != len(accounts):
-        raise AccountError("Two accounts have the same uid.")
-    return "".join(f"{name} {uid}\n" for name, uid in accounts.items())
-
-
-def parse_passwd(text: str) -> list[Account]:
-    """The accounts in the text of a passwd file (passwd(5))."""
-    found = []
-    for line in text.splitlines():
-        fields = line.split(":")
-        if len(fields) == 7 and _is_number(fields[2]):
-            found.append(Account(fields[0], int(fields[2]), fields[5]))
-    return found
+_FOLDER = "/usr/local/lib/cfiddle-slurm"
+_WITH_STUDENTS = ("user", "worker")
+"""The services in whose containers students' processes run."""
 
 
 def read_csv(path: Path) -> dict[str, int | None]:
@@ -89,12 +51,12 @@ def read_csv(path: Path) -> dict[str, int | None]:
     for number, row in rows:
         name = _cell(row, columns.get("name"))
         uid = _cell(row, columns.get("uid"))
-        if uid and not _is_number(uid):
+        if uid and not is_number(uid):
             raise AccountError(f"{path}, line {number}: {uid[:40]!r} is not a uid.")
         if name in found:
             raise AccountError(f"{path}, line {number}: {name!r} comes twice.")
         try:
-            check(name, int(uid) if uid else _FIRST_FREE)
+            check(name, int(uid) if uid else FIRST_FREE)
         except AccountError as error:
             raise AccountError(f"{path}, line {number}: {error}") from error
         found[name] = int(uid) if uid else None
@@ -103,30 +65,8 @@ def read_csv(path: Path) -> dict[str, int | None]:
     return found
 
 
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) <= _MAX_DIGITS
-
-
 def _cell(row: list[str], place: int | None) -> str:
     return row[place].strip() if place is not None and place < len(row) else ""
-
-
-def with_uids(wanted: Mapping[str, int | None], known: Iterable[Account]) -> dict[str, int]:
-    """New accounts with a uid each; those that are known already are left out.
-
-    Raises:
-        AccountError: a uid belongs to somebody else already.
-    """
-    there = list(known)
-    owners = {account.uid: account.name for account in there}
-    names = {account.name for account in there}
-    new = {name: uid for name, uid in wanted.items() if name not in names}
-    for name, uid in new.items():
-        if uid is not None and uid in owners:
-            raise AccountError(f"The uid {uid} of {name} belongs to {owners[uid]} already.")
-    taken = set(owners) | _RESERVED | {uid for uid in new.values() if uid is not None}
-    free = (uid for uid in range(_FIRST_FREE, _UIDS.stop) if uid not in taken)
-    return {name: next(free) if uid is None else uid for name, uid in new.items()}
 
 
 def listed(head: Machine) -> list[Account]:
@@ -144,26 +84,84 @@ def add(head: Machine, wanted: Mapping[str, int | None]) -> dict[str, int]:
     Raises:
         AccountError, MachineError: they cannot be added; then none is.
     """
-    new = with_uids(wanted, listed(head))
-    _program(head, "add", input=lines(new).encode())
+    for name, uid in wanted.items():
+        check(name, FIRST_FREE if uid is None else uid)
+    system = system_of("\n".join(_system(head, image.tag) for image in IMAGES))
+    told = {"wanted": dict(wanted), "names": sorted(system.names), "ids": sorted(system.ids)}
+    new: dict[str, int] = json.loads(_program(head, "add", input=json.dumps(told).encode()))
     return new
 
 
-def remove(head: Machine, name: str, *, purge: bool) -> None:
-    """Take an account away; its home stays, unless it is to be purged.
+def remove(machines: Sequence[Machine], name: str, *, purge: bool) -> None:
+    """Take an account away, and end all that runs of it; its home stays, unless it is to be purged.
+
+    Its name and uid are nobody else's for good. What could not be done is done by doing this again.
+
+    Args:
+        machines: all of the cluster, the head first.
 
     Raises:
         AccountError: there is none of that name.
-        MachineError: it cannot be removed.
+        MachineError: it cannot be removed, or something of it still runs.
     """
-    if name not in {account.name for account in listed(head)}:
+    head = machines[0]
+    if name == SERVER:
+        raise AccountError(f"JupyterLab runs as {name}: this account cannot be removed.")
+    ever = parse_ever(_program(head, "ever"))
+    if name not in ever:
         raise AccountError(f"There is no account {name!r}.")
-    slurm.forget_user(head, name)
-    _program(head, "purge" if purge else "remove", name)
+    if name in {account.name for account in listed(head)}:
+        slurm.forget_user(head, name)
+        _program(head, "remove", name)
+    try:
+        on_each(machines, partial(end, uid=ever[name]))
+    except MachineError as error:
+        raise MachineError(
+            f"{name} is no account any more, but what ran of it may not have ended: {error}"
+            f" When that is mended, `user remove {name}` again."
+        ) from error
+    if purge:
+        _program(head, "purge", name)
+
+
+def end(machine: Machine, *, uid: int) -> None:
+    """End all that runs under a uid in a machine's containers, and remove what it left there.
+
+    Raises:
+        MachineError: something does not end, or the machine does not answer.
+    """
+    for service in _WITH_STUDENTS:
+        label = f"--filter=label=com.docker.swarm.service.name={stack.NAME}_{service}"
+        for container in machine.docker("ps", "--quiet", label).split():
+            machine.docker("exec", container, f"{_FOLDER}/end-account", str(uid))
+
+
+def usage(head: Machine) -> dict[str, int]:
+    """The bytes in each account's home, as far as they could be counted in two minutes.
+
+    Raises:
+        MachineError: the home cannot be read.
+    """
+    found: dict[str, int] = json.loads(_program(head, "usage"))
+    return found
+
+
+def _system(head: Machine, tag: str) -> str:
+    """The passwd and group files of an image."""
+    return head.docker(
+        "run", "--rm", "--network=none", "--entrypoint=cat", tag, "/etc/passwd", "/etc/group",
+        timeout=_SECONDS,
+    )  # fmt: skip
 
 
 def _program(head: Machine, *words: str, input: bytes | None = None) -> str:  # noqa: A002
-    return head.docker(
+    done = head.try_docker(
         "run", "--rm", "--interactive", "--network=none", f"--volume={stack.HOME_VOLUME}:/home",
-        f"--entrypoint={_PROGRAM}", CLUSTER.tag, *words, timeout=_SECONDS, input=input or b"",
+        f"--entrypoint={_FOLDER}/accounts", CLUSTER.tag, *words, timeout=_SECONDS,
+        input=input or b"",
     )  # fmt: skip
+    if done.status == REFUSED:
+        raise AccountError(last_words(done))
+    if done.status != 0:
+        raise MachineError(f"The accounts on {head} cannot be read or changed: {last_words(done)}")
+    return done.stdout

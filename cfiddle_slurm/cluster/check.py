@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cfiddle_slurm.cluster import quotas
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.cluster.machines import (
     Machine,
@@ -24,7 +25,8 @@ _PORTS = ("2377/tcp", "7946/tcp", "7946/udp", "4789/udp")
 _LEAST_DISK_MB, _SCANT_DISK_MB = 3_000, 10_000
 MOST_SKEW_SECONDS = 30.0
 """munge takes credentials of at most 300 s of age; the half of that half leaves room to drift."""
-_SCRIPT = r"""
+_SCRIPT = (
+    r"""
 say() { printf '%s=%s\n' "$1" "$2"; }
 [ -r /etc/os-release ] && . /etc/os-release
 say system "${ID:-unknown} ${VERSION_ID:-}"
@@ -53,6 +55,8 @@ say pmu "$(ls -d /sys/bus/event_source/devices/cpu /sys/bus/event_source/devices
     /sys/bus/event_source/devices/armv8* 2>/dev/null | head -n 1)"
 say home "$([ -d "$1" ] && echo yes)"
 """
+    + quotas.FACTS
+)
 
 
 class Level(enum.IntEnum):
@@ -98,7 +102,7 @@ def measures(config: Config, *, is_head: bool) -> bool:
 def _facts(machine: Machine, config: Config) -> dict[str, str] | Finding:
     before = time.time()
     try:
-        done = machine.shell(_SCRIPT, config.home_path, timeout=60)
+        done = machine.shell(_SCRIPT, config.home_path, config.home, timeout=60)
     except Unreachable as error:
         found = error.obstacle
         return Finding(str(machine), "ssh", Level.FAILURE, found.what, found.mend)
@@ -146,6 +150,7 @@ def judge(
         _ids(facts),
         *([_perf(facts), _pmu(facts)] if measures(config, is_head=is_head) else []),
         *_home(facts, config, is_head=is_head),
+        *([_quota(facts, config)] if is_head else []),
     ]
     return [Finding(machine, *row) for row in rows]
 
@@ -265,6 +270,11 @@ def _home(facts: Mapping[str, str], config: Config, *, is_head: bool) -> list[_R
         return [("home", Level.FAILURE, f"{config.home_path} is not there",
                  "Mount the shared folder there.")]  # fmt: skip
     return [("home", Level.FINE, config.home, "")]
+
+
+def _quota(facts: Mapping[str, str], config: Config) -> _Row:
+    fine, found, mend = quotas.judged(facts, config)
+    return "home quota", Level.FINE if fine else Level.WARNING, found, mend
 
 
 def alike(workers: Mapping[str, Mapping[str, str]]) -> list[Finding]:

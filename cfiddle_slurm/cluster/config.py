@@ -12,6 +12,7 @@ import tomlkit
 import tomlkit.exceptions
 
 from cfiddle_slurm.cluster import kit
+from cfiddle_slurm.cluster.config_kinds import flag, number, optional_size
 from cfiddle_slurm.sandbox.policy import Policy, PolicyError, parse_policy
 from cfiddle_slurm.values import shown
 
@@ -65,6 +66,8 @@ class Config:
         user_packages, sandbox_packages: what is installed in these images in addition.
         jupyter_port: where JupyterLab is published on the head.
         queued_jobs: how many jobs a user may have in the queue.
+        user_memory: bytes for all on the user node together; 0: three quarters of the head's.
+        home_quota: bytes that one account may have in its home; 0: as many as there are.
         policy: the workers' sandbox policy.
 
     Raises:
@@ -87,6 +90,8 @@ class Config:
     sandbox_packages: Packages = NO_PACKAGES
     jupyter_port: int = 8888
     queued_jobs: int = 50
+    user_memory: int = 0
+    home_quota: int = 0
     policy: Policy = field(default_factory=Policy)
 
     def __post_init__(self) -> None:
@@ -139,21 +144,6 @@ def _texts(pattern: re.Pattern[str], what: str) -> Callable[[Any], tuple[str, ..
     return parse_all
 
 
-def _number(least: int, most: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise ValueError(f"must be a whole number between {least} and {most}")
-        return value
-
-    return parse
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
 def _table(value: Any, keys: Mapping[str, Callable[[Any], Any]], where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"must be a table like [{where}]")
@@ -185,14 +175,16 @@ _KEYS: dict[str, Callable[[Any], Any]] = {
     "home": _choice(*HOMES),
     "home_path": _path,
     "nfs_server": _optional(_address),
-    "registry": _flag,
+    "registry": flag,
     "base": _choice(*BASES),
     "ca_bundle": _optional(_path),
     "mirror": _optional(_text(re.compile(r"https?://\S+"), "an http address")),
     "user_packages": _packages("user_packages"),
     "sandbox_packages": _packages("sandbox_packages"),
-    "jupyter_port": _number(1, 65535),
-    "queued_jobs": _number(1, 10000),
+    "jupyter_port": number(1, 65535),
+    "queued_jobs": number(1, 10000),
+    "user_memory": optional_size,
+    "home_quota": optional_size,
     "sandbox": _policy,
 }
 

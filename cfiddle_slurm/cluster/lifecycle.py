@@ -9,6 +9,7 @@ from cfiddle_slurm.cluster import (
     distribution,
     identity,
     limits,
+    quotas,
     rendering,
     revival,
     slurm,
@@ -89,6 +90,9 @@ def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postpo
     stack.wait_until_healthy(head, seconds, say)
     limits.publish(head, config)
     enable(head, config, fleet.machines)
+    if config.home_quota:
+        uids = [account.uid for account in accounts.listed(head)]
+        say(quotas.apply(head, config, uids) or "every home has its quota")
     # Last: its notebooks are to find all that they need.
     postponed = upgrade.settle(head, config, variables, now=now, seconds=seconds, say=say)
     tidy(head, config, fleet.machines)

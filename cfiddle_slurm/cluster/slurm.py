@@ -21,6 +21,7 @@ REMOVED = "removed by the administrator"
 """Why a worker that is about to go takes no more jobs."""
 _AT_ONCE = 100
 _POLL_SECONDS = 0.5
+_END_SECONDS = 120.0
 _NO_CHANGE = re.compile(r"Nothing (?:new added|added|modified|deleted)|Already existing account")
 _ELAPSED = re.compile(r"(?:([0-9]{1,5})-)?(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -199,8 +200,20 @@ def ensure_users(head: Machine, names: Iterable[str], queued_jobs: int) -> None:
 
 
 def forget_user(head: Machine, name: str) -> None:
-    """End a user's jobs, and let the user submit no more."""
-    command(head, "scancel", f"--user={name}")
+    """End a user's jobs, and let the user submit no more.
+
+    Raises:
+        MachineError: the jobs do not end.
+    """
+    _account(head, "modify", "user", "where", f"Name={name}", "set", "MaxSubmitJobs=0")
+    give_up = time.monotonic() + _END_SECONDS
+    while True:
+        command(head, "scancel", f"--user={name}")
+        if not command(head, "squeue", "--noheader", "--format=%i", f"--user={name}").strip():
+            break
+        if time.monotonic() > give_up:
+            raise MachineError(f"The jobs of {name} do not end: `squeue --user={name}` shows them.")
+        time.sleep(_POLL_SECONDS)
     _account(head, "remove", "user", f"Name={name}")
 
 

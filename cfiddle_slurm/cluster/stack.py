@@ -57,9 +57,20 @@ def versioned(head: Machine, image: Image) -> str:
     return tag
 
 
-def environment(config: Config, cluster_image: str, user_image: str) -> dict[str, str]:
+def user_memory(head: Machine, config: Config) -> int:
+    """How many bytes all on the user node may use together: what else the head does goes on.
+
+    Raises:
+        MachineError: Docker does not answer.
+    """
+    return config.user_memory or int(head.docker("info", "--format={{.MemTotal}}")) * 3 // 4
+
+
+def environment(
+    config: Config, cluster_image: str, user_image: str, memory: int = 0
+) -> dict[str, str]:
     """What the compose files' ``${...}`` stand for."""
-    variables = _variables(config, cluster_image, user_image)
+    variables = _variables(config, cluster_image, user_image, memory)
     texts = [path.read_text(encoding="utf-8") for path in _places(config, USER_NODE)]
     return {
         **os.environ,
@@ -69,10 +80,11 @@ def environment(config: Config, cluster_image: str, user_image: str) -> dict[str
     }
 
 
-def _variables(config: Config, cluster_image: str, user_image: str) -> dict[str, str]:
+def _variables(config: Config, cluster_image: str, user_image: str, memory: int) -> dict[str, str]:
     return {
         "CFIDDLE_CLUSTER_IMAGE": cluster_image,
         "CFIDDLE_USER_IMAGE": user_image,
+        "CFIDDLE_USER_MEMORY": str(memory),
         "CFIDDLE_JUPYTER_PORT": str(config.jupyter_port),
         "CFIDDLE_HOME_PATH": config.home_path,
         "CFIDDLE_NFS_SERVER": config.nfs_server or config.advertise or config.head,
@@ -150,7 +162,8 @@ def deploy(head: Machine, config: Config, only: Collection[str] = ()) -> dict[st
     for file in wanted:
         if file.name not in known:
             head.docker("config", "create", file.name, "-", input=file.text.encode())
-    variables = environment(config, versioned(head, CLUSTER), versioned(head, USER))
+    images = versioned(head, CLUSTER), versioned(head, USER)
+    variables = environment(config, *images, user_memory(head, config))
     _deploy(head, files(config), variables, only)
     return variables
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster import credentials, stack
-from cfiddle_slurm.cluster.accounts import AccountError
+from cfiddle_slurm.cluster.account_book import NAME, UIDS, AccountError, parse_passwd
 from cfiddle_slurm.cluster.machines import Machine, MachineError, last_words
 
 _SECONDS = 60.0
+_FOLDER = "/usr/local/lib/cfiddle-slurm"
 _NO_SUCH_KEY = 2  # getent(1), "EXIT STATUS"
 _TIMES, _PAUSE_SECONDS = 3, 1.0
 
@@ -26,30 +27,33 @@ def exec_arguments(
         MachineError: the user node does not answer.
     """
     container = stack.container_on(head, "user")
-    name, _, uid, gid, _, home, shell = _passwd_entry(head, container, user)
+    _require_account(head, container, user)
     options = ["--interactive", *(["--tty"] if terminal else [])]
-    variables = [f"--env={k}={v}" for k, v in {"HOME": home, "USER": name, "SHELL": shell}.items()]
-    return head.docker_arguments(
-        "exec", *options, *variables, f"--user={uid}:{gid}", f"--workdir={home}", container,
-        *command,
-    )  # fmt: skip
+    return head.docker_arguments("exec", *options, container, f"{_FOLDER}/enter", user, *command)
 
 
-def _passwd_entry(head: Machine, container: str, user: str) -> list[str]:
-    """The seven fields of an account (passwd(5)); Docker itself looks into /etc/passwd only.
+def _require_account(head: Machine, container: str, user: str) -> None:
+    """Make sure that a name is a student's: nobody enters as one of the system's users.
 
     Raises:
         AccountError, MachineError: as :func:`exec_arguments`.
     """
+    unknown = AccountError(f"The user node does not know the account {user!r}.")
+    if not NAME.fullmatch(user):
+        raise unknown
     words = ""
     for attempt in range(_TIMES):
         time.sleep(_PAUSE_SECONDS if attempt else 0)
-        entry = head.try_docker("exec", container, "getent", "passwd", user, timeout=_SECONDS)
-        fields = entry.stdout.strip().split(":")
-        if entry.status == 0 and len(fields) == 7:
-            return fields
+        entry = head.try_docker(
+            "exec", container, "getent", "-s", "extrausers", "passwd", user, timeout=_SECONDS
+        )
+        found = parse_passwd(entry.stdout)
+        if entry.status == 0 and found:
+            if found[0].name != user or found[0].uid not in UIDS:
+                raise unknown
+            return
         if entry.status == _NO_SUCH_KEY:
-            raise AccountError(f"The user node does not know the account {user!r}.")
+            raise unknown
         # It says nothing about the account: ssh or Docker failed, or Docker lost what was printed,
         # as it does where it has to wait for it for two seconds (moby, daemon/monitor.go).
         words = last_words(entry)
@@ -90,8 +94,7 @@ def give_examples(head: Machine) -> None:
     Raises:
         NotHealthy, MachineError: there is no user node.
     """
-    program = "/usr/local/lib/cfiddle-slurm/give-examples"
-    head.docker("exec", stack.container_on(head, "user"), program)
+    head.docker("exec", stack.container_on(head, "user"), f"{_FOLDER}/give-examples")
 
 
 def jupyter_url(head: Machine, address: str, port: int) -> str:

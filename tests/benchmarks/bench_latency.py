@@ -18,6 +18,8 @@ SECONDS = 600.0
 PROGRAM = """
 import contextlib, json, time
 import cfiddle, cfiddle_slurm
+from cfiddle.Runner import SubprocessDelegate
+cfiddle.set_config("RunnerDelegate_type", SubprocessDelegate)  # the user node's own is the cluster
 exe = cfiddle.build(cfiddle.code('extern "C" int f(int n) { return n; }'))
 WAYS = {"plain CFiddle": None, "sbatch": "sbatch", "srun": "srun"}
 found = {way: [] for way in WAYS}

@@ -12,6 +12,7 @@ from cfiddle_slurm.cluster import (
     distribution,
     fleet,
     machines,
+    quotas,
     slurm,
     stack,
     swarm,
@@ -174,7 +175,10 @@ def _add(cluster: Cluster, wanted: dict[str, int | None]) -> None:
     new = accounts.add(cluster.head, wanted)
     slurm.ensure_users(cluster.head, wanted, cluster.config.queued_jobs)
     user_node.give_examples(cluster.head)
+    trouble = quotas.apply(cluster.head, cluster.config, new.values())
     console.print(f"{len(new)} added, {len(wanted) - len(new)} were there already.")
+    if trouble:
+        console.print(trouble)
 
 
 @user.command("remove")
@@ -182,18 +186,22 @@ def _add(cluster: Cluster, wanted: dict[str, int | None]) -> None:
 @click.option("--purge", is_flag=True, help="Also remove the home directory.")
 @pass_cluster
 def remove_user(cluster: Cluster, name: str, purge: bool) -> None:
-    """Remove the account NAME and end its jobs; its home is kept."""
-    accounts.remove(cluster.head, name, purge=purge)
+    """Remove the account NAME and end all that runs of it; its home is kept."""
+    accounts.remove(machines.all_of(cluster.config), name, purge=purge)
     console.print(f"{name} is removed{', with its home' if purge else ''}.")
 
 
 @user.command("list")
+@click.option("--usage", is_flag=True, help="Also what each home holds, the fullest first.")
 @pass_cluster
-def list_users(cluster: Cluster) -> None:
+def list_users(cluster: Cluster, usage: bool) -> None:
     """Show the accounts."""
-    table = Table("name", "uid", "home")
-    for account in accounts.listed(cluster.head):
-        table.add_row(account.name, str(account.uid), account.home)
+    table = Table("name", "uid", "home", *(["MiB"] if usage else []))
+    listed = accounts.listed(cluster.head)
+    used = quotas.usage(cluster.head, cluster.config) if usage else {}
+    for account in sorted(listed, key=lambda one: -used.get(one.name, 0)):
+        size = f"{used[account.name] / 2**20:.0f}" if account.name in used else "not counted"
+        table.add_row(account.name, str(account.uid), account.home, *([size] if usage else []))
     console.print(table)
 
 

@@ -1,53 +1,54 @@
 """Accounts for the cluster's users."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from cfiddle_slurm.cluster import accounts
-from cfiddle_slurm.cluster.accounts import TEST_ACCOUNTS, Account, AccountError
+from cfiddle_slurm.cluster import account_book, accounts
+from cfiddle_slurm.cluster.account_book import Account, AccountError, Book, System, with_uids
 from cfiddle_slurm.cluster.machines import MachineError
 from tests.unit.cluster.conftest import HEAD, Program
 
 
-def test_each_account_is_a_line() -> None:
-    assert accounts.lines({"ann": 1000, "b-2_x": 59999}) == "ann 1000\nb-2_x 59999\n"
-    assert accounts.lines({}) == ""
-
-
 @pytest.mark.parametrize(
     "name",
-    ["", "Ann", "1st", "-rf", "a b", "a\n", "a:b", "root:x:0:0", "$(id)", "../a", "ünï", "a" * 33],
-)
+    ["", "Ann", "1st", "-rf", "a b", "a\n", "a:b", "root:x:0:0", "$(id)", "../a", ".", "..", "ünï",
+     "a" * 33],
+)  # fmt: skip
 def test_what_is_no_name_of_an_account(name: str) -> None:
     with pytest.raises(AccountError, match="is not the name of an account"):
-        accounts.lines({name: 1000})
+        with_uids({name: 1000}, Book())
+
+
+@pytest.mark.parametrize("name", ["root", "slurm", "munge", "mysql", "daemon", "cfiddle", "nobody"])
+def test_names_of_the_system_are_no_students(name: str) -> None:
+    with pytest.raises(AccountError, match=f"'{name}' is a name of the system"):
+        with_uids({name: None}, Book())
+
+
+def test_an_images_own_names_and_ids_are_no_students() -> None:
+    texts = "statd:x:106:65534::/:/bin/false\nann:x:1100:1100::/:/bin/sh\nrender:x:1101:\nodd:x\n"
+    system = account_book.system_of(texts)
+    assert system == System(frozenset(["statd", "ann", "render"]), frozenset([106, 1100, 1101]))
+    for name in ("statd", "render"):
+        with pytest.raises(AccountError, match="is a name of the system"):
+            with_uids({name: None}, Book(), system)
+    with pytest.raises(AccountError, match="The uid 1101 of bob is the system's"):
+        with_uids({"bob": 1101}, Book(), system)
+    assert with_uids({"bob": None}, Book(), system) == {"bob": 1102}
 
 
 @pytest.mark.parametrize("uid", [0, 1, 999, 60000, -1, 7000, 7101, 7102, 7103])
 def test_uids_of_the_system_and_of_the_services_are_not_given_away(uid: int) -> None:
     with pytest.raises(AccountError, match=f"The uid {uid} of ann is taken or outside"):
-        accounts.lines({"ann": uid})
+        with_uids({"ann": uid}, Book())
 
 
 def test_no_two_accounts_are_one() -> None:
     with pytest.raises(AccountError, match="same uid"):
-        accounts.lines({"ann": 1000, "bob": 1000})
-
-
-@given(st.dictionaries(st.text(max_size=8), st.integers(-10, 70000), max_size=4))
-def test_any_accounts_are_clean_lines_or_a_sentence(wanted: dict[str, int]) -> None:
-    try:
-        text = accounts.lines(wanted)
-    except AccountError as error:
-        assert str(error).endswith(".")
-        return
-    assert {name: int(uid) for name, uid in (line.split(" ") for line in text.splitlines())} == (
-        wanted
-    )
+        with_uids({"ann": 1000, "bob": 1000}, Book())
 
 
 @pytest.fixture
@@ -110,9 +111,9 @@ KNOWN = [Account("ann", 1100, "/home/ann"), Account("bob", 1102, "/home/bob")]
 
 
 def test_accounts_in_a_passwd_file() -> None:
-    assert accounts.parse_passwd(ENTRIES) == KNOWN
-    assert accounts.parse_passwd("eve:x:one:1::/home/eve:/bin/sh\n") == []
-    assert accounts.parse_passwd("") == []
+    assert account_book.parse_passwd(ENTRIES) == KNOWN
+    assert account_book.parse_passwd("eve:x:one:1::/home/eve:/bin/sh\n") == []
+    assert account_book.parse_passwd("") == []
 
 
 @pytest.mark.parametrize(
@@ -123,57 +124,98 @@ def test_accounts_in_a_passwd_file() -> None:
         ({"c": None, "d": None}, {"c": 1101, "d": 1103}),
         ({"c": None, "d": 1101}, {"c": 1103, "d": 1101}),
         ({"c": 1000, "d": None}, {"c": 1000, "d": 1101}),
+        ({"cyd": None, "d": None}, {"cyd": 1104, "d": 1101}),  # who comes back has the own one
+        ({"cyd": 1104}, {"cyd": 1104}),
+        ({"eve": None, "d": None}, {"eve": 1103, "d": 1101}),  # and so who was here before
+        ({"eve": 1103}, {"eve": 1103}),
     ],
 )
-def test_new_accounts_get_the_next_free_uids(
+def test_new_accounts_get_their_own_uids_or_the_next_free_ones(
     wanted: dict[str, int | None], new: dict[str, int]
 ) -> None:
-    assert accounts.with_uids(wanted, KNOWN) == new
+    book = Book(tuple(KNOWN), {"cyd": 1104}, {"ann": 1100, "eve": 1103} if "eve" in wanted else {})
+    assert with_uids(wanted, book) == new
 
 
-def test_a_uid_belongs_to_one_account() -> None:
-    with pytest.raises(AccountError, match="The uid 1102 of c belongs to bob already"):
-        accounts.with_uids({"c": 1102}, KNOWN)
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"c": 1102}, "The uid 1102 of c is bob's, or was once"),
+        ({"c": 1104}, "The uid 1104 of c is cyd's, or was once"),
+        ({"cyd": 1105}, "cyd had the uid 1104 before, and keeps it"),
+        ({"c": 1109}, "The uid 1109 of c has the folder /home/fay already"),
+        ({"fay": 1108}, "The folder /home/fay belongs to the uid 1109, not to fay"),
+        ({"gus": None}, "The folder /home/gus belongs to the uid 0, not to gus"),
+        ({"hal": None}, "The folder /home/hal belongs to the uid 1100, not to hal"),
+    ],
+)
+def test_a_uid_is_one_accounts_for_good(wanted: dict[str, int | None], words: str) -> None:
+    homes = {"ann": 1100, "fay": 1109, "gus": 0, "hal": 1100}
+    book = Book(tuple(KNOWN), {"cyd": 1104, "hal": 1111}, homes)
+    with pytest.raises(AccountError, match=words):
+        with_uids(wanted, book)
+
+
+def test_a_name_in_other_letters_is_nobody_else() -> None:
+    with pytest.raises(AccountError, match="'ann' is the account 'Ann' in other letters"):
+        with_uids({"ann": None}, Book((), {"Ann": 1100}))
 
 
 def test_no_uid_of_a_service_is_given_to_a_student() -> None:
-    many = accounts.with_uids({f"u{number}": None for number in range(6100)}, [])
+    many = with_uids({f"u{number}": None for number in range(6100)}, Book())
     assert not {7000, 7101, 7102, 7103} & set(many.values())
     assert len(set(many.values())) == 6100
-    assert accounts.lines(many).count("\n") == 6100
+
+
+def test_where_all_uids_were_given_there_is_none() -> None:
+    with pytest.raises(AccountError, match="no free uid"):
+        with_uids({f"u{number}": None for number in range(60000)}, Book())
 
 
 @pytest.fixture
 def home(docker: Program) -> Program:
-    """A home with two accounts on it."""
+    """A home with two accounts on it, and one that was removed."""
+    docker.answers("run *--entrypoint=cat*", "echo statd:x:106:65534::/:/bin/false")
     docker.answers("run * list", f"printf '{ENTRIES}'")
-    docker.answers("run * add")
+    docker.answers("run * ever", "printf 'ann 1100\\nbob 1102\\ncyd 1104\\n'")
+    docker.answers("run * add", "echo '{\"dan\": 1500}'")
+    docker.answers("run * remove *")
+    docker.answers("run * purge *")
+    docker.answers("ps *service.name=cfiddle_controller", "echo c0ffee")
+    docker.answers(
+        "ps --quiet --filter=label=com.docker.swarm.service.name=cfiddle_user", "echo u5e6"
+    )
+    docker.answers("ps --quiet --filter=label=com.docker.swarm.service.name=cfiddle_worker")
+    docker.answers("exec c0ffee *")
+    docker.answers("exec u5e6 *")
     return docker
 
 
 def test_accounts_travel_by_standard_input(home: Program) -> None:
-    assert accounts.add(HEAD, {"ann": None, "cyd": None, "dan": 1500}) == {
-        "cyd": 1101, "dan": 1500,
-    }  # fmt: skip
+    assert accounts.add(HEAD, {"ann": None, "dan": 1500}) == {"dan": 1500}
     call = home.calls[-1]
-    assert home.input_of(*call) == b"cyd 1101\ndan 1500\n"
+    assert json.loads(home.input_of(*call)) == {
+        "wanted": {"ann": None, "dan": 1500}, "names": ["statd"], "ids": [106],
+    }  # fmt: skip
     assert "--interactive" in call  # without it, docker gives no standard input
     assert "--volume=cfiddle_home:/home" in call
     assert call[-2:] == ["cfiddle-cluster:latest", "add"]
-    assert "cyd" not in " ".join(call)
+    assert "dan" not in " ".join(call)
+    asked = [call[-3] for call in home.calls[:-1]]
+    assert asked == ["cfiddle-sandbox:latest", "cfiddle-cluster:latest", "cfiddle-user:latest"]
 
 
-def test_a_cluster_begins_with_accounts_to_try_it(home: Program) -> None:
-    home.answers("run * list")
-    assert accounts.add(HEAD, TEST_ACCOUNTS) == TEST_ACCOUNTS
-    assert home.input_of(*home.calls[-1]) == b"jovyan 1000\ntest_user1 1001\ntest_user2 1002\n"
-
-
-@pytest.mark.parametrize("wanted", [{"root": 0}, {"c": 1102}, {"c": 1200, "d": 1200}])
+@pytest.mark.parametrize("wanted", [{"root": 0}, {"root": None}, {"c": 7000}])
 def test_wrong_accounts_change_nothing(home: Program, wanted: dict[str, int | None]) -> None:
     with pytest.raises(AccountError):
         accounts.add(HEAD, wanted)
-    assert [call[-1] for call in home.calls] == ["list"]
+    assert home.calls == []
+
+
+def test_what_the_program_refuses_is_an_accounts_error(home: Program) -> None:
+    home.answers("run * add", "echo 'The uid 5 of x is taken.' >&2; exit 3")
+    with pytest.raises(AccountError, match=r"^The uid 5 of x is taken\.$"):
+        accounts.add(HEAD, {"x": None})
 
 
 def test_dockers_own_words_when_it_fails(docker: Program) -> None:
@@ -182,18 +224,49 @@ def test_dockers_own_words_when_it_fails(docker: Program) -> None:
         accounts.listed(HEAD)
 
 
-@pytest.mark.parametrize(("purge", "word"), [(False, "remove"), (True, "purge")])
-def test_an_account_goes_after_its_jobs(home: Program, purge: bool, word: str) -> None:
-    home.answers("ps *", "echo c0ffee")
-    home.answers("exec c0ffee *")
-    home.answers(f"run * {word} bob")
-    accounts.remove(HEAD, "bob", purge=purge)
-    ends = [line for line in home.lines if not line.startswith("ps ")]
-    assert ends[1] == "exec c0ffee scancel --user=bob"
-    assert ends[-1].endswith(f" {word} bob")
+@pytest.mark.parametrize("purge", [False, True])
+def test_an_account_goes_with_all_that_runs_of_it(home: Program, purge: bool) -> None:
+    accounts.remove([HEAD], "bob", purge=purge)
+    steps = [line.partition("exec c0ffee ")[2] or line for line in home.lines]
+    steps = [step.rpartition("cfiddle-cluster:latest ")[2] for step in steps]
+    steps = [step for step in steps if not step.startswith("ps ")]
+    assert steps == [
+        "ever",
+        "list",
+        "sacctmgr --immediate modify user where Name=bob set MaxSubmitJobs=0",
+        "scancel --user=bob",
+        "squeue --noheader --format=%i --user=bob",
+        "sacctmgr --immediate remove user Name=bob",
+        "remove bob",
+        "exec u5e6 /usr/local/lib/cfiddle-slurm/end-account 1102",
+        *(["purge bob"] if purge else []),
+    ]
 
 
-def test_an_account_that_is_not_there_is_told(home: Program) -> None:
-    with pytest.raises(AccountError, match="There is no account 'cyd'"):
-        accounts.remove(HEAD, "cyd", purge=True)
-    assert len(home.calls) == 1
+def test_a_removal_that_was_cut_short_is_finished(home: Program) -> None:
+    accounts.remove([HEAD], "cyd", purge=True)
+    assert not home.those("scancel")
+    assert home.those("1104")
+    assert home.lines[-1].endswith(" purge cyd")
+
+
+def test_what_may_still_run_is_told(home: Program) -> None:
+    home.answers("exec u5e6 *", "echo 'these do not end: 17' >&2; exit 1")
+    with pytest.raises(MachineError, match=r"bob is no account any more, but .* do not end: 17"):
+        accounts.remove([HEAD], "bob", purge=True)
+    assert not home.those("purge")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("zoe", "There is no account 'zoe'"), ("jovyan", "JupyterLab runs as jovyan")],
+)
+def test_an_account_that_cannot_be_removed_is_told(home: Program, name: str, words: str) -> None:
+    with pytest.raises(AccountError, match=words):
+        accounts.remove([HEAD], name, purge=True)
+    assert len(home.calls) <= 1
+
+
+def test_bytes_are_counted_by_the_program(home: Program) -> None:
+    home.answers("run * usage", "echo '{\"ann\": 5}'")
+    assert accounts.usage(HEAD) == {"ann": 5}

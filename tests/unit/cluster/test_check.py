@@ -15,10 +15,11 @@ GOOD = {
     "gid_7000": "cfiddle", "uid_7101": "", "gid_7101": "munge", "uid_7102": "", "gid_7102": "",
     "uid_7103": "", "gid_7103": "",
     "nfs": "yes", "nfsd": "yes", "cpu": "EPYC x16", "paranoid": "2", "pmu": "/sys/x", "home": "yes",
-    "engine": "installed",
+    "home_disk": "/srv", "home_options": "rw,usrquota", "docker_disk": "/", "engine": "installed",
 }  # fmt: skip
-NFS = Config(head="h", workers=("w1",), home="nfs")
-BIND = Config(head="h", workers=("w1",), home="bind", home_path="/shared")
+GIB = 1 << 30
+NFS = Config(head="h", workers=("w1",), home="nfs", home_quota=GIB)
+BIND = Config(head="h", workers=("w1",), home="bind", home_path="/shared", home_quota=GIB)
 
 
 def rows(
@@ -33,7 +34,7 @@ def rows(
 
 
 def test_a_good_machine_has_nothing_to_mend() -> None:
-    for config in (NFS, BIND, Config()):
+    for config in (NFS, BIND, Config(home_quota=GIB)):
         for is_head in (True, False):
             for level, _, mend in rows({}, config, is_head=is_head).values():
                 assert (level, mend) == (Level.FINE, "")
@@ -42,7 +43,7 @@ def test_a_good_machine_has_nothing_to_mend() -> None:
 def test_only_workers_are_to_measure() -> None:
     assert {*rows()} - {*rows(is_head=True)} == {"perf events", "hardware counters"}
     alone = Config()
-    assert {*rows(config=alone, is_head=True)} == {*rows(config=alone)}
+    assert {*rows(config=alone, is_head=True)} - {"home quota"} == {*rows(config=alone)}
 
 
 def test_a_single_machine_is_checked_as_the_worker_that_it_is() -> None:

@@ -12,6 +12,7 @@ from cfiddle_slurm.cluster import (
     distribution,
     images,
     machines,
+    quotas,
     slurm,
     stack,
     swarm,
@@ -173,6 +174,21 @@ def test_users_are_added_with_their_share(steps: Recorder) -> None:
     assert steps.arguments["slurm.ensure_users"] == (HEAD, {"cyd": 1500}, 50)
 
 
+def test_a_quota_that_is_not_in_force_is_told(steps: Recorder) -> None:
+    steps.replace(quotas, apply="home_quota is not in force: no.")
+    assert call("user", "add", "cyd").output.endswith("\nhome_quota is not in force: no.\n")
+    assert steps.arguments["quotas.apply"][0] == HEAD
+
+
+def test_what_the_homes_hold_is_listed_the_fullest_first(steps: Recorder) -> None:
+    steps.replace(quotas, usage={"bob": 5 << 20})
+    steps.replace(accounts, listed=[Account("ann", 1100, "/home/ann"),
+                                    Account("bob", 1101, "/home/bob")])  # fmt: skip
+    output = call("user", "list", "--usage").output
+    assert output.index("bob") < output.index("ann")
+    assert "│ 5 " in output and "not counted" in output
+
+
 def test_users_are_taken_from_a_file(steps: Recorder) -> None:
     Path("class.csv").write_text("name\nann\ncyd\n")
     assert call("user", "import", "class.csv").output == "1 added, 1 were there already.\n"
@@ -186,7 +202,7 @@ def test_users_are_taken_from_a_file(steps: Recorder) -> None:
 @pytest.mark.parametrize("purge", [False, True])
 def test_a_users_home_stays_unless_told_otherwise(steps: Recorder, purge: bool) -> None:
     assert call("user", "remove", "ann", *(["--purge"] if purge else [])).exit_code == 0
-    assert steps.arguments["accounts.remove"] == (HEAD, "ann", purge)
+    assert steps.arguments["accounts.remove"] == ([HEAD, Machine("w1.lan", "admin")], "ann", purge)
 
 
 @pytest.mark.usefixtures("steps")

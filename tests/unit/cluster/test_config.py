@@ -29,6 +29,8 @@ base = "debootstrap"
 ca_bundle = "/etc/ca.pem"
 mirror = "http://near.example/debian"
 jupyter_port = 8000
+user_memory = "16GiB"
+home_quota = "10GiB"
 queued_jobs = 7
 [user_packages]
 apt = ["g++", "libfoo1.2=1:3"]
@@ -56,6 +58,7 @@ def test_all_that_a_file_can_say(file: Path) -> None:
     assert found == Config(
         name="lab-2", head="head.example.edu", workers=("w1", "10.0.0.2"), ssh_user="admin",
         advertise="10.0.0.1", home="nfs", home_path="/export/my home", nfs_server="nas",
+        user_memory=16 * GIB, home_quota=10 * GIB,
         registry=False, base="debootstrap", ca_bundle="/etc/ca.pem",
         mirror="http://near.example/debian", jupyter_port=8000, queued_jobs=7,
         user_packages=Packages(("g++", "libfoo1.2=1:3"), ("matplotlib>=3,<4", "x[y]")),
@@ -88,6 +91,8 @@ WRONG = [
     ("sandbox_packages", ["1"]),
     ("jupyter_port", ["0", "65536", '"8888"', "true", "80.0"]),
     ("queued_jobs", ["0", "-1", "true", "1.5"]),
+    ("user_memory", ["0", "-1", "true", '"much"', '"1KiB"', "1.5"]),
+    ("home_quota", ["0", '"10 G B"', '"-1GiB"', "[]"]),
     ("sandbox", ["3", '"2GiB"', "[]"]),
 ]
 

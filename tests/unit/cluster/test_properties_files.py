@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.cluster import accounts, config
-from cfiddle_slurm.cluster.accounts import Account, AccountError
+from cfiddle_slurm.cluster import account_book, accounts, config
+from cfiddle_slurm.cluster.account_book import Account, AccountError, Book, System, with_uids
 from cfiddle_slurm.cluster.config import Config, ConfigError
 from cfiddle_slurm.sandbox.policy import Policy
 
@@ -78,7 +78,7 @@ def test_any_class_list_is_accounts_or_a_sentence(raw: bytes) -> None:
             return
     assert found
     for name, uid in found.items():
-        accounts.check(name, 1000 if uid is None else uid)
+        account_book.check(name, 1000 if uid is None else uid)
 
 
 FIELDS = st.text(max_size=4) | st.sampled_from(["ann", "x", "1100", "9" * 5000, "/home/ann"])
@@ -86,34 +86,68 @@ FIELDS = st.text(max_size=4) | st.sampled_from(["ann", "x", "1100", "9" * 5000, 
 
 @given(st.lists(st.lists(FIELDS, min_size=5, max_size=8).map(":".join)).map("\n".join) | st.text())
 def test_any_passwd_file_has_accounts_or_none(text: str) -> None:
-    for account in accounts.parse_passwd(text):
+    for account in account_book.parse_passwd(text):
         assert type(account.uid) is int and account.uid >= 0
         assert ":" not in account.name + account.home
 
 
 NAMES = st.text("abc", min_size=1, max_size=3)
 UIDS = st.integers(1095, 1105) | st.sampled_from([7000, 7101, 59999])
+PEOPLE = st.dictionaries(NAMES, UIDS, max_size=6)
+WANTED = st.dictionaries(NAMES, st.none() | UIDS, max_size=6)
 
 
-@given(
-    st.dictionaries(NAMES, st.none() | UIDS, max_size=6),
-    st.dictionaries(NAMES, UIDS, max_size=6),
-)
-def test_new_accounts_have_uids_of_their_own(
-    wanted: dict[str, int | None], known: dict[str, int]
-) -> None:
-    there = [Account(name, uid, f"/home/{name}") for name, uid in known.items()]
+def one_each(people: dict[str, int]) -> dict[str, int]:
+    """Without those whose uid somebody before them has."""
+    return {name: uid for uid, name in {uid: name for name, uid in people.items()}.items()}
+
+
+@given(WANTED, PEOPLE.map(one_each), PEOPLE, st.sets(NAMES), st.sets(UIDS))
+def test_a_new_accounts_uid_was_never_anothers(
+    wanted: dict[str, int | None], ever: dict[str, int], homes: dict[str, int],
+    gone: set[str], system: set[int],
+) -> None:  # fmt: skip
+    there = tuple(Account(n, u, f"/home/{n}") for n, u in ever.items() if n not in gone)
+    book = Book(there, ever, homes)
     try:
-        new = accounts.with_uids(wanted, there)
-        text = accounts.lines(new)
+        new = with_uids(wanted, book, System(frozenset(), frozenset(system)))
     except AccountError as error:
         assert str(error).endswith(".")
         return
-    taken = {*known.values()}
-    assert not taken & {*new.values()} and len({*new.values()}) == len(new)
-    assert text.count("\n") == len(new)
+    assert set(new) == set(wanted) - {account.name for account in there}
+    assert len({*new.values()}) == len(new)
     for name, uid in new.items():
-        assert name not in known and wanted[name] in (None, uid)
+        account_book.check(name, uid)
+        assert wanted[name] in (None, uid) and uid not in system
+        assert all(other == name for other, had in ever.items() if had == uid)
+        assert ever.get(name, uid) == uid and homes.get(name, uid) == uid
+        assert all(other == name for other, owner in homes.items() if owner == uid)
+
+
+@given(st.lists(st.tuples(WANTED, st.sets(NAMES)), max_size=5))
+def test_over_the_terms_no_uid_has_two_names(
+    terms: list[tuple[dict[str, int | None], set[str]]],
+) -> None:
+    accounts_, ever = dict[str, int](), dict[str, int]()
+    for wanted, leave in terms:
+        there = tuple(Account(n, u, f"/home/{n}") for n, u in accounts_.items())
+        try:
+            new = with_uids(wanted, Book(there, ever))
+        except AccountError:
+            new = {}
+        for name, uid in new.items():
+            assert ever.setdefault(name, uid) == uid
+        accounts_ = {n: u for n, u in {**accounts_, **new}.items() if n not in leave}
+        assert len({*ever.values()}) == len(ever)
+
+
+@given(PEOPLE, st.text(max_size=20))
+def test_what_is_written_down_is_read_again(people: dict[str, int], rubbish: str) -> None:
+    assert account_book.parse_ever(account_book.ever_text(people)) == people
+    listed = [Account(name, uid, f"/home/{name}") for name, uid in people.items()]
+    assert account_book.parse_passwd(account_book.passwd_text(listed)) == listed
+    for name, uid in account_book.parse_ever(rubbish).items():
+        assert " " not in name and uid >= 0
 
 
 @pytest.mark.parametrize("text", ["", "٣", "1" * 11])

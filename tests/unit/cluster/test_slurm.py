@@ -233,8 +233,11 @@ def test_a_forgotten_user_has_no_jobs_left(controller: Program) -> None:
     controller.answers("exec c0ffee *")
     slurm.forget_user(HEAD, "ann")
     assert asked(controller) == [
-        "scancel --user=ann", "sacctmgr --immediate remove user Name=ann",
-    ]  # fmt: skip
+        "sacctmgr --immediate modify user where Name=ann set MaxSubmitJobs=0",
+        "scancel --user=ann",
+        "squeue --noheader --format=%i --user=ann",
+        "sacctmgr --immediate remove user Name=ann",
+    ]
 
 
 @pytest.mark.parametrize("reason", ["cfiddle: no image", "Prolog error"])

@@ -111,6 +111,7 @@ def engine(docker: Program) -> Program:
     docker.answers("tag *")
     docker.answers("config ls *")
     docker.answers("config create *")
+    docker.answers("info *", "echo 16000000000")
     docker.answers("stack deploy *", 'env | grep "^CFIDDLE_" >environment')
     return docker
 
@@ -132,6 +133,7 @@ def test_the_stack_is_deployed_with_its_configuration(engine: Program, config: C
     environment = Path("environment").read_text().splitlines()
     assert f"CFIDDLE_USER_IMAGE={USER.tag_of(digest(facts('user')))}" in environment
     assert f"CFIDDLE_HOME_PATH={config.home_path}" in environment
+    assert "CFIDDLE_USER_MEMORY=12000000000" in environment
     assert not [line for line in engine.lines if "user.yml" in line]
     stack.deploy_user_node(HEAD, config, variables)
     assert set(stack.files(config, "user.yml")) < set(engine.calls[-1])
@@ -145,6 +147,11 @@ def test_a_part_can_be_deployed_alone(engine: Program) -> None:
     stack.deploy(HEAD, Config(), ["b"])
     assert engine.calls[-1][-2:] == ["--compose-file=-", "cfiddle"]
     assert engine.input_of(*engine.calls[-1]) == b"services:\n  b:\n    x: 2"
+
+
+def test_the_user_node_may_use_as_much_as_the_file_says(engine: Program) -> None:
+    assert stack.user_memory(HEAD, Config(user_memory=1 << 30)) == 1 << 30
+    assert engine.calls == []
 
 
 def test_only_configuration_that_changed_is_made_anew(engine: Program) -> None:

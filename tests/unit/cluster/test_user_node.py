@@ -13,18 +13,15 @@ from cfiddle_slurm.cluster.stack import NotHealthy
 from tests.unit.cluster.conftest import AT_WORKER, HEAD, WORKER, Program
 
 ENTRY = "ann:x:1001:1005::/home/ann:/bin/bash"
-AS_ANN = [
-    "--env=HOME=/home/ann", "--env=USER=ann", "--env=SHELL=/bin/bash", "--user=1001:1005",
-    "--workdir=/home/ann", "c0ffee",
-]  # fmt: skip
+AS_ANN = ["c0ffee", "/usr/local/lib/cfiddle-slurm/enter", "ann"]
 
 
 @pytest.fixture
 def node(docker: Program) -> Program:
     """A user node that knows the account ann."""
     docker.answers("ps *", "echo c0ffee")
-    docker.answers("exec c0ffee getent passwd *", "exit 2")
-    docker.answers("exec c0ffee getent passwd ann", f"echo {ENTRY}")
+    docker.answers("exec c0ffee getent -s extrausers passwd *", "exit 2")
+    docker.answers("exec c0ffee getent -s extrausers passwd ann", f"echo {ENTRY}")
     return docker
 
 
@@ -41,7 +38,15 @@ def test_a_command_runs_as_its_user_in_the_users_home() -> None:
 def test_an_unknown_account_is_refused(node: Program) -> None:
     with pytest.raises(AccountError, match="does not know the account 'bob'"):
         user_node.exec_arguments(HEAD, "bob", ["id"])
-    assert node.those("getent") == ["exec c0ffee getent passwd bob"]
+    assert node.those("getent") == ["exec c0ffee getent -s extrausers passwd bob"]
+
+
+@pytest.mark.parametrize("user", ["root", "nobody", "0", "1001", "-s", "", ".", "../ann", "ann\n"])
+def test_nobody_enters_as_one_of_the_systems_users(node: Program, user: str) -> None:
+    # Not even where the accounts' file, or a number in place of a name, would have it.
+    node.answers("exec c0ffee getent -s extrausers passwd *", "echo root:x:0:0::/root:/bin/sh")
+    with pytest.raises(AccountError, match="does not know the account"):
+        user_node.exec_arguments(HEAD, user, ["id"])
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_an_account_is_not_unknown_because_nobody_answered(
     node: Program, monkeypatch: pytest.MonkeyPatch, answer: str, words: str
 ) -> None:
     monkeypatch.setattr(user_node, "_PAUSE_SECONDS", 0.0)
-    node.answers("exec c0ffee getent passwd ann", answer)
+    node.answers("exec c0ffee getent -s extrausers passwd ann", answer)
     with pytest.raises(MachineError, match=f"does not tell who 'ann' is: {words}"):
         user_node.exec_arguments(HEAD, "ann", ["id"])
     assert len(node.those("getent")) == 3
@@ -68,8 +73,8 @@ def test_an_account_is_asked_for_again_after_a_lost_answer(
 ) -> None:
     monkeypatch.setattr(user_node, "_PAUSE_SECONDS", 0.0)
     once = f"if [ -e asked ]; then echo {ENTRY}; else touch asked; fi"
-    node.answers("exec c0ffee getent passwd ann", once)
-    assert user_node.exec_arguments(HEAD, "ann", ["id"])[-2:] == ["c0ffee", "id"]
+    node.answers("exec c0ffee getent -s extrausers passwd ann", once)
+    assert user_node.exec_arguments(HEAD, "ann", ["id"])[-2:] == ["ann", "id"]
     assert len(node.those("getent")) == 2
 
 
@@ -108,13 +113,13 @@ def test_a_command_takes_this_processs_place(monkeypatch: pytest.MonkeyPatch) ->
     user_node.replace_by(HEAD, "ann", ["id", "--user"])
     ((name, arguments),) = replaced
     assert name == arguments[0] == "docker"
-    assert arguments[-3:] == ["c0ffee", "id", "--user"]
+    assert arguments[-3:] == ["ann", "id", "--user"]
     assert "--tty" not in arguments  # this standard input is no terminal
 
 
 def test_another_machines_user_node_is_reached_through_its_engine(docker: Program) -> None:
     docker.answers(f"{AT_WORKER} ps *", "echo c0ffee")
-    docker.answers(f"{AT_WORKER} exec c0ffee getent passwd ann", f"echo {ENTRY}")
+    docker.answers(f"{AT_WORKER} exec c0ffee getent -s extrausers passwd ann", f"echo {ENTRY}")
     found = user_node.exec_arguments(WORKER, "ann", ["id"])
     assert found == ["docker", AT_WORKER, "exec", "--interactive", *AS_ANN, "id"]
 

@@ -1,0 +1,40 @@
+"""Runs on the cluster where nobody called :func:`cfiddle_slurm.configure`, as on the user node.
+
+Importing CFiddle must stay cheap: the settings are read, and the rest of this package is loaded,
+by the first run.
+"""
+
+from typing import Any
+
+HOOKS = ("RunnerExecutionMethod_type", "RunnerDelegate_type")
+"""The newer CFiddle's key, and the released one's (which accepts any key silently)."""
+
+
+class Unconfigured:
+    """Stands in CFiddle's configuration until the user puts something else there."""
+
+    def __call__(self) -> Any:
+        """The backend that ``configure()`` without any options would give.
+
+        Raises:
+            SettingsError: a wrong value in the environment or a file.
+        """
+        from cfiddle_slurm.backend import Backend
+        from cfiddle_slurm.settings import resolve
+
+        return Backend(resolve({}))
+
+
+def hook() -> str:
+    """By which key this CFiddle finds what executes its runs."""
+    from cfiddle.config import peek_config
+
+    known = peek_config()
+    return next(name for name in HOOKS if name in known)
+
+
+def configure() -> None:
+    """Have this process's runs executed as the site's and the user's settings say."""
+    from cfiddle.config import set_config
+
+    set_config(hook(), Unconfigured())

@@ -1,0 +1,181 @@
+"""Who has which uid, and who ever had one. Pure; the standard library is enough for it.
+
+A uid is never given to two names, not even one after the other: what the first one left (a process,
+a file somewhere) would be the second one's. Whoever comes back gets the own uid and home back.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+UIDS = range(1000, 60000)
+FIRST_FREE = 1100
+OURS = frozenset((7000, *range(7101, 7110)))
+"""Ids that the images' own accounts have, or may get."""
+SYSTEM_NAMES = frozenset(
+    """
+    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc
+    nobody nogroup adm tty disk kmem dialout fax voice cdrom floppy tape sudo audio dip
+    operator src shadow utmp video sasl plugdev staff users input sgx kvm render crontab
+    ssh sshd docker cfiddle slurm munge mysql door jupyter admin administrator wheel
+    """.split()
+)
+_MAX_DIGITS = 10
+
+
+class AccountError(ValueError):
+    """An account's name or uid cannot be used; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A student's account."""
+
+    name: str
+    uid: int
+    home: str
+
+
+@dataclass(frozen=True)
+class Book:
+    """What is known of names and uids.
+
+    Attributes:
+        accounts: that there are.
+        ever: the uid of every name that ever was an account, also of those that are none any more.
+        homes: the owner of each folder of /home, by the folder's name.
+    """
+
+    accounts: tuple[Account, ...] = ()
+    ever: Mapping[str, int] = field(default_factory=dict)
+    homes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class System:
+    """Names and ids that belong to an image's own users and groups."""
+
+    names: frozenset[str] = frozenset()
+    ids: frozenset[int] = frozenset()
+
+
+def check(name: str, uid: int) -> None:
+    """Refuse what cannot be an account.
+
+    Raises:
+        AccountError: a name or a uid that must not be used.
+    """
+    if not NAME.fullmatch(name):
+        raise AccountError(f"{name!r} is not the name of an account: use a-z, 0-9, _ and -.")
+    if name in SYSTEM_NAMES:
+        raise AccountError(f"{name!r} is a name of the system, and cannot be a student's.")
+    if uid not in UIDS or uid in OURS:
+        raise AccountError(f"The uid {uid} of {name} is taken or outside 1000..59999.")
+
+
+def parse_passwd(text: str) -> list[Account]:
+    """The accounts in the text of a passwd file (passwd(5))."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) == 7 and is_number(fields[2]):
+            found.append(Account(fields[0], int(fields[2]), fields[5]))
+    return found
+
+
+def system_of(text: str) -> System:
+    """Names and ids in the texts of passwd and group files (passwd(5), group(5))."""
+    rows = [line.split(":") for line in text.splitlines()]
+    rows = [row for row in rows if len(row) in (4, 7) and is_number(row[2])]
+    return System(frozenset(row[0] for row in rows), frozenset(int(row[2]) for row in rows))
+
+
+def parse_ever(text: str) -> dict[str, int]:
+    """Names and uids, one ``NAME UID`` a line."""
+    rows = [line.split(" ") for line in text.splitlines()]
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and is_number(row[1])}
+
+
+def ever_text(ever: Mapping[str, int]) -> str:
+    """The text that :func:`parse_ever` reads."""
+    return "".join(f"{name} {uid}\n" for name, uid in ever.items())
+
+
+def passwd_text(accounts: Iterable[Account]) -> str:
+    """A passwd file (passwd(5))."""
+    return "".join(f"{a.name}:x:{a.uid}:{a.uid}::{a.home}:/bin/bash\n" for a in accounts)
+
+
+def group_text(accounts: Iterable[Account]) -> str:
+    """The group file beside it (group(5)): each account has a group of its own."""
+    return "".join(f"{a.name}:x:{a.uid}:\n" for a in accounts)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text can be an id."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
+
+
+def with_uids(
+    wanted: Mapping[str, int | None], book: Book, system: System = System()
+) -> dict[str, int]:
+    """New accounts with a uid each; those that are known already are left out.
+
+    Args:
+        wanted: names, and uids where they are to be certain ones.
+
+    Raises:
+        AccountError: a name or a uid that must not be used, or a home that is another's.
+    """
+    there = {account.name for account in book.accounts}
+    ever = {**{account.name: account.uid for account in book.accounts}, **book.ever}
+    owners = {uid: name for name, uid in ever.items()}
+    found: dict[str, int | None] = {}
+    for name, uid in wanted.items():
+        if name not in there:
+            check(name, FIRST_FREE if uid is None else uid)
+            _check_name(name, ever, system)
+            found[name] = _decided(name, uid, ever, owners, book.homes, system)
+    fixed = [uid for uid in found.values() if uid is not None]
+    if len(set(fixed)) != len(fixed):
+        raise AccountError("Two accounts have the same uid.")
+    taken = {*owners, *fixed, *book.homes.values(), *system.ids, *OURS}
+    free = (uid for uid in range(FIRST_FREE, UIDS.stop) if uid not in taken)
+    given = {name: next(free, None) if uid is None else uid for name, uid in found.items()}
+    if None in given.values():
+        raise AccountError("There is no free uid any more.")
+    return {name: uid for name, uid in given.items() if uid is not None}
+
+
+def _check_name(name: str, ever: Mapping[str, int], system: System) -> None:
+    if name in system.names:
+        raise AccountError(f"{name!r} is a name of the system, and cannot be a student's.")
+    alike = next((each for each in ever if each.casefold() == name.casefold()), name)
+    if alike != name:
+        raise AccountError(f"{name!r} is the account {alike!r} in other letters, large and small.")
+
+
+def _decided(
+    name: str, uid: int | None, ever: Mapping[str, int], owners: Mapping[int, str],
+    homes: Mapping[str, int], system: System,
+) -> int | None:  # fmt: skip
+    """The uid that one new account must have; None if any free one will do."""
+    before, owner = ever.get(name), homes.get(name)
+    if uid is not None and before is not None and uid != before:
+        raise AccountError(f"{name} had the uid {before} before, and keeps it.")
+    decided = uid if before is None else before
+    if decided is None and owner is not None and owner in UIDS and owner not in OURS:
+        decided = owner  # somebody of that name was here before this was written down
+    if owner not in (None, decided):
+        raise AccountError(f"The folder /home/{name} belongs to the uid {owner}, not to {name}.")
+    if decided is None:
+        return None
+    if owners.get(decided, name) != name:
+        raise AccountError(f"The uid {decided} of {name} is {owners[decided]}'s, or was once.")
+    if decided in system.ids:
+        raise AccountError(f"The uid {decided} of {name} is the system's.")
+    other = next((each for each, owner in homes.items() if owner == decided and each != name), None)
+    if other is not None:
+        raise AccountError(f"The uid {decided} of {name} has the folder /home/{other} already.")
+    return decided
