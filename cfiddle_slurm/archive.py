@@ -8,6 +8,7 @@ import contextlib
 import fnmatch
 import io
 import os
+import re
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,12 @@ _ROOM_ABOVE = 1024
 """Of a path's length: for the folder that it is below, here or there."""
 _PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _MAX_LONG_NAME = 1 << 16
+_WILDCARD = re.compile(r"[*?\[]")
+_OBEYED = (
+    "sitecustomize.py", "usercustomize.py", "conftest.py", "*.pth", "jupyter*_config.py",
+    "jupyter*_config.json", "ipython*_config.py", "ipython*_config.json", "*.desktop",
+)  # fmt: skip
+"""Python, pytest, Jupyter, IPython and desktops run or obey these where they find them."""
 
 
 class BundleError(Exception):
@@ -52,9 +59,27 @@ def safe_path(name: str) -> str:
     return "/".join(parts)
 
 
+def is_obeyed(path: str) -> bool:
+    """Whether a relative path is hidden, or one that some program runs or obeys by itself.
+
+    A shell runs ``.bashrc``, IPython what is in ``.ipython/profile_default/startup``, git
+    ``.git/hooks``; and some are not hidden.
+    """
+    *_, last = parts = path.split("/")
+    return any(part.startswith(".") for part in parts) or any(
+        fnmatch.fnmatchcase(last.lower(), name) for name in _OBEYED
+    )
+
+
 def matches(path: str, patterns: Iterable[str]) -> bool:
-    """Whether a relative path fits one of the globs, in which ``**`` spans folders."""
-    return any(_match(path.split("/"), safe_path(pattern).split("/")) for pattern in patterns)
+    """Whether a relative path fits one of the globs, in which ``**`` spans folders.
+
+    No wildcard fits a path of :func:`is_obeyed`: that must be named in full.
+    """
+    wanted = [safe_path(pattern) for pattern in patterns]
+    if is_obeyed(path):
+        return any(path == one and not _WILDCARD.search(one) for one in wanted)
+    return any(_match(path.split("/"), one.split("/")) for one in wanted)
 
 
 def _match(parts: list[str], pattern: list[str]) -> bool:

@@ -18,7 +18,7 @@ _MAX_WEIGHT = 1 << 26
 """Items of a tuple, those of the tuples in it included, as often as they are there."""
 _HASHED = (tuple, slice)
 # Lists, dictionaries, sets and all classes written in Python are freed without recursion.
-_FILLED_LATER = (deque, defaultdict, BaseException)
+_FILLED_LATER = (deque, defaultdict)
 _FOLLOWED = (*_HASHED, *_FILLED_LATER)
 _NOT_FOLLOWED = frozenset((type(None), bool, int, float, str, bytes, list, dict))  # quickly seen
 

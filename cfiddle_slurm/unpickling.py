@@ -21,15 +21,15 @@ from cfiddle_slurm.bare import (
     SET_ITEMS,
     Methods,
     Source,
-    bare_exception,
-    exception_class,
     fill,
     refuse_arguments,
     set_state,
     told,
 )
+from cfiddle_slurm.budget import COPIED, COST, Budget
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.nesting import Nesting
+from cfiddle_slurm.rebuilt import exception_class, give_attributes, plain_exception
 
 _ALLOWED = {
     "cfiddle.Data": {"InvocationResultsList"},
@@ -37,8 +37,12 @@ _ALLOWED = {
     "collections": {"OrderedDict"},
     "builtins": {"complex"},
 }
-_SIZED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
+_TEXTS = (str, bytes, bytearray)
+_SIZED = (*_TEXTS, list, tuple, dict, set, frozenset)
+_BYTES = 4
+"""Of a character, at the most."""
 _EXCEPTION_PACKAGES = ("builtins", "cfiddle")
+_MOST_MARKS = 10_000
 _CALL_ALLOWED = {
     **_ALLOWED,
     # As a rule pickle has opcodes of its own for these; by name they come as default factories.
@@ -70,6 +74,18 @@ def _followed(step: Callable[[Any], None]) -> Callable[[Any], None]:
     return load
 
 
+def _paid(step: Callable[[Any], None], cost: int) -> Callable[[Any], None]:
+    """A step of a byte or two that takes many more bytes of memory."""
+
+    def load(self: Any) -> None:
+        self._budget.spent += cost
+        if self._budget.spent > self._budget.checked:
+            self._budget.check()
+        step(self)
+
+    return load
+
+
 class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     """For the records of a CFiddle run, whose classes do nothing but hold data.
 
@@ -90,7 +106,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         self._known = frozenset(map(id, invocations))
         self._extra = extra
         self._nesting = Nesting()
-        self._copied = 0
+        self._budget = Budget(self._source)
 
     def find_class(self, module: Any, name: Any) -> Any:
         if type(module) is not str or type(name) is not str:
@@ -98,7 +114,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         if name in self.allowed.get(module, ()) or (module, name) in self._extra:
             found = _class_of(module, name)
         else:
-            found = self._find_exception(module, name)
+            found = self.find_exception(module, name)
         if found is None:
             raise ResultRejected(
                 f"The results refer to {module:.100}.{name:.100}, which is not part of a CFiddle "
@@ -108,11 +124,14 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
             )
         return found
 
-    def _find_exception(self, module: str, name: str) -> type | None:
-        """An exception's class, of those that may be made here."""
-        if module.partition(".")[0] in _EXCEPTION_PACKAGES:
-            return exception_class(_class_of(module, name))
+    def find_exception(self, module: str, name: str) -> type[Exception] | None:
+        """An exception's class, of those that are loaded and may be made here."""
+        if module.partition(".")[0] in self._packages():
+            return exception_class(_loaded(module, name))
         return None
+
+    def _packages(self) -> Collection[str]:
+        return _EXCEPTION_PACKAGES
 
     def persistent_load(self, number: Any) -> Any:
         if type(number) is not int or not 0 <= number < len(self._invocations):
@@ -135,13 +154,24 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     def _called(self, function: Any, arguments: Any) -> Any:
         if type(arguments) is not tuple:
             raise ResultRejected("The results would call something in a form that pickle does not.")
-        if exception_class(function) is not None:
-            found: Any = bare_exception(function, arguments)
-        else:
-            self._refuse_constructor(function)
-            self._refuse_arguments(function, arguments)
-            found = function(*arguments)
+        if isinstance(function, type) and issubclass(function, BaseException):
+            return self._exception(function, arguments)
+        self._refuse_constructor(function)
+        self._refuse_arguments(function, arguments)
+        found = function(*arguments)
+        self._budget.made(found)
         self._nesting.made(found, arguments)
+        return found
+
+    def _exception(self, kind: Any, arguments: tuple[Any, ...]) -> Exception:
+        allowed = exception_class(kind)
+        found = None if allowed is None else plain_exception(allowed, arguments)
+        if found is None:
+            raise ResultRejected(
+                f"The results hold an exception of {told(kind)} that cannot come home.",
+                hint="Exceptions come home as their class and plain arguments.",
+            )
+        self._budget.made(found)
         return found
 
     def _refuse_constructor(self, function: Any) -> None:
@@ -155,9 +185,9 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         refuse_arguments(kind, arguments)
         # Pickle writes what a constructor copies for it alone; but a few bytes that refer to a long
         # list can stand in a stream again and again.
-        self._copied += sum(len(one) for one in arguments if type(one) in _SIZED)
-        if self._copied > self._source.taken:
-            raise ResultRejected("The results would copy the same data over and over again.")
+        for one in arguments:
+            if type(one) in _SIZED:
+                self._budget.copied(len(one), _BYTES if type(one) in _TEXTS else COPIED)
 
     def _load_newobj(self) -> None:
         arguments = self.stack.pop()
@@ -171,6 +201,8 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         """An object without anything but the value that a class of Python's own gives it."""
         if type(arguments) is not tuple or not isinstance(kind, type):
             raise ResultRejected("The results would make an object in a form that pickle does not.")
+        if issubclass(kind, BaseException):
+            return self._exception(kind, arguments)
         make: Any = kind.__new__
         if arguments and not isinstance(make, types.BuiltinFunctionType):
             if issubclass(kind, tuple) and hasattr(kind, "_fields"):
@@ -180,6 +212,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
                 self._refuse_constructor(kind)
         self._refuse_arguments(kind, arguments)
         found = make(kind, *arguments)
+        self._budget.made(found)
         self._nesting.made(found, arguments)
         return found
 
@@ -232,8 +265,19 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         state = self.stack.pop()
         target = self.stack[-1]
         self._refuse_change(target)
+        self._budget.spend(COST[pickle.BUILD])
+        if isinstance(target, BaseException):
+            if type(state) is dict:
+                give_attributes(target, state)
+            return
         set_state(target, state)
         self._nesting.filled(target, state)
+
+    def _load_mark(self) -> None:
+        # Each mark costs a list, until it is taken away again.
+        if len(self.metastack) > _MOST_MARKS:
+            raise ResultRejected("The results are nested too deeply.")
+        self.load_mark()
 
     for _code in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3):
         dispatch[_code[0]] = _followed(dispatch[_code[0]])
@@ -247,6 +291,10 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     dispatch[pickle.APPENDS[0]] = _load_appends
     dispatch[pickle.SETITEMS[0]] = _load_setitems
     dispatch[pickle.ADDITEMS[0]] = _load_additems
+    dispatch[pickle.MARK[0]] = _load_mark
+    for _code, _cost in COST.items():
+        if _code != pickle.BUILD:
+            dispatch[_code[0]] = _paid(dispatch[_code[0]], _cost)
 
 
 class _CallUnpickler(_DataUnpickler):
@@ -258,28 +306,32 @@ class _CallUnpickler(_DataUnpickler):
 
     allowed = _CALL_ALLOWED
 
-    def _find_exception(self, module: str, name: str) -> type | None:
-        """Also what is loaded here of the standard library and of the packages that were sent."""
-        package = module.partition(".")[0]
-        if package in sys.stdlib_module_names or package in {
-            sent.partition(".")[0] for sent, _ in self._extra
-        }:
-            return exception_class(getattr(sys.modules.get(module), name, None))
-        return super()._find_exception(module, name)
+    def _packages(self) -> Collection[str]:
+        """Also the standard library and the packages that were sent."""
+        sent = {module.partition(".")[0] for module, _ in self._extra}
+        return {*_EXCEPTION_PACKAGES, *sys.stdlib_module_names, *sent}
 
 
 def _class_of(module: str, name: str) -> type | None:
-    """The class of that name, or None; never a function, and never through a dotted name."""
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ImportError:
-        return None
+    """A known module's class of that name, or None; never a function, nor by a dotted name."""
+    if module not in sys.modules:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            return None
+    return _loaded(module, name)
+
+
+def _loaded(module: str, name: str) -> type | None:
+    """The same of a module that is loaded already; what is not is not imported for a stranger."""
+    # Not asked for: a module may have code for names that it does not have (PEP 562).
+    found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
     return found if isinstance(found, type) else None
 
 
 def unpickler_for(
     stream: BinaryIO, invocations: Sequence[Any], extra: Collection[tuple[str, str]]
-) -> pickle.Unpickler:
+) -> _DataUnpickler:
     """An unpickler for records.
 
     Args:
@@ -288,6 +340,5 @@ def unpickler_for(
         extra: further classes, as (module, name), that the caller itself sent; their
             constructors are not called. Without any, only a CFiddle run's classes are known.
     """
-    kind: Any = _CallUnpickler if extra else _DataUnpickler
-    unpickler: pickle.Unpickler = kind(stream, invocations, extra)
-    return unpickler
+    kind = _CallUnpickler if extra else _DataUnpickler
+    return kind(stream, invocations, extra)
