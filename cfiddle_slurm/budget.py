@@ -16,7 +16,7 @@ _BASE = 128 << 20
 """Bytes that any results may take."""
 _FACTOR = 48
 """Bytes for each that was read; rows of measurements take ten to seventeen."""
-_OBJECT, _TABLE, _DEQUE = 80, 240, 640
+_OBJECT, _TABLE, _DEQUE = 100, 240, 760
 COPIED = 64
 """Bytes of an item in a set or a table."""
 _NOTED = 100

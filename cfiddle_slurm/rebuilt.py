@@ -64,6 +64,15 @@ def plain_exception(
     return made
 
 
+def can_be_shown(exception: Exception) -> bool:
+    """Whether its class can tell of it, without what its constructor would have made."""
+    try:
+        str(exception), repr(exception)
+    except Exception:  # a class of somebody's own may fail in any way
+        return False
+    return True
+
+
 def give_attributes(exception: BaseException, attributes: Mapping[Any, Any]) -> None:
     """Give an exception those attributes that are plain data under plain names."""
     budget = _Budget()
@@ -82,11 +91,12 @@ def _bare(
 ) -> Exception | None:
     native: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
     if issubclass(kind, SyntaxError):
-        values = values[:1]  # the second would be a file, which is opened to show its line
+        # Its text only: the second would be a file, which is opened to show its line.
+        values = tuple(f"{one}" for one in values[:1])
     elif issubclass(kind, UnicodeError) and native is not UnicodeError:
         if not _is_in_order(given):
             return None
-        values = (values[0], given[1], *values[2:])  # of which it prints numbers only
+        values = (*values[:-4], given[-4], *values[-3:])  # of which it prints numbers only
     try:
         exception: Exception = native.__new__(kind, *values)
         native.__init__(exception, *values)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from cfiddle_slurm.bare import is_obeyed
 from cfiddle_slurm.errors import RemoteError, ResultRejected
 from cfiddle_slurm.printable import one_line, printable
-from cfiddle_slurm.rebuilt import plain_exception
+from cfiddle_slurm.rebuilt import can_be_shown, plain_exception
 from cfiddle_slurm.unpickling import unpickler_for
 
 _MAX_TEXT = 20_000
@@ -143,7 +143,8 @@ def _rebuilt(form: tuple[Any, ...] | None, find_exception: _Finder) -> Exception
             return None
         case (str() as module, str() as name, tuple() as arguments, dict() as attributes):
             kind = find_exception(module, name)
-            return None if kind is None else plain_exception(kind, arguments, attributes)
+            made = kind and plain_exception(kind, arguments, attributes)
+            return made if made is not None and can_be_shown(made) else None
         case _:
             raise ResultRejected("The results hold a record of an unknown form.")
 

@@ -22,7 +22,7 @@ def describe_exception(error: BaseException) -> tuple[str, str, str, tuple[Any, 
 
 
 def _form(error: BaseException) -> tuple[Any, ...] | None:
-    from cfiddle_slurm.rebuilt import exception_class, plain_exception
+    from cfiddle_slurm.rebuilt import can_be_shown, exception_class, plain_exception
 
     kind = exception_class(type(error))
     try:
@@ -33,10 +33,9 @@ def _form(error: BaseException) -> tuple[Any, ...] | None:
             if (value := _Plain().of(vars(error)[name])) is not _TOO_MUCH
         }
         made = plain_exception(kind, arguments, attributes) if kind else None
-        str(made)
-    except Exception:  # a class of somebody's own may fail in any way, or miss what stays here
+    except Exception:  # a class of somebody's own may fail in any way
         return None
-    if kind is None or made is None:
+    if kind is None or made is None or not can_be_shown(made):
         return None
     return kind.__module__, kind.__qualname__, arguments, attributes
 
