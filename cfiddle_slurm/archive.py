@@ -25,7 +25,7 @@ _PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _MAX_LONG_NAME = 1 << 16
 _WILDCARD = re.compile(r"[*?\[]")
 _OBEYED = (
-    "sitecustomize.py", "usercustomize.py", "conftest.py", "*.pth", "jupyter*_config.py",
+    "sitecustomize.py", "usercustomize.py", "conftest.py", "*.pth", "*.pyc", "jupyter*_config.py",
     "jupyter*_config.json", "ipython*_config.py", "ipython*_config.json", "*.desktop",
 )  # fmt: skip
 """Python, pytest, Jupyter, IPython and desktops run or obey these where they find them."""
@@ -66,7 +66,7 @@ def is_obeyed(path: str) -> bool:
     ``.git/hooks``; and some are not hidden.
     """
     *_, last = parts = path.split("/")
-    return any(part.startswith(".") for part in parts) or any(
+    return any(part.startswith(".") or part == "__pycache__" for part in parts) or any(
         fnmatch.fnmatchcase(last.lower(), name) for name in _OBEYED
     )
 

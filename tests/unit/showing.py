@@ -106,11 +106,12 @@ def ways() -> dict[str, Callable[[BaseException], str]]:
             return f"{info.getrepr(style='long')}{info.exconly()}{info!r}"
 
     def displayed(error: BaseException) -> str:
-        data, _ = shell.display_formatter.format(error)
-        return "".join(map(str, data.values()))
+        with contextlib.redirect_stdout(io.StringIO()) as stream:
+            data, _ = shell.display_formatter.format(error)
+        return "".join(map(str, data.values())) + stream.getvalue()
 
     return {
-        "text": lambda error: f"{error!r}" + _text(error),
+        "text": _text,
         "traceback": lambda error: "".join(traceback.format_exception(error)),
         "a cell's value": displayed,
         "a notebook": raised_in_a_shell,
@@ -125,7 +126,7 @@ def ways() -> dict[str, Callable[[BaseException], str]]:
 def _text(error: BaseException) -> str:
     # A class of the standard library may need what it was not given, and says so.
     try:
-        return str(error)
+        return f"{error}{error!r}"
     except Exception as other:
         return repr(other)
 

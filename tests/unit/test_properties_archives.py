@@ -9,7 +9,7 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm.archive import BundleError, matches, read_tar, safe_path
+from cfiddle_slurm.archive import BundleError, is_obeyed, matches, read_tar, safe_path
 from cfiddle_slurm.bundle import Manifest, unpack_bundle
 from cfiddle_slurm.collect import collect
 from cfiddle_slurm.errors import ResultRejected
@@ -127,12 +127,16 @@ def test_any_safe_path_is_below_its_folder(name: str) -> None:
     assert "\0" not in safe
 
 
+_WILDCARD = set("*?[")
+
+
 @given(NAMES, st.lists(st.sampled_from(["**", "*", "a", "?", "[ab]", "..", "["]), max_size=4))
 def test_any_pattern_can_be_tried_on_any_path(name: str, parts: list[str]) -> None:
     try:
         path, pattern = safe_path(name), safe_path("/".join(parts))
     except BundleError:
         return
-    assert matches(path, ["**"])
+    assert matches(path, ["**"]) is not is_obeyed(path)
+    assert matches(path, [path]) or _WILDCARD & set(path)
     assert matches(path, [pattern]) in (True, False)
     assert matches(path, [f"**/{pattern}"]) or not matches(path, [pattern])

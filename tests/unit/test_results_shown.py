@@ -174,7 +174,7 @@ def test_no_exception_that_is_a_file_besides_is_made() -> None:
 
     assert exception_class(urllib.error.HTTPError) is None
     assert rebuilt("urllib.error", "HTTPError", "http://a", 404, "a", {}, None) is None
-    assert isinstance(rebuilt("urllib.error", "URLError", "a"), urllib.error.URLError)
+    assert isinstance(rebuilt("urllib.error", "URLError", "a", reason="b"), urllib.error.URLError)
 
 
 def test_a_class_is_not_imported_for_an_exception() -> None:
