@@ -6,7 +6,7 @@ is charged what it takes about; an honest record takes a fraction of what is all
 """
 
 import pickle
-from collections import deque
+from collections import defaultdict, deque
 from io import IOBase
 from typing import Any, Protocol
 
@@ -16,7 +16,13 @@ _BASE = 128 << 20
 """Bytes that any results may take."""
 _FACTOR = 48
 """Bytes for each that was read; rows of measurements take ten to seventeen."""
-_OBJECT, _TABLE, _DEQUE = 100, 240, 760
+_OBJECT = 100
+_SIZES: tuple[tuple[Any, int], ...] = (
+    (deque, 900),
+    (defaultdict, 400),
+    ((dict, set, frozenset, IOBase), 240),
+)
+"""Bytes of objects that are larger; of those whose depth is followed, with what that takes."""
 COPIED = 64
 """Bytes of an item in a set or a table."""
 _NOTED = 100
@@ -83,8 +89,11 @@ class Budget:
 
     def made(self, one: Any) -> None:
         """Charge an object that a class made."""
-        large = isinstance(one, dict | set | frozenset | IOBase)
-        self.spend(_TABLE if large else _DEQUE if isinstance(one, deque) else _OBJECT)
+        for kind, size in _SIZES:
+            if isinstance(one, kind):
+                self.spend(size)
+                return
+        self.spend(_OBJECT)
 
     def copied(self, items: int, size: int) -> None:
         """Charge items that a constructor copies, each of some bytes.

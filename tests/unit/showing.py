@@ -43,6 +43,10 @@ ARGUMENTS: tuple[tuple[Any, ...], ...] = (
     ([], {"a": (b"b", None)}),
 )
 _SKIPPED = {"antigravity", "this", "idlelib", "turtledemo", "test", "__main__", "lib2to3"}
+_SHOWN_BY = (
+    "__str__", "__repr__", "__format__", "__getattr__", "__getattribute__", "__setattr__",
+    "__del__", "_repr_html_", "_repr_pretty_", "_ipython_display_", "_render_traceback_",
+)  # fmt: skip
 _WATCHED = ("import", "open", "exec", "compile", "os.system", "subprocess.Popen", "socket.connect")
 
 
@@ -187,11 +191,11 @@ def read(record: bytes) -> Any:
 
 
 def main() -> None:
-    """Show all of them; a first one before, so that the showers have loaded what they need."""
+    """Show them all; plain ones before, so that the showers have loaded what they need."""
     warnings.simplefilter("ignore")
     logging.raiseExceptions = False
     watch, shown_by = Watch(), ways()
-    classes = sorted(set(all_exceptions()))
+    classes = _different(sorted(set(all_exceptions())))
     for plain in (ValueError("a"), SyntaxError("a"), KeyError("a")) * 2:
         for way in shown_by.values():
             _show(watch, way, plain)
@@ -209,7 +213,18 @@ def main() -> None:
                 for what, way in some.items():
                     _look(watch, what, way, error, f"{module}.{name}{arguments!r:.60}")
                     count += 1
-    print(f"{len(classes)} classes, shown {count} times")
+    print(f"{len(classes)} kinds of exceptions, shown {count} times")
+
+
+def _different(classes: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """One of each kind: of those without a way of their own to be shown, one will do."""
+    found: dict[tuple[Any, ...], tuple[str, str]] = {}
+    for module, name in classes:
+        kind = vars(sys.modules[module])[name]
+        native = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+        own = tuple(getattr(kind, method, None) for method in _SHOWN_BY)
+        found.setdefault((native, own, *kind.__bases__[1:]), (module, name))
+    return list(found.values())
 
 
 def _show(watch: Watch, way: Callable[[BaseException], str], error: BaseException) -> str:
