@@ -189,7 +189,7 @@ class VersionMismatch(CFiddleSlurmError):
 
 
 class RemoteError(CFiddleSlurmError):
-    """The experiment raised an exception that cannot be loaded here.
+    """The experiment raised an exception that cannot be made again here.
 
     Attributes:
         type_name: the exception's class, as ``module.name``.

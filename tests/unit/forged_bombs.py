@@ -95,7 +95,7 @@ GREEDY: dict[str, bytes] = {
     "bytes by a number": (
         named(forged.__name__, "SentBytes") + tuple_of(b"J\xff\xff\xff\x7f") + NEWOBJ
     ),
-    "marks": b"(" * 200_000,
+    "marks": b"(" * 20_000,
     "a list copied again and again": (
         unseen(kept(b"](" + b"N" * 5000 + b"e", 1))
         + unseen(kept(named("builtins", "list"), 2))

@@ -196,11 +196,7 @@ def main() -> None:
     logging.raiseExceptions = False
     watch, shown_by = Watch(), ways()
     classes = _different(sorted(set(all_exceptions())))
-    for plain in (ValueError("a"), SyntaxError("a"), KeyError("a")) * 2:
-        for way in shown_by.values():
-            _show(watch, way, plain)
-            watch.usual.update(watch.seen)
-            watch.seen.clear()
+    _learn(watch, shown_by)
     count = 0
     for module, name in classes:
         some = shown_by if module == "builtins" else dict(list(shown_by.items())[:4])
@@ -214,6 +210,16 @@ def main() -> None:
                     _look(watch, what, way, error, f"{module}.{name}{arguments!r:.60}")
                     count += 1
     print(f"{len(classes)} kinds of exceptions, shown {count} times")
+
+
+def _learn(watch: Watch, shown_by: dict[str, Callable[[BaseException], str]]) -> None:
+    """Show plain exceptions, after which more would be noticed: and show some that do more."""
+    for plain in (ValueError("a"), SyntaxError("a"), KeyError("a")) * 2:
+        for way in shown_by.values():
+            watch.usual.update(_found(watch, way, plain))
+    for odd in (SyntaxError("a", (f"/{EVIL}", 1, 1, None)), ValueError("\x1b]0;title\x07")):
+        if not any(_found(watch, way, odd) for way in shown_by.values()):
+            print(f"The watch does not see what becomes of {odd!r}")
 
 
 def _different(classes: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -235,10 +241,16 @@ def _show(watch: Watch, way: Callable[[BaseException], str], error: BaseExceptio
 def _look(
     watch: Watch, what: str, way: Callable[[BaseException], str], error: BaseException, told: str
 ) -> None:
+    if found := _found(watch, way, error):
+        print(f"{told} by {what}: {found}")
+
+
+def _found(watch: Watch, way: Callable[[BaseException], str], error: BaseException) -> list[str]:
+    """What an exception did, when it was shown, that a plain one does not."""
     shown = _show(watch, way, error)
-    if watch.seen or "\x1b]" in shown or "\x07" in shown:
-        print(f"{told} by {what}: {watch.seen or 'it gives a terminal commands'}")
-        watch.seen.clear()
+    found = [*watch.seen, *(["a terminal's title"] if "\x1b]" in shown or "\x07" in shown else [])]
+    watch.seen.clear()
+    return found
 
 
 if __name__ == "__main__":
