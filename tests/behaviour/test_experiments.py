@@ -104,6 +104,7 @@ def test_what_runs_by_itself_comes_only_by_its_name(
     configured: Any, compiled: Any, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write = compiled("""
+        #include <initializer_list>
         #include <stdio.h>
         #include <sys/stat.h>
         extern "C" int write_all(int n) {
