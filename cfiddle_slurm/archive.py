@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from cfiddle_slurm.obeyed import is_obeyed_file
+
 CHUNK = 1 << 20
 MAX_MEMBERS = 100_000
 _MAX_PATH, _MAX_DEPTH = 4095, 255
@@ -24,11 +26,6 @@ _ROOM_ABOVE = 1024
 _PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _MAX_LONG_NAME = 1 << 16
 _WILDCARD = re.compile(r"[*?\[]")
-_OBEYED = (
-    "sitecustomize.py", "usercustomize.py", "conftest.py", "*.pth", "*.pyc", "jupyter*_config.py",
-    "jupyter*_config.json", "ipython*_config.py", "ipython*_config.json", "*.desktop",
-)  # fmt: skip
-"""Python, pytest, Jupyter, IPython and desktops run or obey these where they find them."""
 
 
 class BundleError(Exception):
@@ -59,25 +56,13 @@ def safe_path(name: str) -> str:
     return "/".join(parts)
 
 
-def is_obeyed(path: str) -> bool:
-    """Whether a relative path is hidden, or one that some program runs or obeys by itself.
-
-    A shell runs ``.bashrc``, IPython what is in ``.ipython/profile_default/startup``, git
-    ``.git/hooks``; and some are not hidden.
-    """
-    *_, last = parts = path.split("/")
-    return any(part.startswith(".") or part == "__pycache__" for part in parts) or any(
-        fnmatch.fnmatchcase(last.lower(), name) for name in _OBEYED
-    )
-
-
 def matches(path: str, patterns: Iterable[str]) -> bool:
     """Whether a relative path fits one of the globs, in which ``**`` spans folders.
 
-    No wildcard fits a path of :func:`is_obeyed`: that must be named in full.
+    No wildcard fits a path of :func:`is_obeyed_file`: that must be named in full.
     """
     wanted = [safe_path(pattern) for pattern in patterns]
-    if is_obeyed(path):
+    if is_obeyed_file(path):
         return any(path == one and not _WILDCARD.search(one) for one in wanted)
     return any(_match(path.split("/"), one.split("/")) for one in wanted)
 

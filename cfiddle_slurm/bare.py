@@ -14,6 +14,7 @@ from types import MemberDescriptorType
 from typing import Any, BinaryIO
 
 from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.obeyed import is_obeyed_attribute
 
 _PLAIN = (
     type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset,
@@ -81,18 +82,9 @@ def fill(target: Any, methods: Methods, items: list[Any]) -> None:
     raise ResultRejected(f"The results would fill {told(target)}, which is no container.")
 
 
-def is_obeyed(name: str) -> bool:
-    """Whether an attribute of that name is for Python or a display: ``__reduce__``, ``_repr_x_``.
-
-    Who copies, prints or displays an object asks it for such, calls what it finds, or believes it:
-    numpy reads memory where an ``__array_interface__`` says.
-    """
-    return len(name) > 1 and name[0] == name[-1] == "_" and name.strip("_") != ""
-
-
 def _refuse_obeyed(target: Any, names: Iterable[Any]) -> None:
     for name in names:
-        if type(name) is not str or is_obeyed(name):
+        if type(name) is not str or is_obeyed_attribute(name):
             raise ResultRejected(
                 f"The results give {told(target)} an attribute {told(name)}, which Python or a "
                 "display would obey.",

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cfiddle_slurm.archive import BundleError, is_obeyed, matches, read_tar, write_below
+from cfiddle_slurm.archive import BundleError, matches, read_tar, write_below
 from cfiddle_slurm.errors import CFiddleSlurmError, ResultRejected
 from cfiddle_slurm.job_directory import home_trouble
 from cfiddle_slurm.layout import OUTPUTS, RESULTS
+from cfiddle_slurm.obeyed import is_obeyed_file
 from cfiddle_slurm.results import Records, read_records
 
 MAX_BYTES = 64 << 30
@@ -63,7 +64,7 @@ def collect(
 
 
 def _tell_if_obeyed(target: str) -> None:
-    if is_obeyed(target):
+    if is_obeyed_file(target):
         print(
             f"cfiddle_slurm: the experiment wrote {target!r}, as output_files asks; programs may "
             "run or obey such a file by themselves: look into it.",

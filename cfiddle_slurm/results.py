@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from cfiddle_slurm.bare import is_obeyed
 from cfiddle_slurm.errors import RemoteError, ResultRejected
+from cfiddle_slurm.obeyed import is_obeyed_attribute
 from cfiddle_slurm.printable import one_line, printable
 from cfiddle_slurm.rebuilt import can_be_shown, plain_exception
 from cfiddle_slurm.unpickling import unpickler_for
@@ -133,7 +133,7 @@ def _take(record: Any, records: Records, find_exception: _Finder) -> None:
 
 
 def _is_state(names: list[object]) -> bool:
-    return all(type(name) is str and not is_obeyed(name) for name in names)
+    return all(type(name) is str and not is_obeyed_attribute(name) for name in names)
 
 
 def _rebuilt(form: tuple[Any, ...] | None, find_exception: _Finder) -> Exception | None:
@@ -143,7 +143,7 @@ def _rebuilt(form: tuple[Any, ...] | None, find_exception: _Finder) -> Exception
             return None
         case (str() as module, str() as name, tuple() as arguments, dict() as attributes):
             kind = find_exception(module, name)
-            made = kind and plain_exception(kind, arguments, attributes)
+            made = None if kind is None else plain_exception(kind, arguments, attributes)
             return made if made is not None and can_be_shown(made) else None
         case _:
             raise ResultRejected("The results hold a record of an unknown form.")

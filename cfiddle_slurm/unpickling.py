@@ -7,14 +7,14 @@ written in Python, since its steps can be watched: some times slower than the ot
 results of a run is milliseconds.
 """
 
-import importlib
 import pickle
 import struct
 import sys
 import types
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, BinaryIO, ClassVar
 
+from cfiddle_slurm.allowed import ALLOWED, CALL_ALLOWED, class_of, loaded
 from cfiddle_slurm.bare import (
     ADD,
     EXTEND,
@@ -28,62 +28,18 @@ from cfiddle_slurm.bare import (
 )
 from cfiddle_slurm.budget import COPIED, COST, Budget
 from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.nesting import Nesting
+from cfiddle_slurm.nesting import Nesting, is_shown_in_proportion
 from cfiddle_slurm.rebuilt import exception_class, give_attributes, plain_exception
+from cfiddle_slurm.steps import TEXTS, followed, paid, shared
 
-_ALLOWED = {
-    "cfiddle.Data": {"InvocationResultsList"},
-    "cfiddle.Runner": {"InvocationResult"},
-    "collections": {"OrderedDict"},
-    "builtins": {"complex"},
-}
-_TEXTS = (str, bytes, bytearray)
-_SIZED = (*_TEXTS, list, tuple, dict, set, frozenset)
+_SIZED = (*TEXTS, list, tuple, dict, set, frozenset)
 _BYTES = 4
 """Of a character, at the most."""
 _EXCEPTION_PACKAGES = ("builtins", "cfiddle")
 _MOST_MARKS = 10_000
-_CALL_ALLOWED = {
-    **_ALLOWED,
-    # As a rule pickle has opcodes of its own for these; by name they come as default factories.
-    "builtins": {
-        "bool", "bytearray", "complex", "dict", "float", "frozenset", "int", "list", "object",
-        "range", "set", "slice", "str", "tuple",
-    },
-    "_io": {"BytesIO", "StringIO"},
-    "collections": {"Counter", "OrderedDict", "defaultdict", "deque"},
-    "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
-    "decimal": {"Decimal"},
-    "fractions": {"Fraction"},
-    "pathlib": {"PosixPath", "PurePosixPath"},
-    "pathlib._local": {"PosixPath", "PurePosixPath"},
-    "uuid": {"UUID"},
-}  # fmt: skip
 
 
 _Unpickler: Any = pickle._Unpickler  # the one written in Python, whose steps can be watched
-
-
-def _followed(step: Callable[[Any], None]) -> Callable[[Any], None]:
-    """A step that makes an object, and notes how deep that is."""
-
-    def load(self: Any) -> None:
-        step(self)
-        self._nesting.made(self.stack[-1])
-
-    return load
-
-
-def _paid(step: Callable[[Any], None], cost: int) -> Callable[[Any], None]:
-    """A step of a byte or two that takes many more bytes of memory."""
-
-    def load(self: Any) -> None:
-        self._budget.spent += cost
-        if self._budget.spent > self._budget.checked:
-            self._budget.check()
-        step(self)
-
-    return load
 
 
 class _DataUnpickler(_Unpickler):  # type: ignore[misc]
@@ -94,7 +50,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     attribute of its own what that is, the method is Python's own.
     """
 
-    allowed = _ALLOWED
+    allowed = ALLOWED
     dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
     def __init__(
@@ -107,12 +63,21 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         self._extra = extra
         self._nesting = Nesting()
         self._budget = Budget(self._source)
+        self._shares = False
+
+    def load(self) -> Any:
+        """The next record."""
+        self._shares, before = False, self._source.taken
+        record = super().load()
+        if self._shares and not is_shown_in_proportion(record, self._source.taken - before):
+            raise ResultRejected("The results are out of all proportion when they are shown.")
+        return record
 
     def find_class(self, module: Any, name: Any) -> Any:
         if type(module) is not str or type(name) is not str:
             raise ResultRejected("The results name a class in a form that pickle does not write.")
         if name in self.allowed.get(module, ()) or (module, name) in self._extra:
-            found = _class_of(module, name)
+            found = class_of(module, name)
         else:
             found = self.find_exception(module, name)
         if found is None:
@@ -127,7 +92,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     def find_exception(self, module: str, name: str) -> type[Exception] | None:
         """An exception's class, of those that are loaded and may be made here."""
         if module.partition(".")[0] in self._packages():
-            return exception_class(_loaded(module, name))
+            return exception_class(loaded(module, name))
         return None
 
     def _packages(self) -> Collection[str]:
@@ -177,7 +142,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     def _refuse_constructor(self, function: Any) -> None:
         if not isinstance(function, type) or (
             function.__name__ not in self.allowed.get(function.__module__, ())
-            or function is not _class_of(function.__module__, function.__name__)
+            or function is not class_of(function.__module__, function.__name__)
         ):
             raise ResultRejected(f"The results would call {told(function)} here.")
 
@@ -187,7 +152,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         # list can stand in a stream again and again.
         for one in arguments:
             if type(one) in _SIZED:
-                self._budget.copied(len(one), _BYTES if type(one) in _TEXTS else COPIED)
+                self._budget.copied(len(one), _BYTES if type(one) in TEXTS else COPIED)
 
     def _load_newobj(self) -> None:
         arguments = self.stack.pop()
@@ -280,7 +245,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         self.load_mark()
 
     for _code in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3):
-        dispatch[_code[0]] = _followed(dispatch[_code[0]])
+        dispatch[_code[0]] = followed(dispatch[_code[0]])
     dispatch[pickle.REDUCE[0]] = _load_reduce
     dispatch[pickle.NEWOBJ[0]] = _load_newobj
     dispatch[pickle.NEWOBJ_EX[0]] = _load_newobj_ex
@@ -292,9 +257,11 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     dispatch[pickle.SETITEMS[0]] = _load_setitems
     dispatch[pickle.ADDITEMS[0]] = _load_additems
     dispatch[pickle.MARK[0]] = _load_mark
+    for _code in (pickle.GET, pickle.BINGET, pickle.LONG_BINGET, pickle.DUP):
+        dispatch[_code[0]] = shared(dispatch[_code[0]])
     for _code, _cost in COST.items():
         if _code != pickle.BUILD:
-            dispatch[_code[0]] = _paid(dispatch[_code[0]], _cost)
+            dispatch[_code[0]] = paid(dispatch[_code[0]], _cost)
 
 
 class _CallUnpickler(_DataUnpickler):
@@ -304,29 +271,12 @@ class _CallUnpickler(_DataUnpickler):
     from the pickle: objects are made bare and given their state, as pickle does by default.
     """
 
-    allowed = _CALL_ALLOWED
+    allowed = CALL_ALLOWED
 
     def _packages(self) -> Collection[str]:
         """Also the standard library and the packages that were sent."""
         sent = {module.partition(".")[0] for module, _ in self._extra}
         return {*_EXCEPTION_PACKAGES, *sys.stdlib_module_names, *sent}
-
-
-def _class_of(module: str, name: str) -> type | None:
-    """A known module's class of that name, or None; never a function, nor by a dotted name."""
-    if module not in sys.modules:
-        try:
-            importlib.import_module(module)
-        except ImportError:
-            return None
-    return _loaded(module, name)
-
-
-def _loaded(module: str, name: str) -> type | None:
-    """The same of a module that is loaded already; what is not is not imported for a stranger."""
-    # Not asked for: a module may have code for names that it does not have (PEP 562).
-    found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
-    return found if isinstance(found, type) else None
 
 
 def unpickler_for(

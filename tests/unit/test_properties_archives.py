@@ -9,11 +9,12 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm.archive import BundleError, is_obeyed, matches, read_tar, safe_path
+from cfiddle_slurm.archive import BundleError, matches, read_tar, safe_path
 from cfiddle_slurm.bundle import Manifest, unpack_bundle
 from cfiddle_slurm.collect import collect
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.layout import MANIFEST
+from cfiddle_slurm.obeyed import is_obeyed_file
 from tests.unit.forged_archives import END, HOSTILE, checked, long_name, raw_member
 from tests.unit.forged_pickles import pickled
 from tests.unit.places import Place
@@ -136,7 +137,7 @@ def test_any_pattern_can_be_tried_on_any_path(name: str, parts: list[str]) -> No
         path, pattern = safe_path(name), safe_path("/".join(parts))
     except BundleError:
         return
-    assert matches(path, ["**"]) is not is_obeyed(path)
+    assert matches(path, ["**"]) is not is_obeyed_file(path)
     assert matches(path, [path]) or _WILDCARD & set(path)
     assert matches(path, [pattern]) in (True, False)
     assert matches(path, [f"**/{pattern}"]) or not matches(path, [pattern])

@@ -133,6 +133,40 @@ def test_lists_that_would_take_for_ever_to_print_are_not_printed() -> None:
     assert "which pickle does not" in refused(named("builtins", "str") + doubled + b"\x85" + REDUCE)
 
 
+PLACES = range(2, 20)
+DOUBLED = {
+    "lists": nested(b"](" + again(1) * 2 + b"e", 40, b"N"),
+    "tables": nested(b"}(" + number(1) + again(1) + number(2) + again(1) + b"u", 40, b"N"),
+    "deques": type_kept("collections", "deque")
+    + nested(again(0) + b")\x81(" + again(1) * 2 + b"e", 40, b"N"),
+    "lists of lists that hold each other": b"".join(
+        unseen(kept(b"]", place)) for place in PLACES
+    ) + b"".join(
+        unseen(again(place) + b"(" + b"".join(map(again, PLACES)) + b"e") for place in PLACES
+    ) + again(2),
+    "a long text in many places": unseen(kept(b"X\0\0\x01\0" + b"a" * (1 << 16), 1))
+    + b"](" + again(1) * 20_000 + b"e",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DOUBLED)
+@BOTH
+def test_what_would_be_endless_to_print_is_refused(what: str, extra: Names) -> None:
+    if extra or what != "deques":
+        assert "when they are shown" in refused(DOUBLED[what], extra=extra)
+    if not extra:
+        result = forged.bare(named("cfiddle.Runner", "InvocationResult"))
+        if what != "deques":
+            body = result + table(invocation=b"N", results=DOUBLED[what]) + BUILD
+            assert "when they are shown" in refused(body, extra=extra)
+
+
+def test_what_stands_in_several_places_comes_home() -> None:
+    row, source = [1.5] * 1000, "x" * 10_000
+    value = [[row] * 1000, [{"n": n, "source": source} for n in range(1000)]]
+    assert read(pickled(("value", value)), extra=EXTRA).values == [value]
+
+
 @pytest.mark.parametrize("what", GREEDY)
 def test_a_few_bytes_do_not_fill_memory(what: str) -> None:
     refused(GREEDY[what])

@@ -90,7 +90,7 @@ def test_a_name_that_does_not_exist_is_refused_as_any_other(extra: Names) -> Non
 @BOTH
 def test_an_exception_that_is_none_is_told_only(extra: Names) -> None:
     for module, name in (("builtins", "int"), ("builtins", "print"), ("os", "")):
-        form = (module, name, (), {})
+        form: Any = (module, name, (), {})
         raised = read(pickled(("raised", "a.E", "text", "trace", form)), extra=extra).raised
         assert raised is not None and raised.exception is None and raised.text == "text"
 
