@@ -8,12 +8,15 @@ import contextlib
 import fnmatch
 import io
 import os
+import re
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from cfiddle_slurm.obeyed import is_obeyed_file
 
 CHUNK = 1 << 20
 MAX_MEMBERS = 100_000
@@ -22,6 +25,7 @@ _ROOM_ABOVE = 1024
 """Of a path's length: for the folder that it is below, here or there."""
 _PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _MAX_LONG_NAME = 1 << 16
+_WILDCARD = re.compile(r"[*?\[]")
 
 
 class BundleError(Exception):
@@ -53,8 +57,14 @@ def safe_path(name: str) -> str:
 
 
 def matches(path: str, patterns: Iterable[str]) -> bool:
-    """Whether a relative path fits one of the globs, in which ``**`` spans folders."""
-    return any(_match(path.split("/"), safe_path(pattern).split("/")) for pattern in patterns)
+    """Whether a relative path fits one of the globs, in which ``**`` spans folders.
+
+    No wildcard fits a path of :func:`is_obeyed_file`: that must be named in full.
+    """
+    wanted = [safe_path(pattern) for pattern in patterns]
+    if is_obeyed_file(path):
+        return any(path == one and not _WILDCARD.search(one) for one in wanted)
+    return any(_match(path.split("/"), one.split("/")) for one in wanted)
 
 
 def _match(parts: list[str], pattern: list[str]) -> bool:

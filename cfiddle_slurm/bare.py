@@ -7,11 +7,14 @@ object is done by Python's own methods here.
 
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta, tzinfo
+from io import IOBase
+from types import MemberDescriptorType
 from typing import Any, BinaryIO
 
 from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.obeyed import is_obeyed_attribute
 
 _PLAIN = (
     type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset,
@@ -79,26 +82,49 @@ def fill(target: Any, methods: Methods, items: list[Any]) -> None:
     raise ResultRejected(f"The results would fill {told(target)}, which is no container.")
 
 
+def _refuse_obeyed(target: Any, names: Iterable[Any]) -> None:
+    for name in names:
+        if type(name) is not str or is_obeyed_attribute(name):
+            raise ResultRejected(
+                f"The results give {told(target)} an attribute {told(name)}, which Python or a "
+                "display would obey.",
+                hint="Names of attributes that begin and end with '_' do not come home.",
+            )
+
+
 def set_state(target: Any, state: Any) -> None:
     """Give an object its state, as pickle does.
 
     Raises:
-        ResultRejected: it is of no form in which pickle writes a state.
+        ResultRejected: it is of no form in which pickle writes a state, or holds what is no data.
     """
     take = getattr(type(target), "__setstate__", None)
     if take is not None:
+        if isinstance(target, IOBase) and type(state) is tuple:
+            for part in state:
+                _refuse_obeyed(target, part if type(part) is dict else ())
         take(target, state)
         return
     attributes, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
     for part in (attributes, slots):
         if part is not None and type(part) is not dict:
             raise ResultRejected(f"The results give {told(target)} a state that is none.")
+    _refuse_obeyed(target, attributes or ())
     if attributes:
         # Interned, the names are shared by all objects of a class.
-        names = (sys.intern(key) if type(key) is str else key for key in attributes)
+        names = map(sys.intern, attributes)
         target.__dict__.update(zip(names, attributes.values(), strict=True))
     for name, value in (slots or {}).items():
-        setattr(target, name, value)
+        _slot(target, name).__set__(target, value)
+
+
+def _slot(target: Any, name: Any) -> Any:
+    """A slot of an object's class; anything else of that name may run code when it is set."""
+    for base in type(target).__mro__:
+        found = vars(base).get(name) if type(name) is str else None
+        if isinstance(found, MemberDescriptorType):
+            return found
+    raise ResultRejected(f"The results give {told(target)} a state that is none.")
 
 
 def refuse_arguments(kind: type, arguments: tuple[Any, ...]) -> None:
@@ -113,6 +139,9 @@ def refuse_arguments(kind: type, arguments: tuple[Any, ...]) -> None:
     """
     if kind is slice:
         return  # it does nothing with them
+    if issubclass(kind, str | bytes | bytearray) and len(arguments) > 1:
+        # The second would be an encoding, for which Python imports a module.
+        raise ResultRejected(f"The results would make {told(kind)} in a form that pickle does not.")
     for argument in arguments:
         if not _is_harmless(kind, argument):
             raise ResultRejected(
@@ -122,25 +151,12 @@ def refuse_arguments(kind: type, arguments: tuple[Any, ...]) -> None:
 
 def _is_harmless(kind: type, argument: Any) -> bool:
     if issubclass(kind, str):
-        return isinstance(argument, str | bytes | bytearray)
-    if issubclass(kind, bytearray) and isinstance(argument, int):
-        return False
+        return type(argument) is str
+    if issubclass(kind, bytes | bytearray):
+        return type(argument) in (bytes, bytearray)
     if kind.__module__ == "fractions" and isinstance(argument, str):
         return "e" not in argument.lower()
     return type(argument) in _PLAIN or isinstance(argument, type | tzinfo)
-
-
-def exception_class(found: Any) -> type[Exception] | None:
-    """The same, if it is the class of an exception that ends no program."""
-    return found if isinstance(found, type) and issubclass(found, Exception) else None
-
-
-def bare_exception(kind: type[Exception], arguments: tuple[Any, ...]) -> Exception:
-    """An exception with its arguments, without calling any code of its class."""
-    native: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
-    exception: Exception = native.__new__(kind, *arguments)
-    native.__init__(exception, *arguments)
-    return exception
 
 
 def told(thing: Any) -> str:

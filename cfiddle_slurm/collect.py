@@ -1,6 +1,7 @@
 """Bring a run's results home: check every byte first, write only what was declared."""
 
 import io
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,6 +10,7 @@ from cfiddle_slurm.archive import BundleError, matches, read_tar, write_below
 from cfiddle_slurm.errors import CFiddleSlurmError, ResultRejected
 from cfiddle_slurm.job_directory import home_trouble
 from cfiddle_slurm.layout import OUTPUTS, RESULTS
+from cfiddle_slurm.obeyed import is_obeyed_file
 from cfiddle_slurm.results import Records, read_records
 
 MAX_BYTES = 64 << 30
@@ -50,6 +52,7 @@ def collect(
                     # set-user-id bits are not.
                     target = name.removeprefix(f"{OUTPUTS}/")
                     write_below(home, target, content, mode=0o644 | (info.mode & 0o111))
+                    _tell_if_obeyed(target)
     except BundleError as error:
         raise ResultRejected(f"The results were not accepted: {error}", cause=error) from error
     except OSError as error:
@@ -58,6 +61,16 @@ def collect(
             f"The results could not be stored: {error}.", cause=error
         ) from error
     return records
+
+
+def _tell_if_obeyed(target: str) -> None:
+    if is_obeyed_file(target):
+        print(
+            f"cfiddle_slurm: the experiment wrote {target!r}, as output_files asks; programs may "
+            "run or obey such a file by themselves: look into it.",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _records(stream: BinaryIO, outputs: Collection[str]) -> Iterator[BinaryIO]:

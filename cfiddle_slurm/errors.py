@@ -7,6 +7,8 @@ experiment's own faults.
 
 from typing import TYPE_CHECKING, Any
 
+from cfiddle_slurm.printable import printable
+
 try:
     from cfiddle.Exceptions import CFiddleException
 except (ImportError, OSError, AttributeError) as _error:
@@ -48,10 +50,12 @@ class CFiddleSlurmError(CFiddleException):  # type: ignore[misc]
         node: str | None = None,
         run_id: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.cause = cause if isinstance(cause, str) or cause is None else f"{cause!r}"
+        # Any of the texts may be a stranger's words.
+        told = cause if isinstance(cause, str) or cause is None else f"{cause!r}"
+        super().__init__(printable(message))
+        self.message = printable(message)
+        self.hint = printable(hint)
+        self.cause = told and printable(told)
         self.job_id = job_id
         self.node = node
         self.run_id = run_id
@@ -66,7 +70,7 @@ class CFiddleSlurmError(CFiddleException):  # type: ignore[misc]
             lines.append(f"({where})")
         if self.cause:
             lines.append(f"Cause: {self.cause}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.message,), self.__dict__
@@ -191,7 +195,7 @@ class VersionMismatch(CFiddleSlurmError):
 
 
 class RemoteError(CFiddleSlurmError):
-    """The experiment raised an exception that cannot be loaded here.
+    """The experiment raised an exception that cannot be made again here.
 
     Attributes:
         type_name: the exception's class, as ``module.name``.

@@ -18,9 +18,46 @@ _MAX_WEIGHT = 1 << 26
 """Items of a tuple, those of the tuples in it included, as often as they are there."""
 _HASHED = (tuple, slice)
 # Lists, dictionaries, sets and all classes written in Python are freed without recursion.
-_FILLED_LATER = (deque, defaultdict, BaseException)
+_FILLED_LATER = (deque, defaultdict)
 _FOLLOWED = (*_HASHED, *_FILLED_LATER)
 _NOT_FOLLOWED = frozenset((type(None), bool, int, float, str, bytes, list, dict))  # quickly seen
+
+
+_SHOWN = 1 << 21
+"""Items, beside one for each byte, that may be shown of one record."""
+_TEXT_OF_AN_ITEM = 64
+"""Characters that count as one."""
+
+
+def is_shown_in_proportion(record: object, read: int) -> bool:
+    """Whether what is printed of a record is not out of all proportion to the bytes read for it.
+
+    Lists that hold the same list twice, forty times over, are endless to print. What stands in many
+    places is counted as often as it is printed.
+    """
+    left, inside = _SHOWN + read, {id(record)}
+    ways: list[tuple[int, Iterator[object]]] = [(id(record), iter(_shown_items(record)))]
+    while ways:
+        for one in ways[-1][1]:
+            left -= 1 + (len(one) // _TEXT_OF_AN_ITEM if isinstance(one, str | bytes) else 0)
+            if left < 0:
+                return False
+            if id(one) not in inside and (items := _shown_items(one)):
+                inside.add(id(one))
+                ways.append((id(one), iter(items)))
+                break
+        else:
+            inside.discard(ways.pop()[0])
+    return True
+
+
+def _shown_items(one: object) -> Iterable[object]:
+    if isinstance(one, deque):
+        return deque.__iter__(one) if deque.__len__(one) else ()
+    if type(one).__module__.startswith("cfiddle."):
+        # Its results and its value; the invocation is the caller's own.
+        return [value for name, value in vars(one).items() if name != "invocation"]
+    return _items(one)
 
 
 class Nesting:

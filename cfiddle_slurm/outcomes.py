@@ -5,14 +5,23 @@ from typing import Any
 
 from cfiddle_slurm import errors
 from cfiddle_slurm.errors import CFiddleSlurmError
+from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.sandbox.protocol import OutcomeKind
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 
 _K = OutcomeKind
 _LOOK = "Its directory is kept below ~/.cfiddle-slurm/jobs."
 _BY_KIND: dict[OutcomeKind, tuple[type[CFiddleSlurmError], str]] = {
-    _K.SIGNAL: (errors.Crashed, "A pointer or an index out of range? Results before it are kept."),
-    _K.EXITED: (errors.Exited, "A function must return; results before it are kept."),
+    _K.SIGNAL: (
+        errors.Crashed,
+        "A pointer or an index out of range, or a file that was not opened? A file is there only "
+        "if input_files names it. Results before it are kept.",
+    ),
+    _K.EXITED: (
+        errors.Exited,
+        "A function must return, and a file that it opens is there only if input_files names it. "
+        "Results before it are kept.",
+    ),
     _K.CPU_TIME: (
         errors.CpuTimeLimit,
         "Is a loop endless? Measure less or use fewer threads, or ask whoever runs the cluster for "
@@ -79,7 +88,7 @@ def error_of_outcome(status: Mapping[str, Any]) -> CFiddleSlurmError | None:
     if kind is _K.GUEST_ERROR:
         error.transient = False  # it answered, and would answer the same again
     if isinstance(error, errors.Crashed):
-        error.signal_name = str(outcome.get("signal") or "")
+        error.signal_name = one_line(str(outcome.get("signal") or ""))
     code = outcome.get("code")
     if isinstance(error, errors.Exited) and isinstance(code, int) and not isinstance(code, bool):
         error.code = code
@@ -88,7 +97,7 @@ def error_of_outcome(status: Mapping[str, Any]) -> CFiddleSlurmError | None:
 
 def _place(status: Mapping[str, Any]) -> dict[str, str | None]:
     return {
-        key: value if isinstance(value := status.get(key), str) and value else None
+        key: one_line(value) if isinstance(value := status.get(key), str) and value else None
         for key in ("job_id", "node", "run_id")
     }
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from cfiddle_slurm.printable import one_line
+
 _TABLE_WIDTH = 78
 
 
@@ -136,7 +138,7 @@ class RunReport:
             ("governor", _or_unknown(self.governor)),
             ("versions", ", ".join(f"{k} {v}" for k, v in sorted(self.versions.items()))),
         ]
-        return [(name, _printable(value)) for name, value in rows]
+        return [(name, one_line(value)) for name, value in rows]
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -203,11 +205,6 @@ def _first(one: float | None, other: float | None) -> float | None:
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _printable(text: str) -> str:
-    """A text that gives a terminal no commands."""
-    return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
 def _or_unknown(value: str | None) -> str:

@@ -4,17 +4,20 @@ The records come from a process that ran a student's code, so their bytes may be
 are unpickled through the allow-list of :mod:`cfiddle_slurm.unpickling`.
 """
 
-import io
 import pickle
 import struct
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from cfiddle_slurm.errors import RemoteError, ResultRejected
+from cfiddle_slurm.obeyed import is_obeyed_attribute
+from cfiddle_slurm.printable import one_line, printable
+from cfiddle_slurm.rebuilt import can_be_shown, plain_exception
 from cfiddle_slurm.unpickling import unpickler_for
 
 _MAX_TEXT = 20_000
+_Finder = Callable[[str, str], type[Exception] | None]
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class RaisedThere:
     type_name: str
     text: str
     traceback: str
-    exception: BaseException | None
-    """The exception itself, where its class may be loaded here."""
+    exception: Exception | None
+    """One of the same class with the same plain arguments, where that may be made here."""
 
     def as_cfiddle_exception(self) -> Exception:
         """The exception itself if it is one of CFiddle's, else a RemoteError that tells of it.
@@ -34,10 +37,9 @@ class RaisedThere:
         """
         from cfiddle.Exceptions import CFiddleException
 
-        # CFiddle's classes have no types: the first test says that it is an Exception.
-        exception = self.exception
-        if isinstance(exception, Exception) and isinstance(exception, CFiddleException):
-            return exception
+        if isinstance(self.exception, CFiddleException):
+            found: Exception = self.exception
+            return found
         return self.as_remote_error()
 
     def as_remote_error(self) -> RemoteError:
@@ -87,18 +89,13 @@ def read_records(
     """
     records = Records(results=[], values=[])
     for stream in streams:
-        for record in _load_each(stream, invocations, extra, records):
-            _take(record, records, extra)
+        unpickler = unpickler_for(stream, invocations, extra)
+        for record in _load_each(stream, unpickler, records):
+            _take(record, records, unpickler.find_exception)
     return records
 
 
-def _load_each(
-    stream: BinaryIO,
-    invocations: Sequence[Any],
-    extra: Collection[tuple[str, str]],
-    records: Records,
-) -> Iterator[Any]:
-    unpickler = unpickler_for(stream, invocations, extra)
+def _load_each(stream: BinaryIO, unpickler: Any, records: Records) -> Iterator[Any]:
     while stream.peek(1):  # type: ignore[attr-defined]
         try:
             yield unpickler.load()
@@ -113,41 +110,62 @@ def _load_each(
             raise ResultRejected("The results could not be read.", cause=error) from error
 
 
-def _take(record: Any, records: Records, extra: Collection[tuple[str, str]]) -> None:
+def _take(record: Any, records: Records, find_exception: _Finder) -> None:
     if type(record) is not tuple:  # a class of somebody's own may be a sequence, too
         record = None
     match record:
         case ("result", result):
+            _make_printable(result)
             records.results.append(result)
         case ("value", value):
             records.values.append(value)
-        case ("state", dict() as state, list() as removed) if _all_texts([*state, *removed]):
+        case ("state", dict() as state, list() as removed) if _is_state([*state, *removed]):
             records.state, records.removed = state, removed
-        case ("raised", str() as kind, str() as text, str() as trace, bytes() | None as pickled):
-            exception = _load_exception(pickled, extra)
+        case ("raised", str() as kind, str() as text, str() as trace, tuple() | None as form):
             records.raised = RaisedThere(
-                kind[:_MAX_TEXT], text[:_MAX_TEXT], trace[-_MAX_TEXT:], exception
+                one_line(kind[:_MAX_TEXT]),
+                printable(text[:_MAX_TEXT]),
+                printable(trace[-_MAX_TEXT:]),
+                _rebuilt(form, find_exception),
             )
         case _:
             raise ResultRejected("The results hold a record of an unknown form.")
 
 
-def _all_texts(names: list[object]) -> bool:
-    return all(isinstance(name, str) for name in names)
+def _is_state(names: list[object]) -> bool:
+    return all(type(name) is str and not is_obeyed_attribute(name) for name in names)
 
 
-def _load_exception(
-    pickled: bytes | None, extra: Collection[tuple[str, str]]
-) -> BaseException | None:
-    if pickled is None:
-        return None
-    try:
-        exception = unpickler_for(io.BytesIO(pickled), (), extra).load()
-    except ResultRejected:
-        # An honest exception of a class of the user's own; its text is brought home instead.
-        return None
-    except Exception as error:
-        raise ResultRejected(
-            "The exception in the results could not be read.", cause=error
-        ) from error
-    return exception if isinstance(exception, BaseException) else None
+def _rebuilt(form: tuple[Any, ...] | None, find_exception: _Finder) -> Exception | None:
+    """The exception that a record tells of, where its class may be made here."""
+    match form:
+        case None:
+            return None
+        case (str() as module, str() as name, tuple() as arguments, dict() as attributes):
+            kind = find_exception(module, name)
+            made = None if kind is None else plain_exception(kind, arguments, attributes)
+            return made if made is not None and can_be_shown(made) else None
+        case _:
+            raise ResultRejected("The results hold a record of an unknown form.")
+
+
+def _make_printable(result: Any) -> None:
+    """Let the texts of a CFiddle result, names and values, give a terminal no commands.
+
+    They are numbers by right, and are printed as tables, which print texts as they are.
+    """
+    fields = result.__dict__ if type(result).__name__ == "InvocationResult" else {}
+    rows = fields.get("results")
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and any(
+            isinstance(one, str) and printable(one) != one for one in (*row, *row.values())
+        ):
+            items = [(_printed(key), _printed(value)) for key, value in row.items()]
+            row.clear()
+            row.update(items)
+    if "return_value" in fields:
+        fields["return_value"] = _printed(fields["return_value"])
+
+
+def _printed(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value

@@ -7,67 +7,39 @@ written in Python, since its steps can be watched: some times slower than the ot
 results of a run is milliseconds.
 """
 
-import importlib
 import pickle
 import struct
 import sys
 import types
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, BinaryIO, ClassVar
 
+from cfiddle_slurm.allowed import ALLOWED, CALL_ALLOWED, class_of, loaded
 from cfiddle_slurm.bare import (
     ADD,
     EXTEND,
     SET_ITEMS,
     Methods,
     Source,
-    bare_exception,
-    exception_class,
     fill,
     refuse_arguments,
     set_state,
     told,
 )
+from cfiddle_slurm.budget import COPIED, COST, Budget
 from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.nesting import Nesting
+from cfiddle_slurm.nesting import Nesting, is_shown_in_proportion
+from cfiddle_slurm.rebuilt import exception_class, give_attributes, plain_exception
+from cfiddle_slurm.steps import TEXTS, followed, paid, shared
 
-_ALLOWED = {
-    "cfiddle.Data": {"InvocationResultsList"},
-    "cfiddle.Runner": {"InvocationResult"},
-    "collections": {"OrderedDict"},
-    "builtins": {"complex"},
-}
-_SIZED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
+_SIZED = (*TEXTS, list, tuple, dict, set, frozenset)
+_BYTES = 4
+"""Of a character, at the most."""
 _EXCEPTION_PACKAGES = ("builtins", "cfiddle")
-_CALL_ALLOWED = {
-    **_ALLOWED,
-    # As a rule pickle has opcodes of its own for these; by name they come as default factories.
-    "builtins": {
-        "bool", "bytearray", "complex", "dict", "float", "frozenset", "int", "list", "object",
-        "range", "set", "slice", "str", "tuple",
-    },
-    "_io": {"BytesIO", "StringIO"},
-    "collections": {"Counter", "OrderedDict", "defaultdict", "deque"},
-    "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
-    "decimal": {"Decimal"},
-    "fractions": {"Fraction"},
-    "pathlib": {"PosixPath", "PurePosixPath"},
-    "pathlib._local": {"PosixPath", "PurePosixPath"},
-    "uuid": {"UUID"},
-}  # fmt: skip
+_MOST_MARKS = 10_000
 
 
 _Unpickler: Any = pickle._Unpickler  # the one written in Python, whose steps can be watched
-
-
-def _followed(step: Callable[[Any], None]) -> Callable[[Any], None]:
-    """A step that makes an object, and notes how deep that is."""
-
-    def load(self: Any) -> None:
-        step(self)
-        self._nesting.made(self.stack[-1])
-
-    return load
 
 
 class _DataUnpickler(_Unpickler):  # type: ignore[misc]
@@ -78,7 +50,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     attribute of its own what that is, the method is Python's own.
     """
 
-    allowed = _ALLOWED
+    allowed = ALLOWED
     dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
     def __init__(
@@ -90,15 +62,24 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         self._known = frozenset(map(id, invocations))
         self._extra = extra
         self._nesting = Nesting()
-        self._copied = 0
+        self._budget = Budget(self._source)
+        self._shares = False
+
+    def load(self) -> Any:
+        """The next record."""
+        self._shares, before = False, self._source.taken
+        record = super().load()
+        if self._shares and not is_shown_in_proportion(record, self._source.taken - before):
+            raise ResultRejected("The results are out of all proportion when they are shown.")
+        return record
 
     def find_class(self, module: Any, name: Any) -> Any:
         if type(module) is not str or type(name) is not str:
             raise ResultRejected("The results name a class in a form that pickle does not write.")
         if name in self.allowed.get(module, ()) or (module, name) in self._extra:
-            found = _class_of(module, name)
+            found = class_of(module, name)
         else:
-            found = self._find_exception(module, name)
+            found = self.find_exception(module, name)
         if found is None:
             raise ResultRejected(
                 f"The results refer to {module:.100}.{name:.100}, which is not part of a CFiddle "
@@ -108,11 +89,14 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
             )
         return found
 
-    def _find_exception(self, module: str, name: str) -> type | None:
-        """An exception's class, of those that may be made here."""
-        if module.partition(".")[0] in _EXCEPTION_PACKAGES:
-            return exception_class(_class_of(module, name))
+    def find_exception(self, module: str, name: str) -> type[Exception] | None:
+        """An exception's class, of those that are loaded and may be made here."""
+        if module.partition(".")[0] in self._packages():
+            return exception_class(loaded(module, name))
         return None
+
+    def _packages(self) -> Collection[str]:
+        return _EXCEPTION_PACKAGES
 
     def persistent_load(self, number: Any) -> Any:
         if type(number) is not int or not 0 <= number < len(self._invocations):
@@ -135,19 +119,30 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     def _called(self, function: Any, arguments: Any) -> Any:
         if type(arguments) is not tuple:
             raise ResultRejected("The results would call something in a form that pickle does not.")
-        if exception_class(function) is not None:
-            found: Any = bare_exception(function, arguments)
-        else:
-            self._refuse_constructor(function)
-            self._refuse_arguments(function, arguments)
-            found = function(*arguments)
+        if isinstance(function, type) and issubclass(function, BaseException):
+            return self._exception(function, arguments)
+        self._refuse_constructor(function)
+        self._refuse_arguments(function, arguments)
+        found = function(*arguments)
+        self._budget.made(found)
         self._nesting.made(found, arguments)
+        return found
+
+    def _exception(self, kind: Any, arguments: tuple[Any, ...]) -> Exception:
+        allowed = exception_class(kind)
+        found = None if allowed is None else plain_exception(allowed, arguments)
+        if found is None:
+            raise ResultRejected(
+                f"The results hold an exception of {told(kind)} that cannot come home.",
+                hint="Exceptions come home as their class and plain arguments.",
+            )
+        self._budget.made(found)
         return found
 
     def _refuse_constructor(self, function: Any) -> None:
         if not isinstance(function, type) or (
             function.__name__ not in self.allowed.get(function.__module__, ())
-            or function is not _class_of(function.__module__, function.__name__)
+            or function is not class_of(function.__module__, function.__name__)
         ):
             raise ResultRejected(f"The results would call {told(function)} here.")
 
@@ -155,9 +150,9 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         refuse_arguments(kind, arguments)
         # Pickle writes what a constructor copies for it alone; but a few bytes that refer to a long
         # list can stand in a stream again and again.
-        self._copied += sum(len(one) for one in arguments if type(one) in _SIZED)
-        if self._copied > self._source.taken:
-            raise ResultRejected("The results would copy the same data over and over again.")
+        for one in arguments:
+            if type(one) in _SIZED:
+                self._budget.copied(len(one), _BYTES if type(one) in TEXTS else COPIED)
 
     def _load_newobj(self) -> None:
         arguments = self.stack.pop()
@@ -171,6 +166,8 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         """An object without anything but the value that a class of Python's own gives it."""
         if type(arguments) is not tuple or not isinstance(kind, type):
             raise ResultRejected("The results would make an object in a form that pickle does not.")
+        if issubclass(kind, BaseException):
+            return self._exception(kind, arguments)
         make: Any = kind.__new__
         if arguments and not isinstance(make, types.BuiltinFunctionType):
             if issubclass(kind, tuple) and hasattr(kind, "_fields"):
@@ -180,6 +177,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
                 self._refuse_constructor(kind)
         self._refuse_arguments(kind, arguments)
         found = make(kind, *arguments)
+        self._budget.made(found)
         self._nesting.made(found, arguments)
         return found
 
@@ -232,11 +230,22 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         state = self.stack.pop()
         target = self.stack[-1]
         self._refuse_change(target)
+        self._budget.spend(COST[pickle.BUILD])
+        if isinstance(target, BaseException):
+            if type(state) is dict:
+                give_attributes(target, state)
+            return
         set_state(target, state)
         self._nesting.filled(target, state)
 
+    def _load_mark(self) -> None:
+        # Each mark costs a list, until it is taken away again.
+        if len(self.metastack) > _MOST_MARKS:
+            raise ResultRejected("The results are nested too deeply.")
+        self.load_mark()
+
     for _code in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3):
-        dispatch[_code[0]] = _followed(dispatch[_code[0]])
+        dispatch[_code[0]] = followed(dispatch[_code[0]])
     dispatch[pickle.REDUCE[0]] = _load_reduce
     dispatch[pickle.NEWOBJ[0]] = _load_newobj
     dispatch[pickle.NEWOBJ_EX[0]] = _load_newobj_ex
@@ -247,6 +256,12 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     dispatch[pickle.APPENDS[0]] = _load_appends
     dispatch[pickle.SETITEMS[0]] = _load_setitems
     dispatch[pickle.ADDITEMS[0]] = _load_additems
+    dispatch[pickle.MARK[0]] = _load_mark
+    for _code in (pickle.GET, pickle.BINGET, pickle.LONG_BINGET, pickle.DUP):
+        dispatch[_code[0]] = shared(dispatch[_code[0]])
+    for _code, _cost in COST.items():
+        if _code != pickle.BUILD:
+            dispatch[_code[0]] = paid(dispatch[_code[0]], _cost)
 
 
 class _CallUnpickler(_DataUnpickler):
@@ -256,30 +271,17 @@ class _CallUnpickler(_DataUnpickler):
     from the pickle: objects are made bare and given their state, as pickle does by default.
     """
 
-    allowed = _CALL_ALLOWED
+    allowed = CALL_ALLOWED
 
-    def _find_exception(self, module: str, name: str) -> type | None:
-        """Also what is loaded here of the standard library and of the packages that were sent."""
-        package = module.partition(".")[0]
-        if package in sys.stdlib_module_names or package in {
-            sent.partition(".")[0] for sent, _ in self._extra
-        }:
-            return exception_class(getattr(sys.modules.get(module), name, None))
-        return super()._find_exception(module, name)
-
-
-def _class_of(module: str, name: str) -> type | None:
-    """The class of that name, or None; never a function, and never through a dotted name."""
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ImportError:
-        return None
-    return found if isinstance(found, type) else None
+    def _packages(self) -> Collection[str]:
+        """Also the standard library and the packages that were sent."""
+        sent = {module.partition(".")[0] for module, _ in self._extra}
+        return {*_EXCEPTION_PACKAGES, *sys.stdlib_module_names, *sent}
 
 
 def unpickler_for(
     stream: BinaryIO, invocations: Sequence[Any], extra: Collection[tuple[str, str]]
-) -> pickle.Unpickler:
+) -> _DataUnpickler:
     """An unpickler for records.
 
     Args:
@@ -288,6 +290,5 @@ def unpickler_for(
         extra: further classes, as (module, name), that the caller itself sent; their
             constructors are not called. Without any, only a CFiddle run's classes are known.
     """
-    kind: Any = _CallUnpickler if extra else _DataUnpickler
-    unpickler: pickle.Unpickler = kind(stream, invocations, extra)
-    return unpickler
+    kind = _CallUnpickler if extra else _DataUnpickler
+    return kind(stream, invocations, extra)

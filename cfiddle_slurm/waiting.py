@@ -16,6 +16,7 @@ from cfiddle_slurm.errors import (
 )
 from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.outcomes import error_of_state
+from cfiddle_slurm.printable import Live
 from cfiddle_slurm.sandbox.protocol import ProtocolError
 from cfiddle_slurm.schedulers.base import JobState, JobStatus, Scheduler
 from cfiddle_slurm.schedulers.watch import StateWatch
@@ -181,20 +182,26 @@ class Wait:
 
 
 class LiveOutput:
-    """Copies what the experiment prints to this process's standard output as it is written."""
+    """Shows on this process's standard output what the experiment prints, as it is written.
+
+    A terminal obeys none of it but line ends, tabs, backspaces and colours; ``output.log`` has the
+    bytes as they are.
+    """
 
     def __init__(self, directory: JobDirectory, *, shown: bool) -> None:
         self._directory = directory
         self._shown = shown
         self._offset = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._live = Live()
 
     def show(self, *, to_the_end: bool = False) -> None:
         """Show what is new, a bounded piece of it or all of it."""
         while self._shown:
             data = self._directory.output_since(self._offset, _OUTPUT_CHUNK)
             self._offset += len(data)
-            text = self._decoder.decode(data, final=to_the_end and not data)
+            last = to_the_end and not data
+            text = self._live.shown(self._decoder.decode(data, final=last), final=last)
             if text:
                 _write(text)
             if not to_the_end or not data:

@@ -126,18 +126,11 @@ class _Digest:
         return self._hash.digest()
 
 
-def describe_exception(error: BaseException) -> tuple[str, str, str, bytes | None]:
-    """Type name, text, traceback, and the pickled exception where it can be pickled."""
-    import traceback
+def describe_exception(error: BaseException) -> tuple[Any, ...]:
+    """Type name, text, traceback, and the form of which it can be made again, or None."""
+    from cfiddle_slurm.sandbox.raised import describe_exception as describe
 
-    kind = type(error)
-    try:
-        pickled = pickle.dumps(error, protocol=5)
-        pickle.loads(pickled)  # many exceptions can be pickled and not loaded
-    except Exception:
-        pickled = None
-    text = "".join(traceback.format_exception(kind, error, error.__traceback__))
-    return f"{kind.__module__}.{kind.__qualname__}", str(error), text, pickled
+    return describe(error)
 
 
 def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:

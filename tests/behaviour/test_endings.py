@@ -47,6 +47,23 @@ def endings(compiled: Callable[..., Any]) -> Any:
     return compiled(ENDINGS)
 
 
+@pytest.mark.parametrize("ends", ["exit(1);", "return fgetc(file);"], ids=["exits", "crashes"])
+def test_a_file_that_was_not_sent_is_named_as_a_cause(
+    compiled: Callable[..., Any], configured: Any, ends: str
+) -> None:
+    reads = compiled(f"""
+        #include <stdio.h>
+        #include <stdlib.h>
+        extern "C" int reads(int n) {{
+            FILE *file = fopen("data.txt", "r");
+            if (!file) {ends}
+            return n;
+        }}""")
+    configured()
+    with pytest.raises((errors.Exited, errors.Crashed), match="only if input_files names it"):
+        cfiddle.run(reads, "reads", arg_map(n=1))
+
+
 def test_a_segfault_names_its_signal_and_keeps_what_was_finished(
     endings: Any, configured: Any
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import cfiddle
+import pytest
 from cfiddle import arg_map
 
 LOOP = """
@@ -97,6 +98,45 @@ def test_a_program_with_its_own_input_and_output_file(
     assert results[0].return_value == 8
     assert (workplace / "data" / "out.txt").read_text() == "ONE\nTWO\nend\nend\n"
     assert (workplace / "data" / "notes.txt").read_text() == "keep me"
+
+
+def test_what_runs_by_itself_comes_only_by_its_name(
+    configured: Any, compiled: Any, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = compiled("""
+        #include <initializer_list>
+        #include <stdio.h>
+        #include <sys/stat.h>
+        extern "C" int write_all(int n) {
+            mkdir(".ipython", 0700);
+            for (const char *name : {".bashrc", ".ipython/x.py", "conftest.py", "plain.txt"})
+                fclose(fopen(name, "w"));
+            return n;
+        }""")
+    (workplace / ".bashrc").write_text("mine")
+    configured(output_files=["**", "*", ".*", ".ipython/*"])
+    cfiddle.run(write, "write_all", arg_map(n=1))
+    assert (workplace / "plain.txt").exists()
+    assert (workplace / ".bashrc").read_text() == "mine"
+    assert not (workplace / ".ipython").exists() and not (workplace / "conftest.py").exists()
+    configured(output_files=[".bashrc"])
+    cfiddle.run(write, "write_all", arg_map(n=1))
+    assert (workplace / ".bashrc").read_text() == ""
+    assert "wrote '.bashrc'" in capsys.readouterr().err
+
+
+def test_what_is_printed_gives_a_terminal_no_commands(
+    configured: Any, compiled: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_it = compiled(r"""
+        #include <stdio.h>
+        extern "C" int print_it(int n) {
+            fputs("\033]0;title\007\033[31mred\033[0m\033[2J\n", stdout);
+            return n;
+        }""")
+    configured(show_output=True)
+    cfiddle.run(print_it, "print_it", arg_map(n=1))
+    assert "\\x1b]0;title\\x07\x1b[31mred\x1b[0m\\x1b[2J\n" in capsys.readouterr().out
 
 
 def test_a_file_that_was_not_declared_stays_there(

@@ -8,6 +8,7 @@ from typing import Any
 import cfiddle
 import pytest
 from cfiddle import arg_map
+from cfiddle.Runner import MissingArgument
 from cfiddle.Toolchain.Clang import ClangToolchain
 
 from cfiddle_slurm import errors
@@ -60,6 +61,38 @@ def test_a_forged_pickle_is_rejected_by_name(
     with pytest.raises(errors.ResultRejected, match=name):
         cfiddle.run(forge, "forge", arg_map(n=1))
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("records", "reason"),
+    [
+        (b"\x80\x05\x8c\x06result(" + b"\x8f" * 3_000_000 + b"t\x86.", "out of all proportion"),
+        (b"\x80\x05\x8c\x06result" + b"(" * 20_000, "nested too deeply"),
+    ],
+    ids=["empty sets", "marks"],
+)
+def test_a_few_megabytes_do_not_become_gigabytes(
+    compiled: Any, configured: Any, workplace: Path, records: bytes, reason: str
+) -> None:
+    (workplace / "evil.pickle").write_bytes(records)
+    configured(input_files=["evil.pickle"])
+    with pytest.raises(errors.ResultRejected, match=reason):
+        cfiddle.run(compiled(FORGE), "forge", arg_map(n=1))
+
+
+def test_an_exception_has_nothing_that_is_obeyed_when_it_is_shown(
+    compiled: Any, configured: Any, workplace: Path
+) -> None:
+    state = {"__notes__": ["\x1b[2J"], "_render_traceback_": 1, "with_traceback": 2, "code": 3}
+    form = ("cfiddle.Runner", "MissingArgument", ("\x1b]0;title\x07",), state)
+    record = pickle.dumps(("raised", "a.E", "text", "trace", form))
+    (workplace / "evil.pickle").write_bytes(record)
+    configured(input_files=["evil.pickle"])
+    with pytest.raises(MissingArgument) as caught:
+        cfiddle.run(compiled(FORGE), "forge", arg_map(n=1))
+    caught.value.partial_results = None
+    assert vars(caught.value) == {"code": 3, "partial_results": None}
+    assert caught.value.args == ("\\x1b]0;title\\x07",)
 
 
 def test_results_of_nothing_are_not_taken_for_a_complete_run(

@@ -21,7 +21,7 @@ from cfiddle_slurm.sandbox.talk import frame_of
 from tests.fuzz.inputs import engine_stream
 from tests.unit import forged_archives as archives
 from tests.unit import forged_pickles as pickles
-from tests.unit.forged_bombs import DEEP_OBJECTS, GREEDY, nested
+from tests.unit.forged_bombs import DEEP_OBJECTS, EMPTY_ONES, GREEDY, nested
 
 CORPUS = Path(__file__).with_name("corpus")
 RAW, MENDED = b"\0", b"\1"
@@ -104,6 +104,16 @@ def forged_records() -> Iterator[tuple[str, bytes]]:
     for what, body in GREEDY.items():
         if "copied" not in what:
             yield f"greedy {what}", CALL + pickles.record(body)
+    for what, form in {
+        "a far place": ("builtins", "UnicodeDecodeError", ("a", b"b", -(1 << 40), 1, "c"), {}),
+        "a file": ("builtins", "SyntaxError", ("a", ("/dev/zero", 1, 1, None)), {"text": "x"}),
+        "attributes": ("cfiddle.Runner", "MissingArgument", ("\x1b[2J",), {"_a": 1, "b": [(2,)]}),
+        "a sent class": (pickles.__name__, "SentError", (1, {"a": None}), {"args": 5}),
+    }.items():
+        yield f"raised {what}", CALL + pickles.pickled(("raised", "a.E", "text", "trace", form))
+    for what in ("empty sets", "empty lists, noted"):
+        body = EMPTY_ONES[what][:4000] + b"t"
+        yield f"many {what}".replace(",", ""), CALL + pickles.record(body)
     deep_key = b"}" + pickles.EMPTY + b"\x85" * 3000 + b"Ns"
     yield "a tuple too deep to be a key", RUN + pickles.record(deep_key)
     endless_key = b"}" + pickles.EMPTY + b"2\x86" * 60 + b"Ns"
@@ -123,6 +133,11 @@ def forged_records() -> Iterator[tuple[str, bytes]]:
         "a change of the callers object": pickles.referred(pickles.number(0))
         + pickles.table(arguments=pickles.number(0)) + pickles.BUILD,
         "a change of a class": pickles.attributes_set(pickles.ALSO_SENT, x=pickles.number(1)),
+        "an attribute that a display obeys": other
+        + pickles.table(_repr_html_=pickles.SENT) + pickles.BUILD,
+        "an exception with a state": pickles.named("builtins", "ImportError") + b")R"
+        + pickles.table(name=pickles.text("a"), __cause__=b"N", code=pickles.number(1))
+        + pickles.BUILD,
         "an array that does not come": pickles.announced(b"\x96", 1 << 40),
     }.items():  # fmt: skip
         yield what, CALL + pickles.record(body)

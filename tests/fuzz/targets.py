@@ -11,6 +11,7 @@ import json
 import socket
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -29,8 +30,9 @@ from cfiddle_slurm.door.frames import (
 )
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.outcomes import error_of_outcome
+from cfiddle_slurm.printable import printable
 from cfiddle_slurm.report import RunReport
-from cfiddle_slurm.results import read_records
+from cfiddle_slurm.results import RaisedThere, read_records
 from cfiddle_slurm.sandbox.demux import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.policy import GIB, Limits, Policy
 from cfiddle_slurm.sandbox.protocol import (
@@ -103,10 +105,22 @@ def results_pickle(data: bytes) -> None:
     before = [dict(vars(kind)) for kind in forged.SENT_CLASSES]
     forged.ran.clear()
     with suppress(ResultRejected), bounded():
-        read_records([io.BufferedReader(io.BytesIO(data[1:]))], (invocation,), extra)
+        records = read_records([io.BufferedReader(io.BytesIO(data[1:]))], (invocation,), extra)
+        _show_raised(records.raised)
     expect(forged.ran == [], "something of the results ran")
     expect(vars(invocation) == {"arguments": {"n": 1}}, "the caller's own object has changed")
     expect([dict(vars(kind)) for kind in forged.SENT_CLASSES] == before, "a class has changed")
+
+
+def _show_raised(raised: RaisedThere | None) -> None:
+    """Show an exception as Python does: it is plain, and gives a terminal no commands."""
+    if raised is None:
+        return
+    for error in (raised.as_cfiddle_exception(), raised.exception or raised.as_remote_error()):
+        expect(error.__cause__ is None and error.__context__ is None, "it has a cause")
+        expect(not hasattr(error, "__notes__"), "it has notes")
+        shown = "".join(traceback.format_exception(error))
+        expect(printable(shown) == shown, "it gives a terminal commands")
 
 
 def client_frames(data: bytes) -> None:
@@ -221,6 +235,7 @@ def _show(status: dict[str, Any]) -> None:
     kind = outcome.get("kind") if isinstance(outcome, dict) else None
     expect((error is None) == (kind == OutcomeKind.OK.value), "success and failure are confused")
     expect(error is None or bool(str(error)), "an error without a word")
+    expect(error is None or printable(str(error)) == str(error), "it gives a terminal commands")
     report = RunReport.of(
         status, scheduler="slurm", submitted=1.0, started=None, finished=2.0, collected=3.0
     )

@@ -6,6 +6,7 @@ _JSON = (b"null", b"true", b"1e999", b"-1", b"{}", b"[]", b"[[[[[[[[", b'"":', b
 _TAR = (b"././@LongLink\0", b"../", b"ustar  \0", b"results/0", b"outputs/", b"manifest.json")
 _CLASSES = (
     ("builtins", "ValueError"), ("builtins", "OSError"), ("builtins", "complex"),
+    ("builtins", "ImportError"), ("builtins", "SyntaxError"),
     ("builtins", "slice"), ("builtins", "range"), ("builtins", "str"), ("builtins", "list"),
     ("builtins", "dict"), ("builtins", "frozenset"), ("builtins", "bytearray"), ("_io", "BytesIO"),
     ("collections", "OrderedDict"), ("collections", "Counter"), ("collections", "defaultdict"),
@@ -25,7 +26,10 @@ def _pickle() -> tuple[bytes, ...]:
     named = [pickles.named(*name) for name in _CLASSES]
     named += [pickles.named(pickles.__name__, kind.__name__) for kind in pickles.SENT_CLASSES]
     steps = [b")R", b")\x81", b"\x85R", b"}(", b"]q\1", b"h\1", b"\x93", b"\x94", b"0h\1", b"Q"]
-    names = ["value", "result", "state", "raised", "__setstate__", "__cause__", "extend", "a"]
+    names = [
+        "value", "result", "state", "raised", "__setstate__", "__cause__", "_repr_html_",
+        "extend", "a",
+    ]  # fmt: skip
     return (*named, *(pickles.bare(name) for name in named), *steps, *map(pickles.text, names))
 
 

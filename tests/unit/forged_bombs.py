@@ -2,7 +2,6 @@
 
 from tests.unit import forged_pickles as forged
 from tests.unit.forged_pickles import (
-    BUILD,
     EMPTY,
     NEWOBJ,
     REDUCE,
@@ -10,8 +9,6 @@ from tests.unit.forged_pickles import (
     called,
     kept,
     named,
-    number,
-    table,
     text,
     tuple_of,
     unseen,
@@ -40,22 +37,43 @@ DEEP_OBJECTS: dict[str, tuple[bytes, bytes, bytes]] = {
     ),
     "tables with defaults": (type_kept("collections", "defaultdict"), NEW + b"N" + again(1) + b"s",
                              b"N"),
-    "exceptions with causes": (
-        type_kept("builtins", "OSError"), NEW + table(__cause__=again(1)) + BUILD, NEW,
-    ),
-    "exceptions of exceptions": (
-        type_kept("builtins", "OSError"),
-        again(0) + number(1) + text("a") + again(1) + b"\x87" + REDUCE, b"N",
-    ),
-    "exceptions with values": (
-        type_kept("builtins", "ImportError"), NEW + table(name=again(1)) + BUILD, b"N",
-    ),
     "named tuples": (
         unseen(kept(named(forged.__name__, "SentPoint"), 0)),
         again(0) + again(1) + b"N\x86" + NEWOBJ, b"N",
     ),
 }  # fmt: skip
 
+
+SEVERAL = 20_000
+EMPTY_ONES: dict[str, bytes] = {
+    "empty sets": b"(" + b"\x8f" * SEVERAL + b"t",
+    "empty lists, noted": b"(" + b"]\x94" * 4 * SEVERAL + b"t",
+    "empty tables": b"(" + b"}" * 8 * SEVERAL + b"t",
+    "frozen sets": b"(" + b"(\x91" * 2 * SEVERAL + b"t",
+    "one object, noted again and again": b"N" + b"\x94" * 3 * SEVERAL,
+    "one object, kept in many places": (
+        b"N" + b"".join(b"r" + number.to_bytes(4, "little") for number in range(SEVERAL))
+    ),
+    "deques": type_kept("collections", "deque") + b"(" + (again(0) + b")\x81") * SEVERAL + b"t",
+    "ordered tables": (
+        type_kept("collections", "OrderedDict") + b"(" + (again(0) + b")R") * SEVERAL + b"t"
+    ),
+    "counters": type_kept("collections", "Counter") + b"(" + (again(0) + b")R") * SEVERAL + b"t",
+    "tables with defaults": (
+        type_kept("collections", "defaultdict") + b"(" + (again(0) + b")\x81") * SEVERAL + b"t"
+    ),
+    "streams": type_kept("_io", "StringIO") + b"(" + (again(0) + b")R") * SEVERAL + b"t",
+    "sets of one text": (
+        type_kept("builtins", "set") + unseen(kept(b"](" + b"NN" * 30 + b"e", 1))
+        + b"(" + (again(0) + again(1) + b"\x85R") * SEVERAL + b"t"
+    ),
+}  # fmt: skip
+"""Objects of a few bytes each, which take as many hundreds of bytes."""
+REFUSED = (
+    "empty sets", "empty lists, noted", "frozen sets", "one object, noted again and again",
+    "deques", "sets of one text",
+)  # fmt: skip
+"""Those that take more than honest results of their length do."""
 
 RANGE = called(named("builtins", "range"), b"\x8a\x05" + (10**9).to_bytes(5, "little"))
 HUGE = text("1e999999999")
@@ -74,6 +92,10 @@ GREEDY: dict[str, bytes] = {
     "a whole number by an exponent": called(
         named("builtins", "int"), called(named("decimal", "Decimal"), HUGE)
     ),
+    "bytes by a number": (
+        named(forged.__name__, "SentBytes") + tuple_of(b"J\xff\xff\xff\x7f") + NEWOBJ
+    ),
+    "marks": b"(" * 20_000,
     "a list copied again and again": (
         unseen(kept(b"](" + b"N" * 5000 + b"e", 1))
         + unseen(kept(named("builtins", "list"), 2))

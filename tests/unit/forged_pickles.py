@@ -143,6 +143,10 @@ class SentSet(set[Any]):
         ran.append(items)
 
 
+class SentBytes(bytes):
+    """Bytes of the caller's own."""
+
+
 class SentError(Exception):
     """An exception of the caller's own, whose constructor could do anything."""
 
@@ -156,7 +160,9 @@ def run(*arguments: Any) -> None:
     ran.append(arguments)
 
 
-SENT_CLASSES = (Sent, AlsoSent, SentPoint, SentChoosy, SentList, SentTable, SentSet)
+SENT_CLASSES = (
+    Sent, AlsoSent, SentPoint, SentChoosy, SentList, SentTable, SentSet, SentBytes,
+)  # fmt: skip
 EXTRA = frozenset((__name__, name) for name in ("run", *(kind.__name__ for kind in SENT_CLASSES)))
 SENT, ALSO_SENT = named(__name__, "Sent"), named(__name__, "AlsoSent")
 NAMES: dict[str, bytes] = {
@@ -199,6 +205,10 @@ NOT_RECORDS: list[Any] = [
     ("state", {}), ("state", None, []), ("state", {}, {}), ("state", {1: 2}, []),
     ("state", {"a": 2}, [3]), ("raised", "a", "b", "c"), ("raised", "a", "b", None, None),
     ("raised", 1, "b", "c", None), ("raised", "a", "b", "c", "d"), ("raised", "a", [], "c", None),
+    ("raised", "a", "b", "c", b""), ("raised", "a", "b", "c", ()),
+    ("raised", "a", "b", "c", (1, "a", (), {})),
+    ("raised", "a", "b", "c", ("a", "b", [], {})), ("raised", "a", "b", "c", ("a", "b", (), None)),
+    ("state", {"__array_interface__": {}}, []), ("state", {"a": 1}, ["_repr_html_"]),
 ]  # fmt: skip
 
 

@@ -148,7 +148,7 @@ def result(one: Any) -> Any:
 def outcome(
     results: list[Any],
     error: errors.CFiddleSlurmError | None = None,
-    raised: BaseException | None = None,
+    raised: Exception | None = None,
     values: Sequence[Any] = (),
 ) -> Outcome:
     records = Records(results=results, values=list(values))

@@ -66,6 +66,19 @@ def test_a_run_that_had_no_results_yet_has_none(tmp_path: Path) -> None:
     assert found == Records(results=[], values=[])
 
 
+def test_what_runs_by_itself_comes_home_only_by_its_name_and_is_told_of(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = archive({"results/0": VALUE, "outputs/.bashrc": b"harm", "outputs/a": b"a"})
+    for outputs in (["**"], ["*"], [".*", "a"]):
+        assert "was not asked for" in home.refuses(raw, outputs)
+        assert home.files() == {}
+    home.receives(raw, [".bashrc", "*"])
+    assert home.files() == {".bashrc": b"harm", "a": b"a"}
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "'.bashrc'" in told
+
+
 def test_records_and_files_come_home(home: Home) -> None:
     raw = archive(
         {

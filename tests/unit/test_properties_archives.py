@@ -14,6 +14,7 @@ from cfiddle_slurm.bundle import Manifest, unpack_bundle
 from cfiddle_slurm.collect import collect
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.layout import MANIFEST
+from cfiddle_slurm.obeyed import is_obeyed_file
 from tests.unit.forged_archives import END, HOSTILE, checked, long_name, raw_member
 from tests.unit.forged_pickles import pickled
 from tests.unit.places import Place
@@ -127,12 +128,16 @@ def test_any_safe_path_is_below_its_folder(name: str) -> None:
     assert "\0" not in safe
 
 
+_WILDCARD = set("*?[")
+
+
 @given(NAMES, st.lists(st.sampled_from(["**", "*", "a", "?", "[ab]", "..", "["]), max_size=4))
 def test_any_pattern_can_be_tried_on_any_path(name: str, parts: list[str]) -> None:
     try:
         path, pattern = safe_path(name), safe_path("/".join(parts))
     except BundleError:
         return
-    assert matches(path, ["**"])
+    assert matches(path, ["**"]) is not is_obeyed_file(path)
+    assert matches(path, [path]) or _WILDCARD & set(path)
     assert matches(path, [pattern]) in (True, False)
     assert matches(path, [f"**/{pattern}"]) or not matches(path, [pattern])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from cfiddle_slurm import errors, waiting
 from cfiddle_slurm.job_directory import OUTPUT, REPORT, STARTED, JobDirectory
+from cfiddle_slurm.printable import Live
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 from cfiddle_slurm.schedulers.watch import StateWatch
 from cfiddle_slurm.settings import Settings
@@ -344,7 +345,15 @@ def test_nothing_is_shown_that_is_not_to_be_shown() -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=8), max_size=6))
 def test_any_bytes_in_any_pieces_are_shown_once(pieces: list[bytes]) -> None:
-    assert "".join(shown(pieces)) == b"".join(pieces).decode(errors="replace")
+    whole = b"".join(pieces).decode(errors="replace")
+    assert "".join(shown(pieces)) == Live().shown(whole, final=True)
+
+
+def test_no_command_for_a_terminal_is_shown_in_whatever_pieces_it_comes() -> None:
+    said = b"\x1b]0;title\x07a\x1b[2J\x1b[31mred\r\b\t\n\x9b2J\xc2\x9b2J"
+    right = "\\x1b]0;title\\x07a\\x1b[2J\x1b[31mred\r\b\t\n\ufffd2J\\x9b2J"
+    for pieces in ([said], [bytes([one]) for one in said]):
+        assert "".join(shown(pieces)) == right + "\x1b[0m"  # it had left its colour on
 
 
 def test_a_flood_is_shown_a_bounded_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

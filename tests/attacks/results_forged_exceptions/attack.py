@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import pickle
 from pathlib import Path
@@ -23,17 +22,29 @@ class Calls:
 
 
 COMMAND = "touch executed"
-EXCEPTIONS = {
-    "an end of the program": SystemExit(0),
-    "an interrupt": KeyboardInterrupt(),
-    "an end that was asked for": GeneratorExit(),
-    "all of them": vars(builtins)["BaseExceptionGroup"]("group", [SystemExit(0)]),
-    "a call": Calls(os.system, COMMAND),
-    "a call in an argument": ValueError(Calls(os.system, COMMAND)),
-    "code": Calls(exec, f"__import__('os').system({COMMAND!r})"),
-    "an exception of CFiddle's, with a call": Calls(getattr, Calls(os.system, COMMAND), "a"),
-    "no exception": [1, 2, 3],
-}
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+TOLD = "RemoteError: The experiment raised Forged: text"
+REJECTED = "ResultRejected: "
+FORMS: dict[str, tuple[Any, str]] = {
+    "an end of the program": (("builtins", "SystemExit", (0,), {}), TOLD),
+    "an interrupt": (("builtins", "KeyboardInterrupt", (), {}), TOLD),
+    "an end that was asked for": (("builtins", "GeneratorExit", (), {}), TOLD),
+    "a group": (("builtins", "ExceptionGroup", ("group", [1]), {}), TOLD),
+    "no exception": (("builtins", "list", (), {}), TOLD),
+    "a function": (("os", "system", (COMMAND,), {}), TOLD),
+    "a class of nobody's": (("no.such.module", "Error", (), {}), TOLD),
+    "an argument in itself": (("builtins", "ValueError", (ENDLESS,), {}), TOLD),
+    "a class as an argument": (("builtins", "ValueError", (ValueError,), {}), TOLD),
+    "a call": (Calls(os.system, COMMAND), REJECTED),
+    "a call in an argument": (
+        ("builtins", "ValueError", (Calls(os.system, COMMAND),), {}), REJECTED,
+    ),
+    "code": (Calls(exec, f"__import__('os').system({COMMAND!r})"), REJECTED),
+    "an exception, pickled": (pickle.dumps(ValueError(1)), REJECTED),
+    "an exception itself": (ValueError(1), REJECTED),
+    "no form": ([1, 2, 3], REJECTED),
+}  # fmt: skip
 
 
 class Inside:
@@ -47,14 +58,13 @@ class Inside:
 
 
 def attack(student: Student) -> list[str]:
-    """Those that did not come as a text of the sandbox's."""
+    """Those that were neither told as a text of the sandbox's nor rejected."""
     wrong = []
-    for what, exception in EXCEPTIONS.items():
-        pickled = pickle.dumps(exception, protocol=5)
-        record = pickle.dumps(("raised", "builtins.Forged", "text", "trace", pickled), protocol=5)
+    for what, (form, expected) in FORMS.items():
+        record = pickle.dumps(("raised", "builtins.Forged", "text", "trace", form), protocol=5)
         said = student.delegated(Inside(), "forge", record)
         print(f"{what}: {said[:200]}")
-        if not said.startswith("RemoteError: The experiment raised Forged: text"):
+        if not said.startswith(expected):
             wrong.append(f"{what}: {said[:1000]}")
         if Path("executed").exists():
             wrong.append(f"{what}: it was executed")

@@ -44,11 +44,16 @@ STATES: dict[str, tuple[Any, Any]] = {
     "names to be removed that are none": ({}, [["mine"]]),
     "no table": (["a"], []),
     "a table of another kind": (b"a", []),
-}
-DATA: dict[str, Any] = dict.fromkeys(
-    ("__class__", "__dict__", "__reduce__", "__getattribute__", "__del__", "guarded", "kept"),
-    "data",
-)
+    **{
+        name: ({name: "data"}, [])
+        for name in (
+            "__class__", "__dict__", "__reduce__", "__getattribute__", "__del__", "_repr_html_",
+            "_ipython_display_", "__array_interface__",
+        )
+    },
+    "a name of every object's to be removed": ({}, ["__class__"]),
+}  # fmt: skip
+DATA: dict[str, Any] = {"guarded": "data", "kept": "data"}
 
 
 def attack(student: Student) -> list[str]:
@@ -60,7 +65,7 @@ def attack(student: Student) -> list[str]:
         if not said.startswith("ResultRejected") or Path("executed").exists():
             wrong.append(f"{what}: {said}")
     target = Inside()
-    said = student.delegated(target, "forge", record(DATA, ["mine", "none", "forge", "__class__"]))
+    said = student.delegated(target, "forge", record(DATA, ["mine", "none", "forge"]))
     print(f"names of every object's: {said}, {vars(target)}")
     untouched = type(target) is Inside and target.guarded == "guarded" and Inside.kept == "kept"
     if not untouched or set(vars(target)) - set(DATA) or not callable(target.forge):
