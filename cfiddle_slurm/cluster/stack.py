@@ -1,19 +1,16 @@
 """The cluster's services: deploy them, see how they are, remove them."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from cfiddle_slurm.cluster import compose, content, kit, rendering
+from cfiddle_slurm.cluster import compose, content, rendering
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.cluster.images import CLUSTER, USER, Image
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 
 NAME = "cfiddle"
-ALL_BUT_USER_NODE, USER_NODE = "stack.yml", "user.yml"
 HOME_VOLUME = "cfiddle_home"
 VOLUMES = (
     *(
@@ -64,45 +61,6 @@ def user_memory(head: Machine, config: Config) -> int:
         MachineError: Docker does not answer.
     """
     return config.user_memory or int(head.docker("info", "--format={{.MemTotal}}")) * 3 // 4
-
-
-def environment(
-    config: Config, cluster_image: str, user_image: str, memory: int = 0
-) -> dict[str, str]:
-    """What the compose files' ``${...}`` stand for."""
-    variables = _variables(config, cluster_image, user_image, memory)
-    texts = [path.read_text(encoding="utf-8") for path in _places(config, USER_NODE)]
-    return {
-        **os.environ,
-        **variables,
-        rendering.EDITION: rendering.edition(texts, variables),
-        rendering.SANDBOX_IMAGE: config.policy.images[0],
-    }
-
-
-def _variables(config: Config, cluster_image: str, user_image: str, memory: int) -> dict[str, str]:
-    return {
-        "CFIDDLE_CLUSTER_IMAGE": cluster_image,
-        "CFIDDLE_USER_IMAGE": user_image,
-        "CFIDDLE_USER_MEMORY": str(memory),
-        "CFIDDLE_JUPYTER_PORT": str(config.jupyter_port),
-        "CFIDDLE_HOME_PATH": config.home_path,
-        "CFIDDLE_NFS_SERVER": config.nfs_server or config.advertise or config.head,
-        "CFIDDLE_NFS_OPTIONS": rendering.NFS_OPTIONS,
-        "CFIDDLE_RETIRE_SECONDS": str(rendering.retire_seconds(config)),
-        "CFIDDLE_STOP_GRACE": f"{rendering.retire_seconds(config) + 30}s",
-        **{file.variable: file.name for file in rendering.configuration(config)},
-    }
-
-
-def files(config: Config, part: str = ALL_BUT_USER_NODE) -> list[str]:
-    """The compose files of a part of the stack, as options of ``docker stack``."""
-    return [f"--compose-file={path}" for path in _places(config, part)]
-
-
-def _places(config: Config, part: str) -> list[Path]:
-    names = [part, *([] if config.home == "volume" else [f"{config.home}.yml"])]
-    return [kit.folder("cluster") / name for name in names]
 
 
 def check_home(head: Machine, config: Config) -> bool:
@@ -163,8 +121,8 @@ def deploy(head: Machine, config: Config, only: Collection[str] = ()) -> dict[st
         if file.name not in known:
             head.docker("config", "create", file.name, "-", input=file.text.encode())
     images = versioned(head, CLUSTER), versioned(head, USER)
-    variables = environment(config, *images, user_memory(head, config))
-    _deploy(head, files(config), variables, only)
+    variables = compose.environment(config, *images, user_memory(head, config))
+    _deploy(head, compose.files(config), variables, only)
     return variables
 
 
@@ -174,7 +132,7 @@ def deploy_user_node(head: Machine, config: Config, variables: Mapping[str, str]
     Raises:
         MachineError: Docker refused.
     """
-    _deploy(head, files(config, USER_NODE), variables)
+    _deploy(head, compose.files(config, compose.USER_NODE), variables)
 
 
 def _deploy(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfiddle_slurm.cluster import rendering, stack
+from cfiddle_slurm.cluster import compose, rendering
 from cfiddle_slurm.cluster.config import Config
 
 from .conftest import HEAD
@@ -22,10 +22,10 @@ TWELVE = tuple(f"w{number}" for number in range(12))
     ids=str,
 )
 def test_docker_accepts_the_compose_files(config: Config, words: tuple[str, ...]) -> None:
-    variables = stack.environment(config, "cfiddle-cluster:1", "cfiddle-user:1")
-    for part in (stack.ALL_BUT_USER_NODE, stack.USER_NODE):
-        rendered = HEAD.docker("stack", "config", *stack.files(config, part), env=variables)
+    variables = compose.environment(config, "cfiddle-cluster:1", "cfiddle-user:1")
+    for part in (compose.ALL_BUT_USER_NODE, compose.USER_NODE):
+        rendered = HEAD.docker("stack", "config", *compose.files(config, part), env=variables)
         assert "${" not in rendered
         for word in (*words, f"cfiddle.user: {variables[rendering.EDITION]}"):
             assert word in rendered
-        assert ("cfiddle_config_slurm_conf_" in rendered) is (part == stack.ALL_BUT_USER_NODE)
+        assert ("cfiddle_config_slurm_conf_" in rendered) is (part == compose.ALL_BUT_USER_NODE)

@@ -159,6 +159,8 @@ def _locked(name: str, callback: Callable[..., object] | None) -> Callable[..., 
 
 
 pass_cluster = click.make_pass_decorator(Cluster)
+health_timeout = click.option("--timeout", default=180.0, show_default=True,
+                        help="Seconds for all services to become healthy.")  # fmt: skip
 
 
 def tell(text: str) -> None:

@@ -24,8 +24,7 @@ from cfiddle_slurm.cluster import (
     user_node,
 )
 from cfiddle_slurm.cluster.check import Finding, Level
-from cfiddle_slurm.cluster.commands import lifecycle as commands
-from cfiddle_slurm.cluster.commands import watching
+from cfiddle_slurm.cluster.commands import updating, watching
 from cfiddle_slurm.cluster.config import Config
 from cfiddle_slurm.cluster.fleet import Incomplete
 from cfiddle_slurm.cluster.machines import Machine, MachineError
@@ -326,7 +325,7 @@ def test_update_now_asks_nobody(steps: Recorder) -> None:
 def test_update_at_waits(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     steps.replace(lifecycle, up=POSTPONED)
     steps.replace(upgrade, replace=True)
-    monkeypatch.setattr(commands, "_STEP_SECONDS", 0.01)
+    monkeypatch.setattr(updating, "_STEP_SECONDS", 0.01)
     monkeypatch.setattr(upgrade, "next_time", lambda text, now: now + timedelta(seconds=0.3))
     result = call("update", "--at", "03:00")
     assert result.exit_code == 0

@@ -1,0 +1,85 @@
+"""The command that brings a running cluster up to date, while people work on it."""
+
+import sys
+import time
+from datetime import datetime
+
+import click
+
+from cfiddle_slurm.cluster import images, lifecycle, lock, swarm, swarm_state, unchanged, upgrade
+from cfiddle_slurm.cluster.commands import building
+from cfiddle_slurm.cluster.commands.common import (
+    Cluster,
+    console,
+    health_timeout,
+    pass_cluster,
+    say,
+    tell,
+)
+
+_STEP_SECONDS = 1.0
+_INTERRUPTED = 130  # as a shell has it: 128 and the signal's number
+
+
+def _time_of_day(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> datetime | None:
+    try:
+        return upgrade.next_time(value, datetime.now().astimezone()) if value else None
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no time of day like 03:00.") from None
+
+
+@click.command()
+@click.option("--now", is_flag=True,
+              help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
+@click.option("--at", metavar="HH:MM", callback=_time_of_day,
+              help="Replace it at that time, if notebooks are open now.")  # fmt: skip
+@health_timeout
+@pass_cluster
+def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> None:
+    """Bring new images and settings to a running cluster; running jobs finish first.
+
+    The user node comes last, and only once nobody has a notebook open there.
+    """
+    if now and at:
+        raise click.UsageError("--now and --at exclude each other.")
+    config = cluster.config
+    with lock.held(cluster.head, "update"):
+        swarm_state.check(cluster.head)
+        if swarm.state(cluster.head) != "active":
+            raise click.ClickException("The cluster is not up: `up` starts it.")
+        unchanged.check(cluster.head, config)
+        building.build(cluster.head, images.BuildSettings.of(config))
+        longest = config.policy.wall_seconds + 120
+        postponed = lifecycle.up(config, timeout + longest, say, now=now)
+    if postponed is None:
+        console.print("The cluster is up to date.")
+        return
+    console.print("All but the user node is up to date.")
+    if at is None:
+        tell(str(postponed))
+        return
+    tell(f"Open on the user node: {postponed.open}.")
+    # Until then others may change the cluster.
+    if not _wait_until(at):
+        sys.exit(_INTERRUPTED)
+    with lock.held(cluster.head, "update --at"):
+        is_done = upgrade.replace(cluster.head, config, postponed, seconds=timeout, say=say)
+    if is_done:
+        console.print("The cluster is up to date.")
+    else:
+        console.print("Another update has come meanwhile: nothing was left to do.")
+
+
+def _wait_until(then: datetime) -> bool:
+    """Wait for a time of day; whether it came before Ctrl-C."""
+    console.print(f"Waiting until {then:%H:%M} to replace it; Ctrl-C leaves it as it is.")
+    try:
+        # In small steps: the clock may be set, and a laptop may sleep.
+        while datetime.now().astimezone() < then:
+            time.sleep(_STEP_SECONDS)
+    except KeyboardInterrupt:
+        console.print("The user node stays as it is.")
+        return False
+    return True
