@@ -8,8 +8,6 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cfiddle_slurm import errors
-
 if TYPE_CHECKING:  # the sandbox does not have it
     from tests.attacks.student import Student
 
@@ -83,6 +81,7 @@ def attack(student: Student) -> list[str]:
         shown = _shown(shell, method, argument)
         print(f"{what}: {shown[-300:]!r}")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        assert "cannot be imported" not in shown, shown
         if Path("executed").exists() or peak > MOST or "\x1b]" in shown or "\x1b[2J" in shown:
             wrong.append(f"{what}: {peak} bytes, {shown[-300:]!r}")
     return wrong
@@ -94,6 +93,7 @@ def _shown(shell: Any, method: str, argument: Any) -> str:
     import traceback
 
     import cfiddle_slurm
+    from cfiddle_slurm import errors
 
     delegate = cfiddle_slurm.SlurmSandboxDelegate(scheduler="slurm")
     with contextlib.redirect_stdout(io.StringIO()) as stream:
