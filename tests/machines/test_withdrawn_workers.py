@@ -4,7 +4,7 @@ machine's trouble, until that is over."""
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,16 @@ def inside(cluster: Machines, name: str, service: str, script: str) -> str:
     return cluster.on(name, "nsenter", f"--target={pid}", "--mount", "--pid", "sh", "-c", script)
 
 
+def add_users(cluster: Machines, folder: Path, names: list[str]) -> None:
+    """Have accounts added by a class list, with the program that makes many runs in their homes."""
+    (folder / "class.csv").write_text("name\n" + "\n".join(names) + "\n")
+    cluster.check("user", "import", str(folder / "class.csv"))
+    for name in names:
+        cluster.check("copy", name, str(PROGRAM), "many_runs.py")
+
+
 def runs(cluster: Machines, user: str, count: int) -> list[dict[str, Any]]:
     """Have a user make many runs at once."""
-    cluster.check("user", "add", user)
-    cluster.check("copy", user, str(PROGRAM), "many_runs.py")
     words = ("python3", "-W", "ignore", "many_runs.py", str(count), "0")
     found: list[dict[str, Any]] = json.loads(cluster.check("run", user, *words).splitlines()[-1])
     return found
@@ -63,7 +69,8 @@ def errors(found: list[dict[str, Any]]) -> list[str]:
     return [run["error"] for run in found if run["error"] is not None]
 
 
-def test_what_a_person_set_stays_set_whatever_restarts(cluster: Machines) -> None:
+def test_what_a_person_set_stays_set_whatever_restarts(cluster: Machines, tmp_path: Path) -> None:
+    add_users(cluster, tmp_path, ["steady"])
     cluster.check("worker", "drain", "w1", "--reason", "fan broken")
     # At once: Slurm itself would write the node's state down within five seconds.
     cluster.on("head", "pkill", "-KILL", "-x", "slurmctld")
@@ -93,26 +100,23 @@ def test_what_a_person_set_stays_set_whatever_restarts(cluster: Machines) -> Non
 
 
 def test_a_worker_whose_image_is_gone_takes_no_runs_and_comes_back(
-    cluster: Machines, capsys: pytest.CaptureFixture[str]
+    cluster: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with ThreadPoolExecutor(5) as pool:
-        done: list[Future[list[dict[str, Any]]]] = [
-            pool.submit(runs, cluster, f"image{number}", 12) for number in range(5)
-        ]
+    users = [f"image{number}" for number in range(5)]
+    add_users(cluster, tmp_path, users)
+    with ThreadPoolExecutor(len(users)) as pool:
+        done = [pool.submit(runs, cluster, user, 12) for user in users]
         wait_for(lambda: node(cluster, "w1").busy, "runs are on w1")
         cluster.on("w1", "docker", "image", "rm", "--force", SANDBOX)
         began = time.monotonic()
-        wait_for(lambda: node(cluster, "w1").withdrew_itself, "w1 withdraws itself", 30)
-        withdrawn = time.monotonic() - began
-        found = [run for each in done for run in each.result()]
-    assert errors(found) == []
-    assert "sandbox image is missing" in node(cluster, "w1").reason
-    facts = cluster.cluster("status")
-    assert facts.status == 1
-    said = " ".join(facts.stdout.split())
-    assert "w1: the sandbox image is missing" in said and "`cfiddle-cluster images push`" in said
-    assert status(cluster)["trouble"] != []
-    cluster.check("images", "push")
+        try:
+            wait_for(lambda: node(cluster, "w1").withdrew_itself, "w1 withdraws itself", 30)
+            withdrawn = time.monotonic() - began
+            found = [run for each in done for run in each.result()]
+            reason = node(cluster, "w1").reason
+            said = cluster.cluster("status")
+        finally:
+            cluster.check("images", "push")
     began = time.monotonic()
     wait_for(lambda: node(cluster, "w1").usable, "w1 comes back by itself", 30)
     with capsys.disabled():
@@ -120,9 +124,17 @@ def test_a_worker_whose_image_is_gone_takes_no_runs_and_comes_back(
             f"\nimage removed under {len(found)} runs: withdrawn after {withdrawn:.1f} s,"
             f" back {time.monotonic() - began:.1f} s after it"
         )
+    assert errors(found) == []
+    assert "sandbox image is missing" in reason
+    assert said.status == 1
+    words = " ".join(said.stdout.split())
+    assert "w1: the sandbox image is missing" in words and "`cfiddle-cluster images push`" in words
 
 
-def test_a_job_that_its_worker_could_not_start_is_tried_elsewhere(cluster: Machines) -> None:
+def test_a_job_that_its_worker_could_not_start_is_tried_elsewhere(
+    cluster: Machines, tmp_path: Path
+) -> None:
+    add_users(cluster, tmp_path, ["prolog"])
     keep, fail = f"mv {_PROLOG} {_PROLOG}.kept", f"printf '#!/bin/sh\nexit 1\n' >{_PROLOG}"
     inside(cluster, "w1", "worker", f"{keep} && {fail} && chmod +x {_PROLOG}")
     try:
@@ -136,7 +148,8 @@ def test_a_job_that_its_worker_could_not_start_is_tried_elsewhere(cluster: Machi
     wait_for(lambda: node(cluster, "w1").usable, "Slurm's own reason does not last", 60)
 
 
-def test_a_full_disk_of_slurmds_own_is_survived(cluster: Machines) -> None:
+def test_a_full_disk_of_slurmds_own_is_survived(cluster: Machines, tmp_path: Path) -> None:
+    add_users(cluster, tmp_path, ["spool"])
     place = "/var/lib/slurm/slurmd"
     inside(cluster, "w1", "worker", full_disk.FILL.format(place=place))
     try:
@@ -148,7 +161,8 @@ def test_a_full_disk_of_slurmds_own_is_survived(cluster: Machines) -> None:
     wait_for(lambda: node(cluster, "w1").usable, "there is room again, and w1 comes back", 60)
 
 
-def test_a_full_disk_of_the_controllers_state_is_named(cluster: Machines) -> None:
+def test_a_full_disk_of_the_controllers_state_is_named(cluster: Machines, tmp_path: Path) -> None:
+    add_users(cluster, tmp_path, ["state"])
     place = "/var/lib/slurm"
     inside(cluster, "head", "controller", full_disk.FILL.format(place=place))
     try:
