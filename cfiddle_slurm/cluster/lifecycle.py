@@ -70,11 +70,13 @@ def up(config: Config, seconds: float, say: Say) -> None:
     registry = config.registry and bool(workers)
     fleet.lose(distribution.push(head, [head, *fleet.machines], say, registry=registry))
     # Only now: a machine's services start with its role, and they need its images.
-    give_roles(head, fleet.machines, alone=not workers)
+    give_roles(head, fleet, alone=not workers)
     stack.deploy(head, config)
     stack.wait_until_healthy(head, seconds, say)
     enable(head, config, fleet.machines)
-    tidy(head, config, fleet.machines)
+    stack.remove_old_configuration(head, config)
+    tidy(head)
+    fleet.each(tidy)
     fleet.finish("The rest is up.")
 
 
@@ -117,14 +119,10 @@ def make_swarm(head: Machine, fleet: Fleet, config: Config) -> None:
     """Make the head a manager, and let the workers join it."""
     swarm.make(head, config.advertise if config.workers else "")
     fleet.each(lambda worker: swarm.join(worker, head))
-    for worker in list(fleet.machines):  # one after the other: they change the same list
-        try:
-            swarm.settle(head, worker)
-        except (MachineError, ProcessError) as error:
-            fleet.lose({worker: error})
+    fleet.in_turn(lambda worker: swarm.settle(head, worker))
 
 
-def give_roles(head: Machine, workers: Iterable[Machine], *, alone: bool) -> None:
+def give_roles(head: Machine, fleet: Fleet, *, alone: bool) -> None:
     """Say in the swarm what each machine is for.
 
     Args:
@@ -135,8 +133,7 @@ def give_roles(head: Machine, workers: Iterable[Machine], *, alone: bool) -> Non
         for member in swarm.workers(head):
             if member.node_id == swarm.node_id(head):
                 swarm.take_role(head, member, "worker")
-    for worker in workers:
-        swarm.give_roles(head, worker, "worker")
+    fleet.in_turn(lambda worker: swarm.give_roles(head, worker, "worker"))
 
 
 def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
@@ -154,18 +151,16 @@ def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> No
     slurm.wait_until_usable(head, names, workers_.USABLE_SECONDS)
 
 
-def tidy(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
-    """Remove what earlier versions of images and configuration left."""
-    stack.remove_old_configuration(head, config)
-    for machine in (head, *workers):
-        current = distribution.digests(machine)
-        for image in IMAGES:
-            keep = (image.tag, image.tag_of(current.get(image.name, "")))
-            listing = ("image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name)
-            for tag in machine.docker(*listing).split():
-                if tag not in keep:
-                    # Refused while a container still uses it: then it stays until the next time.
-                    machine.try_docker("image", "rm", tag)
+def tidy(machine: Machine) -> None:
+    """Remove what earlier versions of images have left on a machine."""
+    current = distribution.digests(machine)
+    for image in IMAGES:
+        keep = (image.tag, image.tag_of(current.get(image.name, "")))
+        listing = ("image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name)
+        for tag in machine.docker(*listing).split():
+            if tag not in keep:
+                # Refused while a container still uses it: then it stays until the next time.
+                machine.try_docker("image", "rm", tag)
 
 
 def down(config: Config, *, purge: bool, say: Say) -> None:
