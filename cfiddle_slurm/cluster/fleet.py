@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from cfiddle_slurm.cluster.machines import Machine, MachineError, try_each
+from cfiddle_slurm.process import ProcessError
 
 _Result = TypeVar("_Result")
 
@@ -43,6 +44,18 @@ class Fleet:
         given, failed = try_each(self.machines, action)
         self.lose(failed)
         return given
+
+    def in_turn(self, action: Callable[[Machine], object]) -> None:
+        """As :meth:`each`, one after the other: what changes the same thing at the head.
+
+        Raises:
+            Incomplete: as :meth:`each`.
+        """
+        for machine in list(self.machines):
+            try:
+                action(machine)
+            except (MachineError, ProcessError) as error:
+                self.lose({machine: error})
 
     def lose(self, failed: Mapping[Machine, Exception]) -> None:
         """Go on without these.

@@ -1,6 +1,6 @@
 """Bring a cluster up, change it, take it down. Each step does only what is missing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from cfiddle_slurm.cluster import (
@@ -83,7 +83,7 @@ def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postpo
     fleet.lose(distribution.push_older(head, fleet.machines, in_use, say))
     config = rendering.pinned(config, stack.versioned(head, SANDBOX))
     # Only now: a machine's services start with its role, and they need its images.
-    give_roles(head, fleet.machines, alone=not workers)
+    give_roles(head, fleet, alone=not workers)
     variables = upgrade.roll_out(head, config, before, seconds)
     if upgrade.may_be_deployed_at_once(head, before, variables):
         stack.deploy_user_node(head, config, variables)
@@ -95,7 +95,10 @@ def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postpo
         say(quotas.apply(head, config, uids) or "every home has its quota")
     # Last: its notebooks are to find all that they need.
     postponed = upgrade.settle(head, config, variables, now=now, seconds=seconds, say=say)
-    tidy(head, config, fleet.machines)
+    stack.remove_old_configuration(head, config)
+    in_use = upgrade.images_in_use(upgrade.deployed(head))
+    tidy(head, in_use)
+    fleet.each(lambda worker: tidy(worker, in_use))
     if postponed and fleet.lost:
         say(str(postponed))
     fleet.finish("The rest is up.")
@@ -141,14 +144,10 @@ def make_swarm(head: Machine, fleet: Fleet, config: Config) -> None:
     """Make the head a manager, and let the workers join it."""
     swarm.make(head, config.advertise if config.workers else "")
     fleet.each(lambda worker: swarm.join(worker, head))
-    for worker in list(fleet.machines):  # one after the other: they change the same list
-        try:
-            swarm.settle(head, worker)
-        except (MachineError, ProcessError) as error:
-            fleet.lose({worker: error})
+    fleet.in_turn(lambda worker: swarm.settle(head, worker))
 
 
-def give_roles(head: Machine, workers: Iterable[Machine], *, alone: bool) -> None:
+def give_roles(head: Machine, fleet: Fleet, *, alone: bool) -> None:
     """Say in the swarm what each machine is for.
 
     Args:
@@ -159,8 +158,7 @@ def give_roles(head: Machine, workers: Iterable[Machine], *, alone: bool) -> Non
         for member in swarm.workers(head):
             if member.node_id == swarm.node_id(head):
                 swarm.take_role(head, member, "worker")
-    for worker in workers:
-        swarm.give_roles(head, worker, "worker")
+    fleet.in_turn(lambda worker: swarm.give_roles(head, worker, "worker"))
 
 
 def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
@@ -181,19 +179,20 @@ def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> No
     slurm.wait_until_usable(head, wanted, workers_.USABLE_SECONDS)
 
 
-def tidy(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
-    """Remove what earlier versions of images and configuration left."""
-    stack.remove_old_configuration(head, config)
-    in_use = upgrade.images_in_use(upgrade.deployed(head))
-    for machine in (head, *workers):
-        current = distribution.digests(machine)
-        for image in IMAGES:
-            keep = {image.tag, image.tag_of(current.get(image.name, "")), *in_use}
-            listing = ("image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name)
-            for tag in machine.docker(*listing).split():
-                if tag not in keep:
-                    # Refused while a container still uses it: then it stays until the next time.
-                    machine.try_docker("image", "rm", tag)
+def tidy(machine: Machine, in_use: Collection[str]) -> None:
+    """Remove what earlier versions of images have left on a machine.
+
+    Args:
+        in_use: tags that stay, whether a container uses them just now or not.
+    """
+    current = distribution.digests(machine)
+    for image in IMAGES:
+        keep = {image.tag, image.tag_of(current.get(image.name, "")), *in_use}
+        listing = ("image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name)
+        for tag in machine.docker(*listing).split():
+            if tag not in keep:
+                # Refused while a container still uses it: then it stays until the next time.
+                machine.try_docker("image", "rm", tag)
 
 
 def down(config: Config, *, purge: bool, say: Say) -> None:

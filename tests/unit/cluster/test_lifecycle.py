@@ -31,8 +31,8 @@ from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.cluster.open_work import OpenWork
 from cfiddle_slurm.cluster.slurm import Job, Node
 from cfiddle_slurm.cluster.swarm import Member
-from cfiddle_slurm.cluster.upgrade import Deployed, Postponed
-from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
+from cfiddle_slurm.cluster.upgrade import Postponed
+from tests.unit.cluster.conftest import HEAD, Program
 from tests.unit.cluster.image_facts import facts, inspected
 from tests.unit.cluster.recorder import Recorder
 
@@ -177,7 +177,7 @@ def fail_for(address: str, words: str) -> Callable[[Machine], None]:
     return act
 
 
-@pytest.mark.parametrize("where", ["require_one", "join", "settle", "push"])
+@pytest.mark.parametrize("where", ["require_one", "join", "settle", "push", "give_roles"])
 def test_one_dead_worker_does_not_hold_up_the_others(
     steps: Recorder, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -188,14 +188,17 @@ def test_one_dead_worker_does_not_hold_up_the_others(
     elif where == "join":
         monkeypatch.setattr(swarm, where, fail_for("w2", "w2 is ill"))
     else:
-        monkeypatch.setattr(swarm, where, lambda head, worker: fail_for("w2", "ill")(worker))
+        monkeypatch.setattr(
+            swarm, where, lambda head, worker, *roles: fail_for("w2", "ill")(worker)
+        )
     said: list[str] = []
     with pytest.raises(Incomplete, match=r"^w2(: ill| is ill)\nThe rest is up\.$"):
         lifecycle.up(THREE, 60, said.append)
     assert said and said[0].startswith("w2") and said[0].endswith("The rest goes on.")
     assert steps.calls[-1] == "lifecycle.tidy"
-    assert steps.arguments["lifecycle.tidy"][-1] == [Machine("w1")]
-    assert steps.calls.count("swarm.give_roles") == 2
+    assert steps.arguments["lifecycle.tidy"] == (Machine("w1"),)
+    assert steps.calls.count("lifecycle.tidy") == 2  # the head
+    assert steps.calls.count("stack.deploy") == 1
 
 
 def test_without_any_worker_it_is_not_up(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,13 +291,7 @@ def test_down_twice_is_no_error(steps: Recorder) -> None:
     assert not {"stack.remove", "swarm.leave", "credentials.remove"} & set(steps.calls)
 
 
-def test_old_tags_go_where_nothing_uses_them(
-    docker: Program, ssh: Program, recorder: Recorder
-) -> None:
-    recorder.replace(stack, remove_old_configuration=None)
-    user = Deployed("cfiddle-user:use", "1", "cfiddle-sandbox:use")
-    recorder.replace(upgrade, deployed={"user": user, "munge": Deployed("cfiddle-cluster:use")})
-    ssh.answers("*", BEHAVE_LIKE_SSH)
+def test_old_tags_go_where_nothing_uses_them(docker: Program) -> None:
     names = ("sandbox", "cluster", "user")
     Path("facts").write_text(inspected(*(facts(name) for name in names)))
     docker.answers("image inspect *", "cat facts")
@@ -305,7 +302,7 @@ def test_old_tags_go_where_nothing_uses_them(
         docker.answers(f"image ls * cfiddle-{name}", words)
     docker.answers("image rm *old1", "echo 'is being used' >&2; exit 1")
     docker.answers("image rm *old2")
-    lifecycle.tidy(HEAD, Config())
+    lifecycle.tidy(HEAD, {f"cfiddle-{name}:use" for name in names})
     assert docker.those("rm") == [
         f"image rm cfiddle-{name}:{tag}"
         for name in ("sandbox", "cluster", "user")
