@@ -11,6 +11,7 @@ import pytest
 from cfiddle_slurm.cluster import lock
 from cfiddle_slurm.cluster.lock import Busy, held
 from cfiddle_slurm.cluster.machines import Machine, MachineError, Unreachable
+from tests.patience import wait_for
 from tests.unit.cluster.conftest import HEAD, WORKER, Program
 
 HOLDER = """
@@ -56,8 +57,15 @@ def test_it_ends_with_a_holder_that_is_killed(place: Path) -> None:
         with pytest.raises(Busy, match="has run `worker add` since"), held(HEAD, "up"):
             raise AssertionError("both have it")
         holder.send_signal(signal.SIGKILL)
-    with held(HEAD, "up"):
-        pass
+
+    def is_free() -> bool:
+        try:
+            with held(HEAD, "up"):
+                return True
+        except Busy:
+            return False
+
+    wait_for(is_free, "the lock is free")
 
 
 def test_another_place_is_another_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,8 +39,9 @@ def test_a_running_cluster_keeps_its_name(engine: Program) -> None:
     assert "run" not in {call[0] for call in engine.calls}
 
 
-def test_a_cluster_that_is_down_keeps_its_name_with_its_state(engine: Program) -> None:
-    stopped(engine, "echo lab")
+@pytest.mark.parametrize("kept", ["echo lab", "echo 'lab|3229'"])
+def test_a_cluster_that_is_down_keeps_its_name_with_its_state(engine: Program, kept: str) -> None:
+    stopped(engine, kept)
     unchanged.check(HEAD, LAB)
     with pytest.raises(MachineError, match="is called 'lab'"):
         unchanged.check(HEAD, Config())
