@@ -18,24 +18,26 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cfiddle_slurm.results import RaisedThere, read_records
+from tests.unit import forged_pickles
 from tests.unit.forged_pickles import EXTRA, pickled
 
 EVIL = "evilmod"
+FILE = forged_pickles.__file__  # one that there is: no other is opened
 HOSTILE: dict[str, Any] = {
     "__cause__": ValueError("a cause"), "__context__": ValueError("a context"),
     "__notes__": ["\x1b]0;title\x07"], "__traceback__": None, "__suppress_context__": False,
     "_render_traceback_": "a method", "_repr_html_": "another", "_metadata": (1, 0, "lambda"),
-    "name": EVIL, "name_from": "x", "path": f"/{EVIL}", "obj": {}, "filename": f"/{EVIL}",
+    "name": EVIL, "name_from": "x", "path": FILE, "obj": {}, "filename": FILE,
     "text": "lambda: 0", "lineno": 1, "offset": 1, "end_lineno": 1, "end_offset": 2,
-    "print_file_and_line": True, "msg": "a message", "exceptions": (), "file": f"/{EVIL}",
-    "url": f"file:///{EVIL}", "fp": f"/{EVIL}", "code": 5, "doc": "x", "pos": 3, "args": (EVIL,),
+    "print_file_and_line": True, "msg": "a message", "exceptions": (), "file": FILE,
+    "url": f"file://{FILE}", "fp": FILE, "code": 5, "doc": "x", "pos": 3, "args": (EVIL,),
 }  # fmt: skip
 ARGUMENTS: tuple[tuple[Any, ...], ...] = (
     (),
-    (f"\x1b]0;title\x07/{EVIL}",),
-    (2, "no such file", f"/{EVIL}"),
-    ("boom", (f"/{EVIL}", 1, 1, None)),
-    ("boom", (f"/{EVIL}", 1, 1, "lambda: 0", 1, 2)),
+    (f"\x1b]0;title\x07{FILE}",),
+    (2, "no such file", FILE),
+    ("boom", (FILE, 1, 1, None)),
+    ("boom", (FILE, 1, 1, "lambda: 0", 1, 2)),
     ("utf-8", b"a", -(1 << 40), 1 - (1 << 40), "reason"),
     ("utf-8", "a", -(1 << 40), 1 - (1 << 40), "reason"),
     ("a", 5, 6, "reason"),
@@ -217,7 +219,7 @@ def _learn(watch: Watch, shown_by: dict[str, Callable[[BaseException], str]]) ->
     for plain in (ValueError("a"), SyntaxError("a"), KeyError("a")) * 2:
         for way in shown_by.values():
             watch.usual.update(_found(watch, way, plain))
-    for odd in (SyntaxError("a", (f"/{EVIL}", 1, 1, None)), ValueError("\x1b]0;title\x07")):
+    for odd in (SyntaxError("a", (FILE, 1, 1, None)), ValueError("\x1b]0;title\x07")):
         if not any(_found(watch, way, odd) for way in shown_by.values()):
             print(f"The watch does not see what becomes of {odd!r}")
 
