@@ -28,8 +28,9 @@ MESSAGE_MOST = 1 << 20
 """Bytes of one message: the environment of an srun and a batch script are the longest."""
 LARGE = 64 << 10
 """Of longer first messages only one at a time is held for a caller."""
-MESSAGE_SECONDS = 5.0
-"""How long a message may take to arrive, and a piece of an answer to be taken."""
+MESSAGE_SECONDS = 10.0
+"""How long a message may take to arrive, and a piece of an answer to be taken: Slurm's own patience
+(MessageTimeout). A client connects first, and asks munge for its credential then."""
 QUIET_SECONDS = 60.0
 """How long a caller may be silent, and a daemon."""
 CONNECT_SECONDS = 5.0

@@ -36,6 +36,25 @@ extern "C" long attack(long n) {
     });
     // Of memory that is not mapped: ENOMEM, if anybody looked.
     answered("msync", [](int) { return syscall(SYS_msync, 4096, 4096, MS_SYNC); });
+    // Past the machine's memory of what was read, to its disk again each time.
+    attempt("open with O_DIRECT", [] {
+        const long file = open("/etc/hosts", O_RDONLY | O_DIRECT);
+        if (file < 0 && errno == EINVAL)
+            errno = EPERM; // as a file system says that cannot do it
+        return file;
+    });
+    attempt("fcntl with O_DIRECT", [=] {
+        const long answer = fcntl(hosts, F_SETFL, O_DIRECT | O_NONBLOCK);
+        if (answer < 0 && errno == EINVAL)
+            errno = EPERM;
+        return answer;
+    });
+    attempt("openat2", [] {
+        unsigned long how[3] = {O_RDONLY | O_DIRECT, 0, 0};
+        return syscall(437, AT_FDCWD, "/etc/hosts", how, sizeof how);
+    });
+    if (fcntl(hosts, F_SETFL, O_NONBLOCK) != 0)
+        return 300;
     // Honest programs go on, and can still ask what is mapped.
     const int own = open("own", O_CREAT | O_RDWR, 0600);
     if (own < 0 || write(own, "x", 1) != 1 || fsync(own) != 0 || fdatasync(own) != 0)

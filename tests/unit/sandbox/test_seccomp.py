@@ -76,6 +76,25 @@ def test_msync_still_tells_what_is_mapped(rules: list[dict[str, Any]]) -> None:
     assert (passes["op"], passes["value"], passes["valueTwo"]) == ("SCMP_CMP_MASKED_EQ", 4, 0)
 
 
+@pytest.mark.parametrize(("arch", "bit"), [("amd64", 0x4000), ("arm64", 0x10000)])
+def test_nothing_is_read_past_the_machines_memory(
+    rules: list[dict[str, Any]], arch: str, bit: int
+) -> None:
+    assert not {"open", "openat", "openat2", "fcntl"} & set(allowed(rules))
+    places = {"openat": 2, "fcntl": 2, **({"open": 1} if arch == "amd64" else {})}
+    for name, place in places.items():
+        here = [
+            rule
+            for rule in rules
+            if name in rule["names"] and rule.get("includes", {}).get("arches") == [arch]
+        ]
+        found = {(rule["action"], rule.get("errnoRet")): rule["args"][-1] for rule in here}
+        assert set(found) == {("SCMP_ACT_ERRNO", 22), ("SCMP_ACT_ALLOW", None)}  # EINVAL
+        for (action, _), argument in found.items():
+            assert (argument["index"], argument["value"]) == (place, bit)  # O_DIRECT
+            assert argument["valueTwo"] == (bit if action == "SCMP_ACT_ERRNO" else 0)
+
+
 def test_each_call_has_its_place(rules: list[dict[str, Any]]) -> None:
     named = allowed(rules)
     assert len(named) == len(set(named))
