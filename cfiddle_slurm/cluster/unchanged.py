@@ -65,6 +65,10 @@ def _kept_name(head: Machine) -> str:
         "run", "--rm", "--network=none", f"--volume={_STATE_VOLUME}:/state:ro", "--entrypoint=cat",
         CLUSTER.tag, "/state/slurmctld/clustername",
     )  # fmt: skip
-    # Without a state there is no such file: then nothing depends on a name. Since Slurm 24.11 an id
-    # of the cluster comes after it.
-    return done.stdout.strip().partition("|")[0] if done.status == 0 else ""
+    # Without a state there is no such file: then nothing depends on a name.
+    return kept_name_in(done.stdout) if done.status == 0 else ""
+
+
+def kept_name_in(text: str) -> str:
+    """The name in slurmctld's file; since Slurm 24.11 an id of the cluster comes after it. Pure."""
+    return text.strip().partition("|")[0]

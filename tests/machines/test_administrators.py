@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm import process
+from cfiddle_slurm.cluster import unchanged
 from tests.machines.harness import Machines, docker
 from tests.patience import wait_for
 
@@ -227,6 +228,13 @@ def test_a_change_that_would_lose_something_is_refused(
     changed(cluster, old.format(**addresses), new.format(**addresses))
     for command in (("up", "--no-test"), ("update",)):
         assert words in refused(cluster, *command)
+
+
+def test_slurm_writes_the_name_down_as_is_expected(cluster: Machines) -> None:
+    # By it a cluster that is down is known.
+    place = "/var/lib/slurm/slurmctld/clustername"
+    text = cluster.on_service("head", "controller", "cat", place)
+    assert unchanged.kept_name_in(text) == "cfiddle"
 
 
 def test_another_machines_worker_becomes_no_head(cluster: Machines) -> None:
