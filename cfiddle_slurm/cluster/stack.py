@@ -133,11 +133,7 @@ def deploy(head: Machine, config: Config, only: Collection[str] = ()) -> dict[st
 
 
 def deploy_user_node(head: Machine, config: Config, variables: Mapping[str, str]) -> None:
-    """Start the user node, or replace it by another if anything in it has changed.
-
-    Raises:
-        MachineError: Docker refused.
-    """
+    """Start the user node, or replace it if something in it changed (raises as :func:`deploy`)."""
     _deploy(head, files(config, USER_NODE), variables)
 
 
