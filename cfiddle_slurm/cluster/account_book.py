@@ -60,6 +60,11 @@ class System:
     ids: frozenset[int] = frozenset()
 
 
+def is_a_persons(uid: int) -> bool:
+    """Whether a uid can be an account's, and is none of the images' own users."""
+    return uid in UIDS and uid not in OURS
+
+
 def check(name: str, uid: int) -> None:
     """Refuse what cannot be an account.
 
@@ -70,7 +75,7 @@ def check(name: str, uid: int) -> None:
         raise AccountError(f"{name!r} is not the name of an account: use a-z, 0-9, _ and -.")
     if name in SYSTEM_NAMES:
         raise AccountError(f"{name!r} is a name of the system, and cannot be a student's.")
-    if uid not in UIDS or uid in OURS:
+    if not is_a_persons(uid):
         raise AccountError(f"The uid {uid} of {name} is taken or outside 1000..59999.")
 
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from cfiddle_slurm import process
+from cfiddle_slurm.cluster.account_book import is_a_persons
 
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock")  # noqa: S108
-_FIRST_UID = 1000
 _SECONDS = 20.0
 _GONE = ("Z", "X")
 """States of what does not run any more (proc_pid_stat(5)); somebody will collect it."""
@@ -65,7 +65,7 @@ def remove_left(uid: int) -> None:
 def main(words: list[str]) -> int:
     """End all of the uid that is named; 1 if something of it still runs."""
     uid = int(words[0])
-    if uid < _FIRST_UID:
+    if not is_a_persons(uid):
         raise ValueError("this uid is no student's")
     give_up = time.monotonic() + _SECONDS
     kill_all(uid)

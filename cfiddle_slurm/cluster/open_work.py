@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cfiddle_slurm.cluster import stack
+from cfiddle_slurm.cluster import account_book, stack
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 from cfiddle_slurm.printable import one_line
 
-_FIRST_UID = 1000
 _SECONDS = 60.0
 _MOST_NAMES = 12
 _SERVERS = frozenset(("jupyter-lab", "jupyter-labhub", "jupyterhub", "jupyterhub-singleuser"))
@@ -136,7 +135,7 @@ def summary(processes: Iterable[Process]) -> OpenWork:
 
 
 def _is_somebodys(process: Process) -> bool:
-    return process.uid >= _FIRST_UID and not process.is_server
+    return account_book.is_a_persons(process.uid) and not process.is_server
 
 
 def _is_part_of_another(process: Process, known: dict[int, Process]) -> bool:

@@ -88,3 +88,7 @@ def test_the_program_sees_this_very_process(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_answer_that_is_none(text: str) -> None:
     with pytest.raises(MachineError, match="does not tell what runs there"):
         open_work.parse(text)
+
+
+def test_a_service_of_the_user_node_is_nobodys_work() -> None:
+    assert not open_work.summary([program(7, 1, "door", 7103)])
