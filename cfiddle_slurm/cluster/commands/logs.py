@@ -14,6 +14,8 @@ from cfiddle_slurm.cluster.commands.common import Cluster, pass_cluster
 from cfiddle_slurm.printable import printable
 
 _LONGEST = 64 << 10
+_INCOMPLETE = "incomplete log stream"
+"""Docker's warning, with an exit status, where a task of the service has never run, for example."""
 _INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 
 
@@ -50,16 +52,22 @@ def known_service(cluster: Cluster, name: str) -> None:
 
 
 def show(command: list[str]) -> int:
-    """Print what a program writes as it comes, fit to be shown. Returns its exit status.
+    """Print what a program writes as it comes, fit to be shown.
+
+    Returns:
+        Its exit status; 0 where all there is was shown, with Docker's warning that it is not all.
 
     Raises:
         CommandMissing: there is no such program.
     """
+    last = ""
     with process.started(command, stderr=subprocess.STDOUT) as child:
         if child.stdout is not None:
             for text in pieces(child.stdout):
                 click.echo(printable(text), nl=False)
-        return child.wait()
+                last = text.strip() or last
+        status = child.wait()
+    return 0 if _INCOMPLETE in last else status
 
 
 def pieces(stream: IO[bytes]) -> Iterator[str]:

@@ -81,3 +81,15 @@ sys.exit(logs.show([sys.executable, "-c", {script!r}]))
     finally:
         watchdog.cancel()
         process.end_group(child)
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [("error: warning: incomplete log stream. task x has not been scheduled", 0), ("error: x", 7)],
+)
+def test_what_cannot_be_shown_of_a_task_that_never_ran_is_no_failure(
+    last: str, status: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = f"print('all there is'); print({last!r}); print(); raise SystemExit(7)"
+    assert logs.show([sys.executable, "-c", script]) == status
+    assert capfd.readouterr().out == f"all there is\n{last}\n\n"
