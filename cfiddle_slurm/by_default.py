@@ -4,14 +4,19 @@ Importing CFiddle must stay cheap: the settings are read, and the rest of this p
 by the first run.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 HOOKS = ("RunnerExecutionMethod_type", "RunnerDelegate_type")
 """The newer CFiddle's key, and the released one's (which accepts any key silently)."""
 
 
+@dataclass(frozen=True)
 class Unconfigured:
-    """Stands in CFiddle's configuration until the user puts something else there."""
+    """Stands in CFiddle's configuration until the user puts something else there.
+
+    One is like another: CFiddle copies its configuration.
+    """
 
     def __call__(self) -> Any:
         """The backend that ``configure()`` without any options would give.

@@ -46,6 +46,7 @@ _LOST = (
     "Connection timed out",
     "Connection reset",
     "Zero Bytes were transmitted",
+    "Unexpected missing socket error",
     "Transport endpoint is not connected",
     "Unexpected message received",
     "Message receive failure",

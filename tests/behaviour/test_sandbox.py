@@ -136,15 +136,23 @@ def _parameter(function: str) -> str:
     return {"fill": "gigabytes", "flood": "megabytes"}.get(function, "n")
 
 
-def test_an_image_that_is_not_allowed_is_refused(bombs: Any, configured: Any) -> None:
-    configured(image="debian:latest")
-    with pytest.raises(errors.SandboxRefused, match="debian:latest"):
-        cfiddle.run(bombs, "fine", arg_map(n=1))
-
-
-def test_more_than_the_policy_allows_is_refused(bombs: Any, configured: Any) -> None:
-    configured(memory="1TiB")
-    with pytest.raises(errors.SandboxRefused, match="memory"):
+@pytest.mark.parametrize(
+    ("asked", "without_the_sites_word", "words"),
+    [
+        ({"image": "debian:latest"}, {"allowed_images": ["debian:latest"]}, "debian:latest"),
+        ({"memory": "1TiB"}, {"max_memory": "2TiB"}, "memory"),
+        ({"time_limit": "2:00:00"}, {"max_time_limit": "3:00:00"}, "wall"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_more_than_the_policy_allows_is_refused(
+    bombs: Any, configured: Any, asked: Any, without_the_sites_word: Any, words: str
+) -> None:
+    """At once, where the site says what it allows; and by the worker, whatever the site says."""
+    with pytest.raises(errors.SettingsError, match=r"[Tt]his site (does not )?allow"):
+        configured(**asked)
+    configured(**asked, **without_the_sites_word)
+    with pytest.raises(errors.SandboxRefused, match=words):
         cfiddle.run(bombs, "fine", arg_map(n=1))
 
 
