@@ -22,7 +22,7 @@ demo: up
 	@echo "Stop all:    make down"
 
 up: images
-	$(CLUSTER) up --local
+	$(CLUSTER) up --local $(UP_OPTIONS)
 
 down: $(READY)
 	if docker info >/dev/null 2>&1; then $(CLUSTER) down; fi

@@ -48,7 +48,8 @@ step "behaviour, scheduler=local"
 $bin/pytest tests/behaviour --scheduler=local --cov=cfiddle_slurm --cov-append --cov-report= -q
 
 step "the one-machine cluster"
-make --no-print-directory up
+# What is tested is this very version, whatever is open on a cluster that is up already.
+make --no-print-directory up UP_OPTIONS=--now
 
 step "the sandbox, against the engine"
 $bin/pytest tests/sandbox --cov=cfiddle_slurm --cov-append --cov-report= -q

@@ -109,9 +109,11 @@ def provision(cluster: Cluster) -> None:
     "--local", is_flag=True, help="All parts on this one machine, whatever the file says."
 )
 @click.option("--no-test", is_flag=True, help="Leave out the experiments at the end.")
+@click.option("--now", is_flag=True,
+              help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
 @health_timeout
 @pass_cluster
-def up(cluster: Cluster, local: bool, no_test: bool, timeout: float) -> None:
+def up(cluster: Cluster, local: bool, no_test: bool, now: bool, timeout: float) -> None:
     """Start the cluster, or bring it up to date.
 
     At the end every worker runs a real experiment. Without workers in the file, the head measures.
@@ -123,7 +125,7 @@ def up(cluster: Cluster, local: bool, no_test: bool, timeout: float) -> None:
         say(f"a cluster of one machine: {cluster.head} measures, too")
     incomplete = postponed = None
     try:
-        postponed = lifecycle.up(cluster.config, timeout, say)
+        postponed = lifecycle.up(cluster.config, timeout, say, now=now)
     except Incomplete as error:
         incomplete = error
     console.print(f"The cluster is up ({time.monotonic() - began:.0f} s).")
