@@ -23,7 +23,7 @@ _FOLLOWED = (*_HASHED, *_FILLED_LATER)
 _NOT_FOLLOWED = frozenset((type(None), bool, int, float, str, bytes, list, dict))  # quickly seen
 
 
-_SHOWN = 1 << 21
+_SHOWN = 5 << 18
 """Items, beside one for each byte, that may be shown of one record."""
 _TEXT_OF_AN_ITEM = 64
 """Characters that count as one."""

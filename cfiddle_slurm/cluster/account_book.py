@@ -141,7 +141,8 @@ def with_uids(
         if name not in there:
             check(name, FIRST_FREE if uid is None else uid)
             _check_name(name, ever, system)
-            found[name] = _decided(name, uid, ever, owners, book.homes, system)
+            found[name] = own = _decided(name, uid, ever, owners, book.homes, system)
+            check(name, FIRST_FREE if own is None else own)
     fixed = [uid for uid in found.values() if uid is not None]
     if len(set(fixed)) != len(fixed):
         raise AccountError("Two accounts have the same uid.")
