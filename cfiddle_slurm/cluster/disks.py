@@ -80,14 +80,12 @@ def size_text(size: int) -> str:
 
 def in_words(rows: list[dict[str, Any]]) -> str:
     """A machine's disks in one line; what lies on the same one is named together."""
-    together: dict[tuple[int, ...], list[str]] = {}
+    together: dict[str, list[str]] = {}
     for row in rows:
-        key = (row["size"], row["free"], row["inodes"], row["inodes_free"])
+        # By what is shown: they were looked at one after the other, while others write.
+        key = f"{size_text(row['free'])} of {size_text(row['size'])}"
         together.setdefault(key, []).append(row["what"])
-    return "; ".join(
-        f"{', '.join(names)}: {size_text(free)} of {size_text(size)}"
-        for (size, free, *_), names in together.items()
-    )
+    return "; ".join(f"{', '.join(names)}: {free}" for free, names in together.items())
 
 
 def trouble(machine: str, row: Mapping[str, Any]) -> str:

@@ -24,6 +24,8 @@ from cfiddle_slurm.process import ProcessError
 
 Say = Callable[[str], None]
 USABLE_SECONDS = 60.0
+DRAINED = "drained by the administrator"
+"""Why, where nobody says it."""
 
 
 def add(config: Config, file: Path, address: str, say: Say) -> str:
@@ -202,6 +204,20 @@ def leave(
             stack.remove_volumes(machine)
     except (MachineError, ProcessError, stack.NotHealthy) as error:
         say(str(error))
+
+
+def drain(head: Machine, member: Member, reason: str | None) -> None:
+    """Have a worker take no more jobs; its present one goes on.
+
+    Args:
+        reason: if there is none, the one that somebody gave before stays.
+
+    Raises:
+        MachineError: the reason is one of those that machines give, or Slurm refused.
+    """
+    known = (node for node in slurm.nodes(head) if node.name == member.hostname)
+    given = next((node.reason for node in known if node.kept_out), "")
+    slurm.drain(head, member.hostname, reason or given or DRAINED)
 
 
 def resume(head: Machine, address: str) -> str:

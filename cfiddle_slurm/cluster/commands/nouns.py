@@ -132,12 +132,12 @@ def remove_worker(cluster: Cluster, host: str, timeout: float) -> None:
 
 @worker.command()
 @click.argument("host")
-@click.option("--reason", default="drained by the administrator", show_default=True)
+@click.option("--reason", help="Why; `status` shows it.")
 @pass_cluster
-def drain(cluster: Cluster, host: str, reason: str) -> None:
-    """Have HOST take no more jobs; its present one goes on."""
+def drain(cluster: Cluster, host: str, reason: str | None) -> None:
+    """Stop sending jobs to HOST; its current job continues."""
     member = workers.find(cluster.head, host)
-    slurm.drain(cluster.head, member.hostname, reason)
+    workers.drain(cluster.head, member, reason)
     console.print(f"{member.hostname} takes no more jobs.")
 
 
@@ -145,7 +145,7 @@ def drain(cluster: Cluster, host: str, reason: str) -> None:
 @click.argument("host")
 @pass_cluster
 def resume(cluster: Cluster, host: str) -> None:
-    """Have HOST take jobs again."""
+    """Send jobs to HOST again."""
     console.print(f"{workers.resume(cluster.head, host)} takes jobs.")
 
 

@@ -51,7 +51,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     recorder.replace(distribution, push={}, push_older={})
     recorder.replace(swarm, state="active")
     recorder.replace(upgrade, deployed={"user": Deployed("u:1", "1", "cfiddle-sandbox:1")})
-    recorder.replace(workers, add="two", remove=None, resume="one", find=W1)
+    recorder.replace(workers, add="two", remove=None, resume="one", find=W1, drain=None)
     recorder.replace(slurm, drain=None, resume=None, nodes=[Node("one", "idle", "", "")],
                      ensure_users=None)  # fmt: skip
     recorder.replace(accounts, add={"cyd": 1100}, remove=None,
@@ -158,7 +158,7 @@ def test_workers_come_and_go(steps: Recorder) -> None:
 
 def test_a_worker_is_drained_under_its_name_in_slurm(steps: Recorder) -> None:
     assert call("worker", "drain", "w1.lan", "--reason=bad fan").exit_code == 0
-    assert steps.arguments["slurm.drain"] == (HEAD, "one", "bad fan")
+    assert steps.arguments["workers.drain"][1:] == (W1, "bad fan")
 
 
 def test_a_worker_is_resumed(steps: Recorder) -> None:

@@ -286,3 +286,21 @@ def test_a_worker_whose_removal_was_interrupted_is_added_again(steps: Recorder) 
     steps.replace(slurm, nodes=[Node("four", "idle+drain", "", slurm.REMOVED)])
     workers.add(THREE, FILE, "w4", nobody)
     assert in_order(steps, "slurm.resume", "slurm.wait_until_usable")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "given", "kept"),
+    [
+        ("idle", "", None, workers.DRAINED),
+        ("idle", "", "bad fan", "bad fan"),
+        ("idle+drain", "bad fan", None, "bad fan"),
+        ("idle+drain", "bad fan", "dust", "dust"),
+        ("idle+drain", "cfiddle: no image", None, workers.DRAINED),
+    ],
+)
+def test_a_worker_that_is_drained_again_keeps_its_reason(
+    steps: Recorder, state: str, reason: str, given: str | None, kept: str
+) -> None:
+    steps.replace(slurm, nodes=[Node("one", state, "", reason)])
+    workers.drain(HEAD, W1, given)
+    assert steps.arguments["slurm.drain"] == (HEAD, "one", kept)
