@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable
 
-from cfiddle_slurm.cluster import kit, swarm, swarm_state
+from cfiddle_slurm.cluster import kit, stack, swarm, swarm_state
 from cfiddle_slurm.cluster.machines import Machine, MachineError
 
 _SECONDS = 300.0
@@ -65,8 +65,12 @@ def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
         f"--listen-addr={known['ListenAddr']}",
     )  # fmt: skip
     _wait_for_swarm(head, root)
+    if stack.services(head):
+        # The new swarm gives its networks' numbers a second time (to more than one network: "error
+        # creating vxlan interface: file exists"). Made anew, each has its own.
+        stack.remove(head)
     head.check_shell(_DONE, root)
-    say(f"the swarm on {head} is back, with its services and secrets")
+    say(f"the swarm on {head} is back, with its secrets; its services start anew")
 
 
 def _wait_for_swarm(head: Machine, root: str) -> None:
