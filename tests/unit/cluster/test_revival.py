@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.cluster import kit, revival
+from cfiddle_slurm.cluster import kit, revival, stack
 from cfiddle_slurm.cluster.machines import MachineError
+from cfiddle_slurm.cluster.stack import Service
 from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, WORKER, Program
+from tests.unit.cluster.recorder import Recorder
 
 ASK = "*info --format={{.DockerRootDir}}|*"
 EXPIRED = "error|x509: certificate has expired or is not yet valid"
@@ -19,8 +21,12 @@ def quiet(text: str) -> None:
 
 
 @pytest.fixture
-def head(docker: Program, ssh: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+def head(
+    docker: Program, ssh: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    recorder: Recorder,
+) -> Program:  # fmt: skip
     """An engine with a folder of its own; what restarts it is left out."""
+    recorder.replace(stack, services=[Service("munge", 1, 1)], remove=None)
     (tmp_path / "root/swarm").mkdir(parents=True)
     (tmp_path / "root/swarm/docker-state.json").write_text(KNOWN)
     scripts = revival._SET_ASIDE.partition("if [ -d /run/systemd")[0] + "touch restarted\n"
@@ -37,13 +43,16 @@ def head(docker: Program, ssh: Program, tmp_path: Path, monkeypatch: pytest.Monk
     return docker
 
 
-def test_the_swarm_is_made_anew_out_of_what_is_there(head: Program, tmp_path: Path) -> None:
+def test_the_swarm_is_made_anew_out_of_what_is_there(
+    head: Program, tmp_path: Path, recorder: Recorder
+) -> None:
     said: list[str] = []
     revival.renew_if_expired(WORKER, said.append)
-    assert said[-1] == "the swarm on w1 is back, with its services and secrets"
+    assert said[-1] == "the swarm on w1 is back, with its secrets; its services start anew"
     assert [line for line in head.lines if line.endswith(AGAIN)]
     assert list((tmp_path / "root/swarm").iterdir()) == []
     assert "leave" not in " ".join(head.lines)
+    assert recorder.calls == ["stack.services", "stack.remove"]
 
 
 def test_whoever_was_interrupted_goes_on(head: Program, tmp_path: Path) -> None:
