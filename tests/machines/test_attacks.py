@@ -27,6 +27,9 @@ from tests.machines.harness import Machines
 pytestmark = pytest.mark.timeout(2400)
 ATTACKERS = ("attacker1", "attacker2")
 NEIGHBOUR = "neighbour"
+UIDS = 21001
+"""The kernel counts an account's processes on all machines that it carries, those of another cluster
+included: what these accounts exhaust must be nobody else's."""
 NAMES = sorted((path.name for path in ATTACKS), key=lambda name: (name[:9] != "resources", name))
 SETTLE_SECONDS = 20.0
 """An Epilog's time limit is 30 s; what takes longer than this is not cleaned up but forgotten."""
@@ -86,8 +89,8 @@ class Siege:
 def siege(cluster: Machines) -> Iterator[Siege]:
     """The attacks, under way: those on resources alone beside the neighbour, then the others by two
     attackers at once."""
-    for user in (*ATTACKERS, NEIGHBOUR):
-        cluster.check("user", "add", user)
+    for number, user in enumerate((*ATTACKERS, NEIGHBOUR)):
+        cluster.check("user", "add", user, f"--uid={UIDS + number}")
     files = "tests/attacks/neighbour.py"
     cluster.check("copy", NEIGHBOUR, files, f"siege/{files}")
     before = {worker: baseline(cluster, worker) for worker in WORKERS}

@@ -67,7 +67,7 @@ def test_the_daemons_munge_is_theirs(cluster: Machines) -> None:
 
 
 def test_the_door_comes_back(cluster: Machines) -> None:
-    cluster.check("user", "add", "doors1")
+    cluster.check("user", "add", "doors1", "--uid=21011")
     find = ("pgrep", "--full", "cfiddle_slurm.door slurm")
     before = cluster.on_service("head", "user", *find)
     cluster.on_service("head", "user", "kill", "-9", *before.split())

@@ -71,7 +71,7 @@ class Corpus:
     def __init__(self, machines: Machines) -> None:
         self.machines = machines
         self.seen: dict[tuple[str, str], Seen | BaseException] = {}
-        machines.check("user", "add", USER)
+        machines.check("user", "add", USER, "--uid=21021")
         self._uid = machines.check("run", USER, "id", "-u").strip()
         self._notebook = Notebook(machines)
 

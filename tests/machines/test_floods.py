@@ -80,8 +80,8 @@ class Runs:
 @pytest.fixture(scope="module")
 def runs(cluster: Machines) -> Iterator[Runs]:
     """The other student's runs, under way while the tests of this file go on."""
-    for user in (STUDENT, OTHER):
-        cluster.check("user", "add", user)
+    for number, user in enumerate((STUDENT, OTHER)):
+        cluster.check("user", "add", user, f"--uid={21031 + number}")
     for name in ("neighbour", "floods"):
         file = f"tests/attacks/{name}.py"
         owner = OTHER if name == "neighbour" else STUDENT
