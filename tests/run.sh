@@ -41,7 +41,7 @@ before=$(cat "$counters" 2>/dev/null) || before=""
 finish() {
     for child in $installing $administering; do
         # It removes what it made.
-        kill -INT "$child" 2>/dev/null || true
+        kill "$child" 2>/dev/null || true
         wait "$child" || true
     done
     rm -f "$installation" "$week"

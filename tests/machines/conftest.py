@@ -1,5 +1,6 @@
 """A cluster of three machines, made by the commands that an administrator would type."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ COUNTERS = Path("/proc/sys/kernel/perf_event_paranoid")
 @pytest.fixture(scope="session")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """A head and two workers, bare."""
+    # Whoever ends the tests wants the machines to be removed, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     made = Machines(tmp_path_factory.mktemp("machines"))
     counters = COUNTERS.read_text() if COUNTERS.exists() else None
     try:

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.timeout(2400)
 ATTACKERS = ("attacker1", "attacker2")
 NEIGHBOUR = "neighbour"
 UIDS = 21001
-"""The kernel counts an account's processes on all machines that it carries, those of another cluster
-included: what these accounts exhaust must be nobody else's."""
+"""The kernel counts an account's processes on all machines that it carries, also those of another
+cluster: what these accounts exhaust must be nobody else's."""
 NAMES = sorted((path.name for path in ATTACKS), key=lambda name: (name[:9] != "resources", name))
 SETTLE_SECONDS = 20.0
 """An Epilog's time limit is 30 s; what takes longer than this is not cleaned up but forgotten."""
