@@ -84,14 +84,16 @@ COVERAGE_FILE="$PWD/.coverage.week" $bin/pytest tests/machines $ignored \
 administering=$!
 
 step "a cluster of three machines: attacks and faults"
+attacked=0
 # shellcheck disable=SC2086
-$bin/pytest $hostile --cov=cfiddle_slurm --cov-append --cov-report= -v --no-header
+$bin/pytest $hostile --cov=cfiddle_slurm --cov-append --cov-report= -v --no-header || attacked=$?
 
 step "another cluster of three machines, meanwhile: an administrator's week"
 administered=0
 wait "$administering" || administered=$?
 administering=""
 cat "$week"
+[ "$attacked" = 0 ] || exit "$attacked"
 [ "$administered" = 0 ] || exit "$administered"
 $bin/coverage combine --append --quiet .coverage.week
 
