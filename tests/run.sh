@@ -35,9 +35,10 @@ installation=$(mktemp)
 week=$(mktemp)
 installing=""
 administering=""
-# `provision` changes it, on test machines for this one, too: they have one kernel.
-counters=/proc/sys/kernel/perf_event_paranoid
-before=$(cat "$counters" 2>/dev/null) || before=""
+# `provision` changes these, on test machines for this one, too: they have one kernel.
+kernel=/proc/sys/kernel
+counters=$(cat "$kernel/perf_event_paranoid" 2>/dev/null) || counters=""
+addresses=$(cat "$kernel/kptr_restrict")
 finish() {
     for child in $installing $administering; do
         # It removes what it made.
@@ -45,7 +46,8 @@ finish() {
         wait "$child" || true
     done
     rm -f "$installation" "$week"
-    [ -z "$before" ] || echo "$before" >"$counters"
+    [ -z "$counters" ] || echo "$counters" >"$kernel/perf_event_paranoid"
+    echo "$addresses" >"$kernel/kptr_restrict"
     [ "$was_up" = yes ] || make --no-print-directory down
 }
 trap finish EXIT

@@ -21,20 +21,23 @@ else
 fi
 """
 # With 1 a process counts what it does itself, in the kernel too, and needs no capability for it.
-# Where the machine does not let it be set, the sandboxes have CAP_PERFMON, as they need it then.
+# Where the machine does not let it be set, the sandboxes have CAP_PERFMON, as they need it then. But with
+# 1 /proc/kallsyms tells everybody the kernel's addresses, unless kptr_restrict forbids that
+# (kernel/ksyms_common.c).
 _COUNTERS = """
 set -u
-place=/proc/sys/kernel/perf_event_paranoid
-level=$(cat "$place" 2>/dev/null) || { echo "no perf events"; exit 0; }
-case "$level" in
-    0 | 1) ;;
-    *)
-        file=/etc/sysctl.d/60-cfiddle.conf
-        mkdir -p "${file%/*}" && echo 'kernel.perf_event_paranoid = 1' >"$file"
-        { echo 1 >"$place"; } 2>/dev/null || true
-        ;;
-esac
-echo "perf_event_paranoid is $(cat "$place")"
+place=/proc/sys/kernel
+level=$(cat "$place/perf_event_paranoid" 2>/dev/null) || { echo "no perf events"; exit 0; }
+file=/etc/sysctl.d/60-cfiddle.conf
+set_to_1() {
+    mkdir -p "${file%/*}" && echo "kernel.$1 = 1" >>"$file"
+    { echo 1 >"$place/$1"; } 2>/dev/null || echo "$1 cannot be set" >&2
+}
+hidden=$(cat "$place/kptr_restrict")
+case "$level $hidden" in "0 "[12] | "1 "[12]) ;; *) rm -f "$file" ;; esac
+case "$hidden" in 1 | 2) ;; *) set_to_1 kptr_restrict ;; esac
+case "$level" in 0 | 1) ;; *) set_to_1 perf_event_paranoid ;; esac
+echo "perf_event_paranoid is $(cat "$place/perf_event_paranoid")"
 """
 _EXPORT = """
 set -eu

@@ -10,8 +10,8 @@ from cfiddle_slurm.process import CommandTimeout
 from tests.machines.harness import Machines
 
 HOME = "/srv/home"
-COUNTERS = Path("/proc/sys/kernel/perf_event_paranoid")
-"""All machines here have one kernel, and `provision` sets this."""
+SYSCTLS = [Path("/proc/sys/kernel", name) for name in ("perf_event_paranoid", "kptr_restrict")]
+"""All machines here have one kernel, and `provision` sets these."""
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     # Whoever ends the tests wants the machines to be removed, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     made = Machines(tmp_path_factory.mktemp("machines"))
-    counters = COUNTERS.read_text() if COUNTERS.exists() else None
+    before = {path: path.read_text() for path in SYSCTLS if path.exists()}
     try:
         made.prepare()
         for name in ("head", "w1", "w2"):
@@ -29,8 +29,9 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         yield made
     finally:
         made.remove()
-        if counters is not None and COUNTERS.read_text() != counters:
-            COUNTERS.write_text(counters)
+        for path, text in before.items():
+            if path.read_text() != text:
+                path.write_text(text)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,9 @@ MODULE = (
     "import os\nopen('/work/files/loaded.txt', 'a').write(f'{os.getpid()} {os.getuid()} -\\n')\n"
 )
 PROGRAM = "#!/bin/sh\necho $$ $(id -u) - >>/work/files/loaded.txt\n"
-USER, RIGHTS = "7000", ("0000004000000000", "-")
+USER = "7000"
+RIGHTS = ("0000004000000000", "0000000000000000", "-")
+"""CAP_PERFMON, or nothing where counters do not need it."""
 
 
 def attack(student: Student) -> list[str]:
