@@ -84,6 +84,8 @@ def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postpo
     config = rendering.pinned(config, stack.versioned(head, SANDBOX))
     # Only now: a machine's services start with its role, and they need its images.
     give_roles(head, fleet, alone=not workers)
+    swarm.remove_left_links(head)
+    fleet.each(swarm.remove_left_links)
     variables = upgrade.roll_out(head, config, before, seconds)
     if upgrade.may_be_deployed_at_once(head, before, variables):
         stack.deploy_user_node(head, config, variables)

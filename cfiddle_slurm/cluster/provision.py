@@ -21,8 +21,8 @@ else
 fi
 """
 # With 1 a process counts what it does itself, in the kernel too, and needs no capability for it.
-# Where the machine does not let it be set, the sandboxes have CAP_PERFMON, as they need it then. But with
-# 1 /proc/kallsyms tells everybody the kernel's addresses, unless kptr_restrict forbids that
+# Where the machine does not let it be set, the sandboxes have CAP_PERFMON, as they need it then.
+# But with 1 /proc/kallsyms tells everybody the kernel's addresses, unless kptr_restrict forbids it
 # (kernel/ksyms_common.c).
 _COUNTERS = """
 set -u

@@ -245,6 +245,26 @@ def managers(machine: Machine) -> list[str]:
     return sorted(machine.docker("info", template).split())
 
 
+# An engine makes them here and moves each into a network namespace at once. One that was stopped in
+# between leaves it, and cannot make it again ("error creating vxlan interface: file exists").
+_REMOVE_LEFT_LINKS = r"""
+command -v ip >/dev/null || exit 0
+ip -o link show type vxlan | sed -n 's/^[0-9]*: \(vx-[0-9a-f]*-[a-z0-9]*\)[:@].*/\1/p' |
+while read -r link; do
+    ip link delete "$link" 2>/dev/null || true
+done
+"""
+
+
+def remove_left_links(machine: Machine) -> None:
+    """Remove the ends of networks that a machine's engine has left from an earlier life.
+
+    Raises:
+        MachineError: the machine does not answer.
+    """
+    machine.check_shell(_REMOVE_LEFT_LINKS)
+
+
 def was_made_here(head: Machine) -> bool:
     """Whether :func:`make` made the head's swarm."""
     if state(head) != "active":

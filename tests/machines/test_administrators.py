@@ -208,6 +208,7 @@ def test_a_locked_head_is_told_with_what_unlocks_it(cluster: Machines) -> None:
         "the swarm answers",
     )  # fmt: skip
     cluster.on("head", "docker", "swarm", "update", "--autolock=false")
+    cluster.check("up", "--no-test")
     assert secrets(cluster) == before
 
 

@@ -64,6 +64,7 @@ def steps(recorder: Recorder) -> Recorder:
                      deploy_user_node=None, wait_until_healthy=None, remove=None,
                      remove_old_configuration=None, remove_volumes=[],
                      wait_until_gone=None)  # fmt: skip
+    recorder.replace(swarm, remove_left_links=None)
     recorder.replace(swarm, make=None, address_of="10.0.0.1", join=None, give_roles=None,
                      take_role=None, state="active", members=[H, W1], workers=[W1], leave=None,
                      node_id="id0", was_made_here=True, settle=None)  # fmt: skip
