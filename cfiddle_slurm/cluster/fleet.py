@@ -39,7 +39,7 @@ class Fleet:
         """Do something on each that still takes part.
 
         Raises:
-            Incomplete: now none does.
+            MachineError: now none does.
         """
         given, failed = try_each(self.machines, action)
         self.lose(failed)
@@ -61,14 +61,14 @@ class Fleet:
         """Go on without these.
 
         Raises:
-            Incomplete: now nobody is left.
+            MachineError: now nobody is left.
         """
         for machine, error in failed.items():
             self.machines.remove(machine)
             self.lost[machine] = _with_name(machine, str(error))
             self._say(f"{self.lost[machine]} The rest goes on.")
         if failed and not self.machines:
-            raise Incomplete("\n".join(self.lost.values()), self.lost)
+            raise MachineError("\n".join(self.lost.values()))
 
     def finish(self, rest: str) -> None:
         """Say that all is done, but not everywhere.

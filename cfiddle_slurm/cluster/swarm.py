@@ -218,8 +218,14 @@ def forget(head: Machine, member: Member) -> None:
 
 def leave(machine: Machine) -> None:
     """Let a machine leave whatever swarm it is in."""
-    if state(machine) != "inactive":
+    if state(machine) == "inactive":
+        return
+    try:
         machine.docker("swarm", "leave", "--force")
+    except MachineError:
+        # One that was just about to join, on behalf of a command that was killed, may have failed to.
+        if state(machine) != "inactive":
+            raise
 
 
 def leave_dead(machine: Machine) -> None:

@@ -40,8 +40,9 @@ def test_where_all_is_done_nothing_is_said() -> None:
 
 
 def test_without_anybody_it_does_not_go_on() -> None:
-    with pytest.raises(Incomplete, match=r"^b is ill$"):
+    with pytest.raises(MachineError, match=r"^b is ill$") as caught:
         Fleet([B], quiet).each(act)
+    assert not isinstance(caught.value, Incomplete)
     assert Fleet([], quiet).each(act) == {}
 
 

@@ -204,8 +204,9 @@ def test_one_dead_worker_does_not_hold_up_the_others(
 
 def test_without_any_worker_it_is_not_up(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     steps.replace(lifecycle, require_one=MachineError("it does not answer"))
-    with pytest.raises(Incomplete, match=r"^w1: it does not answer\nw2: it does not answer$"):
+    with pytest.raises(MachineError, match=r"^w1: it does not answer\nw2: .*$") as caught:
         lifecycle.up(THREE, 60, lambda text: None)
+    assert not isinstance(caught.value, Incomplete)  # of which one may say: "The rest is up."
     assert "swarm.make" not in steps.calls
 
 

@@ -236,6 +236,20 @@ def test_a_worker_of_a_dead_swarm_leaves_that_first(
     assert len(clients[0].joined) == 1
 
 
+def test_a_worker_that_is_in_no_swarm_after_all_has_left(
+    engine: Program, ssh: Program, clients: list[FakeClient]
+) -> None:
+    ssh.answers("*", BEHAVE_LIKE_SSH)
+    engine.answers(f"{AT_WORKER} {STATE}", "test -e given-up && echo inactive || echo pending")
+    engine.answers(f"{AT_WORKER} swarm leave --force",
+                   "touch given-up; echo 'This node is not part of a swarm' >&2; exit 1")  # fmt: skip
+    swarm.join(WORKER, HEAD)
+    assert len(clients[0].joined) == 1
+    engine.answers(f"{AT_WORKER} {STATE}", "echo pending")
+    with pytest.raises(MachineError, match="not part of a swarm"):
+        swarm.join(WORKER, HEAD)
+
+
 def test_a_worker_that_does_not_find_the_head_is_told_of_ports(
     engine: Program, clients: list[FakeClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
