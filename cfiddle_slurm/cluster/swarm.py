@@ -223,7 +223,7 @@ def leave(machine: Machine) -> None:
     try:
         machine.docker("swarm", "leave", "--force")
     except MachineError:
-        # One that was just about to join, on behalf of a command that was killed, may have failed to.
+        # One that was about to join, for a command that was killed, may have failed to do so.
         if state(machine) != "inactive":
             raise
 

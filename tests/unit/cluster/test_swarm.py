@@ -241,8 +241,8 @@ def test_a_worker_that_is_in_no_swarm_after_all_has_left(
 ) -> None:
     ssh.answers("*", BEHAVE_LIKE_SSH)
     engine.answers(f"{AT_WORKER} {STATE}", "test -e given-up && echo inactive || echo pending")
-    engine.answers(f"{AT_WORKER} swarm leave --force",
-                   "touch given-up; echo 'This node is not part of a swarm' >&2; exit 1")  # fmt: skip
+    none = "touch given-up; echo 'This node is not part of a swarm' >&2; exit 1"
+    engine.answers(f"{AT_WORKER} swarm leave --force", none)
     swarm.join(WORKER, HEAD)
     assert len(clients[0].joined) == 1
     engine.answers(f"{AT_WORKER} {STATE}", "echo pending")
