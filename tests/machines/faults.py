@@ -231,7 +231,7 @@ class ClockOff(Fault):
         scene.inside(self._where, self._service, "umount --lazy /run/munge/munge.socket.2")
         if self._service == "worker":
             # As an administrator would: what it had to say meanwhile was refused, and is lost.
-            scene.machines.on(self._where, "pkill", "-KILL", "-x", "slurmd")
+            scene.machines.on(self._where, "pkill", "-KILL", "-f", "^slurmd -D")
 
 
 class ImageGone(Fault):

@@ -73,10 +73,10 @@ def test_what_a_person_set_stays_set_whatever_restarts(cluster: Machines, tmp_pa
     add_users(cluster, tmp_path, ["steady"])
     cluster.check("worker", "drain", "w1", "--reason", "fan broken")
     # At once: Slurm itself would write the node's state down within five seconds.
-    cluster.on("head", "pkill", "-KILL", "-x", "slurmctld")
+    cluster.on("head", "pkill", "-KILL", "-f", "^slurmctld -D")
     wait_for(lambda: node(cluster, "w1").withdrawn, "the controller is back, and has not forgotten")
     before = cluster.container("w1", "worker")
-    cluster.on("w1", "pkill", "-KILL", "-x", "slurmd")
+    cluster.on("w1", "pkill", "-KILL", "-f", "^slurmd -D")
     wait_for(lambda: cluster.container("w1", "worker") not in ("", before), "the worker is back")
     check = ("docker", "exec", "{}", "/usr/local/lib/cfiddle-slurm/healthy", "worker")
 
