@@ -265,9 +265,13 @@ def test_a_typing_error_is_one_sentence(
 
 @pytest.mark.usefixtures("well")
 def test_whoever_was_killed_can_go_on(cluster: Machines) -> None:
+    killed = []
     for words in (("worker", "remove", "w2"), ("worker", "add", cluster.address("w2"))):
-        for seconds in (4, 8):
-            with pytest.raises(process.CommandTimeout):
+        for seconds in (2, 4):
+            try:
                 cluster.cluster(*words, timeout=seconds)
+            except process.CommandTimeout:
+                killed.append(words[1])
+    assert "add" in killed  # it brings images, and waits for Slurm; a removal may be done in time
     cluster.check("worker", "add", cluster.address("w2"))
     assert docker("ps", "--quiet", f"--filter=name={cluster.name}-w2")
