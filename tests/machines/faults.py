@@ -204,20 +204,24 @@ class ClockOff(Fault):
         self.groups = ((stage,),)
 
     def inject(self, scene: Scene) -> None:
-        munge = scene.machines.container(self._where, "munge")
+        # The user node's accounts have a munged of their own, behind a door.
+        service = "munge_user" if self._service == "user" else "munge"
+        munge = scene.machines.container(self._where, service)
         library = "/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketimeMT.so.1"
         scene.shell(self._where, f"""
             set -e
             docker cp --quiet --follow-link {library} {munge}:/faketime.so
+            docker exec {munge} install -d -o munge -g munge -m 0755 /run/munge/off
             docker exec --detach --user munge --env LD_PRELOAD=/faketime.so --env FAKETIME=-10m \\
-                {munge} munged --foreground --force --socket=/run/munge/off.socket \\
-                --pid-file=/run/munge/off.pid --seed-file=/run/munge/off.seed
-            until [ -S /var/lib/docker/volumes/cfiddle_munge/_data/off.socket ]; do sleep 0.1; done
+                {munge} munged --foreground --force --socket=/run/munge/off/socket \\
+                --pid-file=/run/munge/off/pid --seed-file=/run/munge/off/seed
+            place=/var/lib/docker/volumes/cfiddle_{service}/_data/off/socket
+            until [ -S "$place" ]; do sleep 0.1; done
             echo -10m >/etc/faketimerc
             echo {library} >/etc/ld.so.preload
         """)  # fmt: skip
         scene.inside(self._where, self._service,
-                     "mount --bind /run/munge/off.socket /run/munge/munge.socket.2")  # fmt: skip
+                     "mount --bind /run/munge/off/socket /run/munge/munge.socket.2")  # fmt: skip
 
     def go_on(self, scene: Scene) -> None:
         off = [each for each in scene.status()["machines"] if each["clock_off"] > 500]
@@ -227,7 +231,7 @@ class ClockOff(Fault):
 
     def mend(self, scene: Scene) -> None:
         scene.shell(self._where, "rm -f /etc/ld.so.preload /etc/faketimerc;"
-                                 " pkill -f 'munged .*off[.]socket'")  # fmt: skip
+                                 " pkill -f 'munged .*off/[s]ocket'")  # fmt: skip
         scene.inside(self._where, self._service, "umount --lazy /run/munge/munge.socket.2")
         if self._service == "worker":
             # As an administrator would: what it had to say meanwhile was refused, and is lost.
