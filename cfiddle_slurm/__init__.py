@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cfiddle_slurm.backend import job_script as job_script
     from cfiddle_slurm.delegate import SlurmSandboxDelegate as SlurmSandboxDelegate
     from cfiddle_slurm.errors import *  # noqa: F403 - each is listed below
-    from cfiddle_slurm.remote_run import last_report as last_report
     from cfiddle_slurm.report import RunReport as RunReport
+    from cfiddle_slurm.run.remote_run import last_report as last_report
     from cfiddle_slurm.settings import Settings as Settings
 
 _HOMES = {
@@ -34,7 +34,7 @@ _HOMES = {
         "NodeFailed", "JobLost", "Withdrawn", "Cancelled", "SandboxRefused", "SandboxUnavailable",
         "SandboxBusy", "ResultMissing", "ResultRejected", "VersionMismatch", "RemoteError",
     ),
-    "remote_run": ("last_report",),
+    "run.remote_run": ("last_report",),
     "report": ("RunReport",),
     "settings": ("Settings",),
 }  # fmt: skip

@@ -9,11 +9,11 @@ from typing import Any
 from cfiddle_slurm.by_default import hook
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.job_directory import home_trouble
-from cfiddle_slurm.remote_run import Outcome, execute
+from cfiddle_slurm.outgoing.cfiddle_task import cfiddle_task
 from cfiddle_slurm.report import RunReport
+from cfiddle_slurm.run.remote_run import Outcome, execute
 from cfiddle_slurm.schedulers import scheduler_for
 from cfiddle_slurm.settings import Settings, resolve
-from cfiddle_slurm.travel import cfiddle_task
 
 
 class BackendFactory:

@@ -8,12 +8,12 @@ package; where it is installed, the delegate is one of its ``BaseDelegate``.
 import importlib
 from typing import Any
 
-from cfiddle_slurm.archive import Member
+from cfiddle_slurm.bundle.archive import Member
+from cfiddle_slurm.bundle.layout import FILES, MODULES
 from cfiddle_slurm.errors import InputError, ResultRejected
-from cfiddle_slurm.inputs import check_patterns, input_members
-from cfiddle_slurm.layout import FILES, MODULES
-from cfiddle_slurm.pickling import dump, user_modules
-from cfiddle_slurm.remote_run import Task, execute
+from cfiddle_slurm.outgoing.inputs import check_patterns, input_members
+from cfiddle_slurm.outgoing.pickling import dump, user_modules
+from cfiddle_slurm.run.remote_run import Task, execute
 from cfiddle_slurm.settings import Settings, resolve
 
 _CALL = "call.pickle"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.archive import Member, write_tar
+from cfiddle_slurm.bundle.archive import Member, write_tar
 from cfiddle_slurm.errors import CFiddleSlurmError, HomeUnwritable, InputError, SettingsError
 from cfiddle_slurm.heartbeat import heart
 from cfiddle_slurm.sandbox.claim import BEATS, OWNER

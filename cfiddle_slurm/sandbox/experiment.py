@@ -14,7 +14,7 @@ import pickle
 import resource
 import sys
 
-from cfiddle_slurm.layout import DONE, FILES, MODULES
+from cfiddle_slurm.bundle.layout import DONE, FILES, MODULES
 from cfiddle_slurm.sandbox.lean import enter_cfiddle
 
 # Every import costs each run its milliseconds, typing and pathlib most of all.

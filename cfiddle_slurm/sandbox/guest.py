@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.archive import BundleError, Member, find_files, write_tar
-from cfiddle_slurm.bundle import Manifest, unpack_bundle
-from cfiddle_slurm.layout import FILES, OUTPUTS, RESULTS
+from cfiddle_slurm.bundle.archive import BundleError, Member, find_files, write_tar
+from cfiddle_slurm.bundle.layout import FILES, OUTPUTS, RESULTS
+from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.sandbox import facts
 from cfiddle_slurm.sandbox.processes import (
     Ending,

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.archive import BundleError
-from cfiddle_slurm.bundle import Manifest, is_variable
-from cfiddle_slurm.layout import DONE, MODULES, RESULTS
+from cfiddle_slurm.bundle.archive import BundleError
+from cfiddle_slurm.bundle.layout import DONE, MODULES, RESULTS
+from cfiddle_slurm.bundle.manifest import Manifest, is_variable
 from cfiddle_slurm.sandbox.lean import multiarch
 from cfiddle_slurm.sandbox.protocol import OutcomeKind
 

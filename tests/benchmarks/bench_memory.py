@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from cfiddle_slurm import process
-from cfiddle_slurm.archive import Member
+from cfiddle_slurm.bundle.archive import Member
 from cfiddle_slurm.cluster import user_node
 from cfiddle_slurm.cluster.machines import Machine
 from tests.sandbox.harness import Experiments, Job, Sandboxd

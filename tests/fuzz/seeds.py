@@ -13,8 +13,8 @@ from typing import Any
 
 from cfiddle.Runner import InvocationResult
 
-from cfiddle_slurm.bundle import Manifest
-from cfiddle_slurm.layout import MANIFEST
+from cfiddle_slurm.bundle.layout import MANIFEST
+from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox.experiment import Recorder, describe_exception
 from cfiddle_slurm.sandbox.protocol import DATA, END, RELEASE, RESULT, STATUS, header
 from cfiddle_slurm.sandbox.talk import frame_of

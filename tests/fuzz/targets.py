@@ -17,9 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.archive import BundleError, matches
-from cfiddle_slurm.bundle import Manifest, unpack_bundle
-from cfiddle_slurm.collect import collect
+from cfiddle_slurm.bundle.archive import BundleError, matches
+from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.door.frames import (
     MUNGE_HEADER_BYTES,
     MUNGE_MOST,
@@ -29,10 +28,11 @@ from cfiddle_slurm.door.frames import (
     munge_body_bytes,
 )
 from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.outcomes import error_of_outcome
 from cfiddle_slurm.printable import printable
 from cfiddle_slurm.report import RunReport
-from cfiddle_slurm.results import RaisedThere, read_records
+from cfiddle_slurm.results.collect import collect
+from cfiddle_slurm.results.records import RaisedThere, read_records
+from cfiddle_slurm.run.outcomes import error_of_outcome
 from cfiddle_slurm.sandbox.demux import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.policy import GIB, Limits, Policy
 from cfiddle_slurm.sandbox.protocol import (

@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from cfiddle_slurm import __version__
-from cfiddle_slurm.archive import Member, write_tar
-from cfiddle_slurm.bundle import Manifest
+from cfiddle_slurm.bundle.archive import Member, write_tar
+from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox import client
 from cfiddle_slurm.sandbox.engine import Engine, EngineAddress
 from cfiddle_slurm.sandbox.protocol import SOCKET_VARIABLE

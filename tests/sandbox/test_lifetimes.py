@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.archive import Member
+from cfiddle_slurm.bundle.archive import Member
 from tests.patience import wait_until
 from tests.sandbox.harness import POLICY, SECCOMP, Experiments, Sandboxd
 

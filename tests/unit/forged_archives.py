@@ -5,7 +5,7 @@ import random
 import tarfile
 from collections.abc import Mapping, Sequence
 
-from cfiddle_slurm.archive import Member, write_tar
+from cfiddle_slurm.bundle.archive import Member, write_tar
 
 END = bytes(2 * tarfile.BLOCKSIZE)
 _CHECKSUM = slice(148, 156)

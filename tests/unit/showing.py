@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cfiddle_slurm.results import RaisedThere, read_records
+from cfiddle_slurm.results.records import RaisedThere, read_records
 from tests.unit import forged_pickles
 from tests.unit.forged_pickles import EXTRA, pickled
 

@@ -15,9 +15,9 @@ from cfiddle.Runner import InvocationResult, Runner
 
 from cfiddle_slurm import backend, errors
 from cfiddle_slurm.backend import Backend, BackendFactory, configure, configured, job_script
-from cfiddle_slurm.remote_run import Outcome, Task
 from cfiddle_slurm.report import RunReport
-from cfiddle_slurm.results import RaisedThere, Records
+from cfiddle_slurm.results.records import RaisedThere, Records
+from cfiddle_slurm.run.remote_run import Outcome, Task
 from cfiddle_slurm.settings import Settings
 from tests.unit.experiments import invocation, library
 

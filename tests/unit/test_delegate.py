@@ -13,12 +13,12 @@ import pytest
 
 from cfiddle_slurm import delegate as delegate_module
 from cfiddle_slurm import errors
-from cfiddle_slurm.archive import write_below
+from cfiddle_slurm.bundle.archive import write_below
+from cfiddle_slurm.bundle.layout import MODULES
 from cfiddle_slurm.delegate import SlurmSandboxDelegate
-from cfiddle_slurm.layout import MODULES
-from cfiddle_slurm.remote_run import Outcome, Task
 from cfiddle_slurm.report import RunReport
-from cfiddle_slurm.results import Records, read_records
+from cfiddle_slurm.results.records import Records, read_records
+from cfiddle_slurm.run.remote_run import Outcome, Task
 from cfiddle_slurm.sandbox.experiment import Recorder, run_call
 from cfiddle_slurm.settings import Settings
 

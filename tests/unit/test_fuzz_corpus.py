@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from cfiddle_slurm.archive import read_tar
-from cfiddle_slurm.bundle import Manifest
-from cfiddle_slurm.results import Records
+from cfiddle_slurm.bundle.archive import read_tar
+from cfiddle_slurm.bundle.manifest import Manifest
+from cfiddle_slurm.results.records import Records
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 from cfiddle_slurm.sandbox.request import Request
 from tests.fuzz import fuzz, targets

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.archive import BundleError, Member
+from cfiddle_slurm.bundle.archive import BundleError, Member
 from cfiddle_slurm.errors import HomeUnwritable, InputError, SettingsError
 from cfiddle_slurm.job_directory import (
     BUNDLE,

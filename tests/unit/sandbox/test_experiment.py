@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.layout import DONE, FILES, MODULES, RESULTS
+from cfiddle_slurm.bundle.layout import DONE, FILES, MODULES, RESULTS
 from cfiddle_slurm.sandbox import experiment, processes
 from cfiddle_slurm.sandbox.experiment import Recorder, describe_exception
 

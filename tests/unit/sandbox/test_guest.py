@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.archive import BundleError
-from cfiddle_slurm.bundle import Manifest
-from cfiddle_slurm.layout import RESULTS
+from cfiddle_slurm.bundle.archive import BundleError
+from cfiddle_slurm.bundle.layout import RESULTS
+from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox import guest, processes
 from cfiddle_slurm.sandbox.guest import BundleStream, ResultStream
 from cfiddle_slurm.sandbox.processes import Ending, judge
@@ -108,7 +108,7 @@ def test_versions_that_differ_are_all_named() -> None:
 
 
 def test_versions_are_those_that_the_notebook_would_name() -> None:
-    from cfiddle_slurm.remote_run import notebook_versions
+    from cfiddle_slurm.run.remote_run import notebook_versions
 
     assert guest.versions() == notebook_versions()
     assert guest.installed_version("no_such_package") == "not installed"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cfiddle_slurm.archive import Member, write_tar
-from cfiddle_slurm.bundle import Manifest
-from cfiddle_slurm.layout import FILES, MANIFEST, OUTPUTS, RESULTS
+from cfiddle_slurm.bundle.archive import Member, write_tar
+from cfiddle_slurm.bundle.layout import FILES, MANIFEST, OUTPUTS, RESULTS
+from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox import guest
 from cfiddle_slurm.sandbox.processes import Ending
 from cfiddle_slurm.sandbox.protocol import MAX_JSON, OutcomeKind, read_frame

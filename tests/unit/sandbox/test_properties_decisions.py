@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm.outcomes import error_of_outcome
 from cfiddle_slurm.report import RunReport
+from cfiddle_slurm.run.outcomes import error_of_outcome
 from cfiddle_slurm.sandbox.policy import (
     FITS_CORES,
     GIB,

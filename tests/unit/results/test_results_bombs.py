@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from cfiddle.Runner import InvocationResult
 
-from cfiddle_slurm import budget, nesting
 from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.nesting import Nesting
-from cfiddle_slurm.results import Records, read_records
+from cfiddle_slurm.results import budget, nesting
+from cfiddle_slurm.results.nesting import Nesting
+from cfiddle_slurm.results.records import Records, read_records
 from cfiddle_slurm.sandbox.experiment import Recorder
 from tests.unit import forged_pickles as forged
 from tests.unit.bounds import little_memory

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm.errors import InputError
-from cfiddle_slurm.pickling import dump, user_modules
+from cfiddle_slurm.outgoing.pickling import dump, user_modules
 
 DATA = st.recursive(
     st.none()

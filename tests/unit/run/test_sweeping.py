@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm import sweeping
 from cfiddle_slurm.errors import SchedulerUnavailable
 from cfiddle_slurm.job_directory import REPORT, STARTED, JobDirectory
+from cfiddle_slurm.run import sweeping
+from cfiddle_slurm.run.sweeping import sweep
 from cfiddle_slurm.schedulers.base import JobStatus
-from cfiddle_slurm.sweeping import sweep
 from tests.unit.stand_ins import JOB, FakeScheduler
 
 Make = Callable[..., JobDirectory]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.archive import Member
+from cfiddle_slurm.bundle.archive import Member
 from cfiddle_slurm.errors import InputError
 
 _LEAN_PACKAGES = sys.stdlib_module_names | {"cfiddle"}
@@ -97,7 +97,7 @@ def user_modules(names: Iterable[tuple[str, str]], folder: str) -> list[Member]:
     packages = sorted({_package(module) for module, _ in names})
     members: list[Member] = []
     for package in packages:
-        if package in _LEAN_PACKAGES or package == __package__:
+        if package in _LEAN_PACKAGES or package == __name__.partition(".")[0]:
             continue
         module = sys.modules.get(package)
         origin = getattr(module, "__file__", None)

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm import errors, waiting
+from cfiddle_slurm import errors
 from cfiddle_slurm.job_directory import OUTPUT, REPORT, STARTED, JobDirectory
 from cfiddle_slurm.printable import Live
+from cfiddle_slurm.run import waiting
+from cfiddle_slurm.run.waiting import LiveOutput, Wait
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 from cfiddle_slurm.schedulers.watch import StateWatch
 from cfiddle_slurm.settings import Settings
-from cfiddle_slurm.waiting import LiveOutput, Wait
 from tests.unit.stand_ins import JOB, FakeScheduler, job_state
 
 DONE = {"outcome": {"kind": "ok"}}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.archive import BundleError, safe_path
+from cfiddle_slurm.bundle.archive import BundleError, safe_path
 from cfiddle_slurm.errors import InputError
-from cfiddle_slurm.inputs import check_patterns, input_members
+from cfiddle_slurm.outgoing.inputs import check_patterns, input_members
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm import archive, bundle
-from cfiddle_slurm.archive import BundleError
-from cfiddle_slurm.bundle import Manifest
+from cfiddle_slurm.bundle import archive, manifest
+from cfiddle_slurm.bundle.archive import BundleError
+from cfiddle_slurm.bundle.manifest import Manifest
 
 TEXTS = st.dictionaries(st.text(), st.text(), max_size=3)
 VARIABLES = st.dictionaries(
@@ -55,19 +55,19 @@ def test_any_bytes_are_no_manifest_and_a_sentence_says_so(raw: bytes) -> None:
 @given(st.dictionaries(st.sampled_from(sorted(MANIFEST)), JSON, max_size=3))
 def test_a_manifest_of_any_fields_is_whole_or_refused(fields: dict[str, Any]) -> None:
     try:
-        manifest = Manifest.from_bytes(json.dumps({**MANIFEST, **fields}).encode())
+        read = Manifest.from_bytes(json.dumps({**MANIFEST, **fields}).encode())
     except BundleError:
         return
-    texts = [manifest.run_id, manifest.kind, *manifest.outputs]
-    texts += [*manifest.environment.values(), *manifest.versions.values()]
+    texts = [read.run_id, read.kind, *read.outputs]
+    texts += [*read.environment.values(), *read.versions.values()]
     assert all(type(text) is str for text in texts)
-    assert type(manifest.entry) is dict and manifest.format == bundle.FORMAT
+    assert type(read.entry) is dict and read.format == manifest.FORMAT
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": bundle.FORMAT + 1},
+        {"format": manifest.FORMAT + 1},
         {"format": None},
         {"run_id": 5},
         {"kind": None},
@@ -213,7 +213,7 @@ def test_no_secret_travels_in_the_environment() -> None:
         "CFIDDLE_DEBUG": "1", "CFIDDLE": "2", "CFIDDLE_SLURM_PARTITION": "p", "CFIDDLE_SLURM": "x",
         "AWS_SECRET_ACCESS_KEY": "s", "MY_CFIDDLE": "y", "PATH": "/bin",
     }  # fmt: skip
-    assert bundle.environment_to_travel(environment) == {"CFIDDLE_DEBUG": "1", "CFIDDLE": "2"}
+    assert manifest.environment_to_travel(environment) == {"CFIDDLE_DEBUG": "1", "CFIDDLE": "2"}
 
 
 def write(directory: Path, name: str, content: bytes = b"new", mode: int = 0o644) -> Path:

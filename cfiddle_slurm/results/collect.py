@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cfiddle_slurm.archive import BundleError, matches, read_tar, write_below
+from cfiddle_slurm.bundle.archive import BundleError, matches, read_tar, write_below
+from cfiddle_slurm.bundle.layout import OUTPUTS, RESULTS
 from cfiddle_slurm.errors import CFiddleSlurmError, ResultRejected
 from cfiddle_slurm.job_directory import home_trouble
-from cfiddle_slurm.layout import OUTPUTS, RESULTS
 from cfiddle_slurm.obeyed import is_obeyed_file
-from cfiddle_slurm.results import Records, read_records
+from cfiddle_slurm.results.records import Records, read_records
 
 MAX_BYTES = 64 << 30
 """A bound against nonsense only: the sandbox policy limits the result stream."""
@@ -31,7 +31,7 @@ def collect(
         archive: the result stream; absent when the run ended before it had one.
         home: the working directory, below which output files are written.
         outputs: globs of the output files that were asked for.
-        invocations, extra: as in :func:`cfiddle_slurm.results.read_records`.
+        invocations, extra: as in :func:`cfiddle_slurm.results.records.read_records`.
 
     Raises:
         ResultRejected: the stream is broken, or holds anything but what a run may send;

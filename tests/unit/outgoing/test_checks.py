@@ -19,8 +19,8 @@ from cfiddle.Runner import (
 )
 
 from cfiddle_slurm import process
-from cfiddle_slurm.checks import check_invocations, exported_functions
 from cfiddle_slurm.errors import InputError
+from cfiddle_slurm.outgoing.checks import check_invocations, exported_functions
 
 SOURCE = b"""
 #include <time.h>

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cfiddle_slurm import errors
 from cfiddle_slurm.errors import CFiddleSlurmError
-from cfiddle_slurm.outcomes import error_of_outcome, error_of_state
+from cfiddle_slurm.run.outcomes import error_of_outcome, error_of_state
 from cfiddle_slurm.sandbox.protocol import OutcomeKind
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 

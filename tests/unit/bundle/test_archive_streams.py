@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm import archive as module
-from cfiddle_slurm import bundle
-from cfiddle_slurm.archive import BundleError, Member, read_tar, write_tar
-from cfiddle_slurm.bundle import Manifest, unpack_bundle
-from cfiddle_slurm.layout import MANIFEST
+from cfiddle_slurm.bundle import archive as module
+from cfiddle_slurm.bundle import manifest
+from cfiddle_slurm.bundle.archive import BundleError, Member, read_tar, write_tar
+from cfiddle_slurm.bundle.layout import MANIFEST
+from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from tests.unit.forged_archives import (
     BAD_NAMES,
     END,
@@ -302,7 +302,7 @@ def test_a_hostile_bundle_writes_nothing(what: str, tmp_path: Path) -> None:
 def test_a_bundle_begins_with_its_manifest(tmp_path: Path) -> None:
     for raw in (
         raw_member("a") + raw_member(MANIFEST, HEAD.to_bytes()),
-        raw_member(MANIFEST, size=bundle.MAX_MANIFEST + 1),
+        raw_member(MANIFEST, size=manifest.MAX_MANIFEST + 1),
     ):
         with pytest.raises(BundleError, match="does not begin with its manifest"):
             unpack_bundle(io.BytesIO(raw + END), tmp_path, max_bytes=1 << 30)

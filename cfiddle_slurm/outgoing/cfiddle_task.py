@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.archive import Member
-from cfiddle_slurm.bundle import is_variable
-from cfiddle_slurm.checks import check_invocations
+from cfiddle_slurm.bundle.archive import Member
+from cfiddle_slurm.bundle.layout import FILES, MODULES
+from cfiddle_slurm.bundle.manifest import is_variable
 from cfiddle_slurm.errors import InputError
-from cfiddle_slurm.inputs import check_patterns, input_members
-from cfiddle_slurm.layout import FILES, MODULES
-from cfiddle_slurm.pickling import dump, user_modules
-from cfiddle_slurm.remote_run import Task
+from cfiddle_slurm.outgoing.checks import check_invocations
+from cfiddle_slurm.outgoing.inputs import check_patterns, input_members
+from cfiddle_slurm.outgoing.pickling import dump, user_modules
+from cfiddle_slurm.run.remote_run import Task
 from cfiddle_slurm.settings import Settings
 
 _RUNNER = "runner.pickle"

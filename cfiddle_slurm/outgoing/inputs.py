@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cfiddle_slurm.archive import BundleError, Member, safe_path
+from cfiddle_slurm.bundle.archive import BundleError, Member, safe_path
 from cfiddle_slurm.errors import InputError
 
 

@@ -14,8 +14,10 @@ import types
 from collections.abc import Collection, Sequence
 from typing import Any, BinaryIO, ClassVar
 
-from cfiddle_slurm.allowed import ALLOWED, CALL_ALLOWED, class_of, loaded
-from cfiddle_slurm.bare import (
+from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.rebuilt import exception_class, give_attributes, plain_exception
+from cfiddle_slurm.results.allowed import ALLOWED, CALL_ALLOWED, class_of, loaded
+from cfiddle_slurm.results.bare_objects import (
     ADD,
     EXTEND,
     SET_ITEMS,
@@ -26,11 +28,9 @@ from cfiddle_slurm.bare import (
     set_state,
     told,
 )
-from cfiddle_slurm.budget import COPIED, COST, Budget
-from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.nesting import Nesting, is_shown_in_proportion
-from cfiddle_slurm.rebuilt import exception_class, give_attributes, plain_exception
-from cfiddle_slurm.steps import TEXTS, followed, paid, shared
+from cfiddle_slurm.results.budget import COPIED, COST, Budget
+from cfiddle_slurm.results.nesting import Nesting, is_shown_in_proportion
+from cfiddle_slurm.results.steps import TEXTS, followed, paid, shared
 
 _SIZED = (*TEXTS, list, tuple, dict, set, frozenset)
 _BYTES = 4

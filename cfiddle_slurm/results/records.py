@@ -1,7 +1,7 @@
 """Read what an experiment says it measured, without letting it run anything here.
 
 The records come from a process that ran a student's code, so their bytes may be anything. They
-are unpickled through the allow-list of :mod:`cfiddle_slurm.unpickling`.
+are unpickled through the allow-list of :mod:`cfiddle_slurm.results.unpickling`.
 """
 
 import pickle
@@ -14,7 +14,7 @@ from cfiddle_slurm.errors import RemoteError, ResultRejected
 from cfiddle_slurm.obeyed import is_obeyed_attribute
 from cfiddle_slurm.printable import one_line, printable
 from cfiddle_slurm.rebuilt import can_be_shown, plain_exception
-from cfiddle_slurm.unpickling import unpickler_for
+from cfiddle_slurm.results.unpickling import unpickler_for
 
 _MAX_TEXT = 20_000
 _Finder = Callable[[str, str], type[Exception] | None]

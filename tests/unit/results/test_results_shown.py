@@ -15,9 +15,9 @@ from cfiddle.Data import InvocationResultsList
 from cfiddle.Runner import InvocationResult
 
 from cfiddle_slurm.errors import CFiddleSlurmError, ResultRejected
-from cfiddle_slurm.outcomes import error_of_outcome
 from cfiddle_slurm.rebuilt import exception_class, plain_exception
-from cfiddle_slurm.results import RaisedThere, Records, read_records
+from cfiddle_slurm.results.records import RaisedThere, Records, read_records
+from cfiddle_slurm.run.outcomes import error_of_outcome
 from tests.unit import forged_pickles as forged
 from tests.unit.bounds import little_memory
 from tests.unit.forged_pickles import EXTRA, pickled, record
@@ -25,7 +25,7 @@ from tests.unit.forged_pickles import EXTRA, pickled, record
 TITLE = "\x1b]0;title\x07"
 SHOW = """
 import io, sys, traceback
-from cfiddle_slurm.results import read_records
+from cfiddle_slurm.results.records import read_records
 raw = open(sys.argv[1], "rb").read()
 found = read_records([io.BufferedReader(io.BytesIO(raw))], (), {("tests.unit.showing", "Watch")})
 error = found.raised.exception if found.raised else found.values[0]
@@ -56,7 +56,7 @@ def rebuilt(module: str, name: str, /, *arguments: Any, **attributes: Any) -> Ex
 def test_no_exception_does_anything_when_it_is_shown() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.unit.showing"],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+        cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False,
     )  # fmt: skip
     *broken, last = done.stdout.splitlines() or [""]
     assert (done.returncode, broken) == (0, []), done.stderr[-2000:]
@@ -77,7 +77,7 @@ def test_no_module_is_imported_to_suggest_a_name(tmp_path: Path, nested: bool) -
     (tmp_path / "records").write_bytes(record(body))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SHOW, "records"], cwd=tmp_path,
-        env={"PYTHONPATH": f"{Path(__file__).parents[2]}:{tmp_path}", "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": f"{Path(__file__).parents[3]}:{tmp_path}", "PATH": "/usr/bin:/bin"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -15,8 +15,8 @@ from cfiddle_slurm.errors import (
     ResultRejected,
 )
 from cfiddle_slurm.job_directory import JobDirectory
-from cfiddle_slurm.outcomes import error_of_state
 from cfiddle_slurm.printable import Live
+from cfiddle_slurm.run.outcomes import error_of_state
 from cfiddle_slurm.sandbox.protocol import ProtocolError
 from cfiddle_slurm.schedulers.base import JobState, JobStatus, Scheduler
 from cfiddle_slurm.schedulers.watch import StateWatch

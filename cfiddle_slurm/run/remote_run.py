@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.archive import BundleError, Member
-from cfiddle_slurm.bundle import Manifest, environment_to_travel
-from cfiddle_slurm.collect import collect
+from cfiddle_slurm.bundle.archive import BundleError, Member
+from cfiddle_slurm.bundle.layout import MANIFEST
+from cfiddle_slurm.bundle.manifest import Manifest, environment_to_travel
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
     InputError,
@@ -25,19 +25,19 @@ from cfiddle_slurm.errors import (
     Withdrawn,
 )
 from cfiddle_slurm.job_directory import BUNDLE, RESULT, JobDirectory, new_run_id
-from cfiddle_slurm.layout import MANIFEST
-from cfiddle_slurm.outcomes import error_of_outcome
 from cfiddle_slurm.report import RunReport
-from cfiddle_slurm.results import Records
+from cfiddle_slurm.results.collect import collect
+from cfiddle_slurm.results.records import Records
+from cfiddle_slurm.run.outcomes import error_of_outcome
+from cfiddle_slurm.run.sweeping import sweep
+from cfiddle_slurm.run.waiting import Wait
 from cfiddle_slurm.sandbox.protocol import PROTOCOL
 from cfiddle_slurm.schedulers import scheduler_for, watcher_for
 from cfiddle_slurm.schedulers.base import Scheduler
 from cfiddle_slurm.schedulers.room import room_for
 from cfiddle_slurm.schedulers.watch import StateWatch
 from cfiddle_slurm.settings import Settings
-from cfiddle_slurm.sweeping import sweep
 from cfiddle_slurm.values import size_text
-from cfiddle_slurm.waiting import Wait
 
 _CANCEL_SECONDS = 20.0
 """Longest wait for Slurm's word that a cancelled job is gone (its own KillWait is 30 s at most)."""
@@ -52,9 +52,9 @@ class Task:
     """What is to be executed.
 
     Attributes:
-        kind, entry, outputs: as in :class:`cfiddle_slurm.bundle.Manifest`.
+        kind, entry, outputs: as in :class:`cfiddle_slurm.bundle.manifest.Manifest`.
         members: the bundle's files beside the manifest.
-        invocations, extra: as in :func:`cfiddle_slurm.results.read_records`.
+        invocations, extra: as in :func:`cfiddle_slurm.results.records.read_records`.
     """
 
     kind: str

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm import collect as collecting
-from cfiddle_slurm.collect import collect
 from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.results import Records
+from cfiddle_slurm.results import collect as collecting
+from cfiddle_slurm.results.collect import collect
+from cfiddle_slurm.results.records import Records
 from tests.unit.forged_archives import (
     END,
     HOSTILE,

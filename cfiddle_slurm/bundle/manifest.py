@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cfiddle_slurm.archive import CHUNK, BundleError, read_tar, write_below
-from cfiddle_slurm.layout import MANIFEST
+from cfiddle_slurm.bundle.archive import CHUNK, BundleError, read_tar, write_below
+from cfiddle_slurm.bundle.layout import MANIFEST
 
 FORMAT = 1
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.results import Records, read_records
+from cfiddle_slurm.results.records import Records, read_records
 from cfiddle_slurm.sandbox.experiment import describe_exception
 from tests.unit import forged_pickles as forged
 from tests.unit.bounds import little_memory

@@ -9,12 +9,12 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm.archive import BundleError, matches, read_tar, safe_path
-from cfiddle_slurm.bundle import Manifest, unpack_bundle
-from cfiddle_slurm.collect import collect
+from cfiddle_slurm.bundle.archive import BundleError, matches, read_tar, safe_path
+from cfiddle_slurm.bundle.layout import MANIFEST
+from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.layout import MANIFEST
 from cfiddle_slurm.obeyed import is_obeyed_file
+from cfiddle_slurm.results.collect import collect
 from tests.unit.forged_archives import END, HOSTILE, checked, long_name, raw_member
 from tests.unit.forged_pickles import pickled
 from tests.unit.places import Place

@@ -1,0 +1,1 @@
+"""The tar stream in which files travel, and what its manifest says."""

@@ -1,0 +1,1 @@
+"""What comes home: read by an allow-list, or refused."""
