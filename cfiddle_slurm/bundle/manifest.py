@@ -25,7 +25,7 @@ class Manifest:
     Attributes:
         run_id: 16 hexadecimal digits.
         kind: ``"cfiddle"`` (a pickled CFiddle runner) or ``"call"`` (a pickled method call).
-        entry: what that kind needs, see :mod:`cfiddle_slurm.sandbox.experiment`.
+        entry: what that kind needs, see :mod:`cfiddle_slurm.sandbox.guest.experiment`.
         outputs: globs of the files to bring back, relative to the working directory.
         environment: variables of the experiment, beside the guest's own.
         versions: ``python`` (major.minor), ``cfiddle`` and ``cfiddle_slurm`` of the notebook.

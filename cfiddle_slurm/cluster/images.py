@@ -15,7 +15,7 @@ from cfiddle_slurm import process
 from cfiddle_slurm.cluster import kit
 from cfiddle_slurm.cluster.config import NO_PACKAGES, Config, Packages
 from cfiddle_slurm.cluster.machines import Machine, MachineError
-from cfiddle_slurm.sandbox import editions
+from cfiddle_slurm.sandbox.daemon import editions
 
 DEBIAN = "debian:trixie-slim"
 SUITE = "trixie"

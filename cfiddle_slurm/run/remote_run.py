@@ -35,7 +35,7 @@ from cfiddle_slurm.sandbox.protocol import PROTOCOL
 from cfiddle_slurm.schedulers import scheduler_for, watcher_for
 from cfiddle_slurm.schedulers.base import Scheduler
 from cfiddle_slurm.schedulers.room import room_for
-from cfiddle_slurm.schedulers.watch import StateWatch
+from cfiddle_slurm.schedulers.state_watch import StateWatch
 from cfiddle_slurm.settings import Settings
 from cfiddle_slurm.values import size_text
 

@@ -19,7 +19,7 @@ from cfiddle_slurm.printable import Live
 from cfiddle_slurm.run.outcomes import error_of_state
 from cfiddle_slurm.sandbox.protocol import ProtocolError
 from cfiddle_slurm.schedulers.base import JobState, JobStatus, Scheduler
-from cfiddle_slurm.schedulers.watch import StateWatch
+from cfiddle_slurm.schedulers.state_watch import StateWatch
 from cfiddle_slurm.settings import Settings
 
 _POLL_SHARE = 0.05

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.sandbox.topology import parse_cpu_list
+from cfiddle_slurm.sandbox.cpu_list import parse_cpu_list
 from cfiddle_slurm.values import shown
 
 if sys.version_info >= (3, 11):

@@ -3,7 +3,7 @@
 import threading
 
 from cfiddle_slurm.schedulers.base import Scheduler
-from cfiddle_slurm.schedulers.watch import StateWatcher
+from cfiddle_slurm.schedulers.state_watch import StateWatcher
 from cfiddle_slurm.settings import Settings
 
 _lock = threading.Lock()

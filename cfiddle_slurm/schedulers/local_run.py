@@ -25,7 +25,8 @@ from cfiddle_slurm.settings import Settings
 _CHUNK = 256 << 10
 _TERMINATE_SECONDS = 5.0
 _PROGRAM = (
-    "import sys; sys.path += sys.argv[1:]; from cfiddle_slurm.sandbox.guest import main; main()"
+    "import sys; sys.path += sys.argv[1:]; "
+    "from cfiddle_slurm.sandbox.guest.__main__ import main; main()"
 )
 
 

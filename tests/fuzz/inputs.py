@@ -4,7 +4,7 @@ import struct
 import tarfile
 from contextlib import suppress
 
-from cfiddle_slurm.sandbox.demux import STDOUT
+from cfiddle_slurm.sandbox.daemon.streams import STDOUT
 from tests.unit.forged_archives import checked
 
 _BLOCK = tarfile.BLOCKSIZE

@@ -15,9 +15,9 @@ from cfiddle.Runner import InvocationResult
 
 from cfiddle_slurm.bundle.layout import MANIFEST
 from cfiddle_slurm.bundle.manifest import Manifest
-from cfiddle_slurm.sandbox.experiment import Recorder, describe_exception
+from cfiddle_slurm.sandbox.daemon.callers import frame_of
+from cfiddle_slurm.sandbox.guest.experiment import Recorder, describe_exception
 from cfiddle_slurm.sandbox.protocol import DATA, END, RELEASE, RESULT, STATUS, header
-from cfiddle_slurm.sandbox.talk import frame_of
 from tests.fuzz.inputs import engine_stream
 from tests.unit import forged_archives as archives
 from tests.unit import forged_pickles as pickles

@@ -33,7 +33,17 @@ from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import RaisedThere, read_records
 from cfiddle_slurm.run.outcomes import error_of_outcome
-from cfiddle_slurm.sandbox.demux import STDOUT, EngineStream, FrameStream
+from cfiddle_slurm.sandbox.daemon.callers import frame_of, receive_question
+from cfiddle_slurm.sandbox.daemon.request import BadRequest, parse_hello, parse_job_id
+from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
+from cfiddle_slurm.sandbox.daemon.verdict import (
+    End,
+    Evidence,
+    State,
+    Usage,
+    judge,
+    parse_guest_status,
+)
 from cfiddle_slurm.sandbox.policy import GIB, Limits, Policy
 from cfiddle_slurm.sandbox.protocol import (
     DATA,
@@ -47,16 +57,6 @@ from cfiddle_slurm.sandbox.protocol import (
     ProtocolError,
     header,
     parse_json,
-)
-from cfiddle_slurm.sandbox.request import BadRequest, parse_hello, parse_job_id
-from cfiddle_slurm.sandbox.talk import frame_of, receive_question
-from cfiddle_slurm.sandbox.verdict import (
-    End,
-    Evidence,
-    State,
-    Usage,
-    judge,
-    parse_guest_status,
 )
 from tests.fuzz.inputs import engine_stream, mended
 from tests.fuzz.promises import SECONDS, bounded, expect

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.sandbox.node import LOOK_SECONDS
+from cfiddle_slurm.sandbox.daemon.node import LOOK_SECONDS
 from tests.patience import wait_until
 from tests.sandbox.harness import POLICY, Experiments, Sandboxd
 

@@ -15,8 +15,8 @@ import pytest
 from cfiddle_slurm.bundle.archive import read_tar
 from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.results.records import Records
+from cfiddle_slurm.sandbox.daemon.request import Request
 from cfiddle_slurm.sandbox.policy import Limits, Policy
-from cfiddle_slurm.sandbox.request import Request
 from tests.fuzz import fuzz, targets
 from tests.fuzz.promises import Broken
 from tests.fuzz.seeds import CORPUS, SEEDS

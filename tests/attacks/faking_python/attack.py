@@ -10,7 +10,7 @@ class Attack:
 
     def attack(self) -> str:
         """An honest value, which a changed harness does not write."""
-        experiment = sys.modules["cfiddle_slurm.sandbox.experiment"]
+        experiment = sys.modules["cfiddle_slurm.sandbox.guest.experiment"]
         recorder: Any = vars(experiment)["Recorder"]
         honest = recorder.record
 

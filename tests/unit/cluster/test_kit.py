@@ -61,7 +61,7 @@ def names(wheel: Path) -> set[str]:
 
 def test_the_wheel_holds_package_and_kit(wheel: Path, tree: Path) -> None:
     found = names(wheel)
-    assert {"cfiddle_slurm/sandbox/guest.py", "cfiddle_slurm/py.typed"} <= found
+    assert {"cfiddle_slurm/sandbox/guest/__main__.py", "cfiddle_slurm/py.typed"} <= found
     assert "cfiddle_slurm/cluster/kit/stack.yml" in found
     assert "cfiddle_slurm/cluster/sandbox_image/Dockerfile" in found
     kinds = {"cluster": "kit", "sandbox": "sandbox_image", "examples": "examples"}

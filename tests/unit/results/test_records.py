@@ -16,7 +16,7 @@ from cfiddle.Runner import InvocationResult, MissingArgument
 
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.results.records import RaisedThere, Records, read_records
-from cfiddle_slurm.sandbox.experiment import Recorder, describe_exception
+from cfiddle_slurm.sandbox.guest.experiment import Recorder, describe_exception
 from tests.unit import forged_pickles as forged
 from tests.unit.forged_pickles import EXTRA, pickled, record
 

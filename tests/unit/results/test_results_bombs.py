@@ -15,7 +15,7 @@ from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.results import budget, nesting
 from cfiddle_slurm.results.nesting import Nesting
 from cfiddle_slurm.results.records import Records, read_records
-from cfiddle_slurm.sandbox.experiment import Recorder
+from cfiddle_slurm.sandbox.guest.experiment import Recorder
 from tests.unit import forged_pickles as forged
 from tests.unit.bounds import little_memory
 from tests.unit.forged_bombs import (

@@ -20,7 +20,7 @@ from cfiddle_slurm.run import remote_run
 from cfiddle_slurm.run.remote_run import Outcome, Task, execute, last_report
 from cfiddle_slurm.sandbox.claim import BEATS, OWNER
 from cfiddle_slurm.schedulers.base import JobStatus
-from cfiddle_slurm.schedulers.watch import StateWatcher
+from cfiddle_slurm.schedulers.state_watch import StateWatcher
 from cfiddle_slurm.settings import Settings
 from tests.unit.stand_ins import JOB, FakeScheduler
 

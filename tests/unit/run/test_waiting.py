@@ -19,7 +19,7 @@ from cfiddle_slurm.printable import Live
 from cfiddle_slurm.run import waiting
 from cfiddle_slurm.run.waiting import LiveOutput, Wait
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
-from cfiddle_slurm.schedulers.watch import StateWatch
+from cfiddle_slurm.schedulers.state_watch import StateWatch
 from cfiddle_slurm.settings import Settings
 from tests.unit.stand_ins import JOB, FakeScheduler, job_state
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm.errors import SchedulerUnavailable
-from cfiddle_slurm.schedulers import watch as watching
+from cfiddle_slurm.schedulers import state_watch as watching
 from cfiddle_slurm.schedulers.base import JobState, JobStatus, advance
-from cfiddle_slurm.schedulers.watch import StateWatch, StateWatcher
+from cfiddle_slurm.schedulers.state_watch import StateWatch, StateWatcher
 from tests.unit.stand_ins import FakeScheduler
 
 INTERVAL = 5.0

@@ -1,0 +1,1 @@
+"""What root does beside Slurm's daemons, in the containers of the cluster kit."""

@@ -1,0 +1,1 @@
+"""sandboxd: the one process of a worker that may use Docker."""

@@ -1,0 +1,264 @@
+"""What the conversations on one node share: the policy, the one slot, the runs that are alive."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cfiddle_slurm.sandbox.daemon.container import Place, create_arguments
+from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.job_registry import Registry
+from cfiddle_slurm.sandbox.daemon.plumbing import Stopper
+from cfiddle_slurm.sandbox.daemon.readiness import Readiness
+from cfiddle_slurm.sandbox.policy import Policy, merge
+
+RELEASE_SECONDS = 9.0
+"""Below the 10 s after which an Epilog's client gives up."""
+SWEEP_SECONDS = 5.0
+LOOK_SECONDS = 5.0
+"""Between two looks whether a run could be executed; there are none while one is."""
+TRIAL_SECONDS = 0.5
+"""So long must a sandbox live that is started to see whether one can be."""
+_STEP_SECONDS = 0.1
+
+
+class Busy(Exception):
+    """Another experiment kept the node."""
+
+
+class Gone(Exception):
+    """The caller left, or was told to, while it waited."""
+
+
+@dataclass(eq=False)
+class Run:
+    """A run that is alive on this node, waiting or executing."""
+
+    job_id: str
+    uid: int
+    stopper: Stopper = field(default_factory=Stopper)
+
+
+class EngineMaker(Protocol):
+    """Makes a thread's own connection to the engine."""
+
+    def __call__(self, address: EngineAddress) -> Engine: ...
+
+
+class Node:
+    """The state that all conversations share.
+
+    Args:
+        place: what all sandboxes here have in common.
+        administrator: the uid that may release jobs, and whose registrations count.
+        readiness: where it is said whether a run could be executed.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        registry: Registry,
+        address: EngineAddress,
+        place: Place,
+        administrator: int = 0,
+        make_engine: EngineMaker = Engine,
+        readiness: Readiness | None = None,
+    ) -> None:
+        self.policy = policy
+        self.registry = registry
+        self.address = address
+        self.place = place
+        self.administrator = administrator
+        self.readiness = readiness or Readiness()
+        self._make_engine = make_engine
+        self._slot = threading.Lock()
+        self._runs: set[Run] = set()
+        self._changed = threading.Condition()
+        self._stopping: str | None = None
+        self.untidy = threading.Event()
+        """Set while containers may be left behind, for :meth:`tidy` to look after."""
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """A connection to the engine for the calling thread."""
+        engine = self._make_engine(self.address)
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+    @contextmanager
+    def alive(self, job_id: str, uid: int) -> Iterator[Run]:
+        """A run for as long as it is alive, so that others can end it."""
+        run = Run(job_id, uid)
+        with self._changed:
+            self._runs.add(run)
+            if self._stopping is not None:
+                run.stopper.stop(self._stopping)
+        try:
+            yield run
+        finally:
+            with self._changed:
+                self._runs.discard(run)
+                run.stopper.close()
+                self._changed.notify_all()
+
+    @contextmanager
+    def slot(self, seconds: float, gone: Callable[[], bool]) -> Iterator[None]:
+        """The node for one experiment alone.
+
+        Args:
+            seconds: how long to wait for it.
+            gone: whether waiting has become useless.
+
+        Raises:
+            Busy: another experiment kept it.
+            Gone: waiting has become useless.
+        """
+        deadline = time.monotonic() + seconds
+        while not self._slot.acquire(timeout=_STEP_SECONDS):
+            if gone():
+                raise Gone
+            if time.monotonic() >= deadline:
+                raise Busy
+        try:
+            yield
+        finally:
+            self._slot.release()
+
+    def release(self, job_id: str) -> str | None:
+        """End what is left of a job.
+
+        Returns:
+            None when nothing is left, else a sentence about what is.
+        """
+        deadline = time.monotonic() + RELEASE_SECONDS
+        with self._changed:
+            for run in self._of_job(job_id):
+                run.stopper.stop("The job ended before the experiment.")
+            gone = self._changed.wait_for(lambda: not self._of_job(job_id), RELEASE_SECONDS)
+        if not gone:
+            return f"Job {job_id} still has a run after {RELEASE_SECONDS:g} s."
+        try:
+            with self.engine() as engine:
+                while time.monotonic() < deadline:
+                    left = engine.leftovers(job_id)
+                    if not left:
+                        return None
+                    for container in left:
+                        engine.remove(container)
+        except EngineError as error:
+            self.untidy.set()
+            return str(error)
+        return f"Job {job_id} still has a sandbox after {RELEASE_SECONDS:g} s."
+
+    def _of_job(self, job_id: str) -> list[Run]:
+        return [run for run in self._runs if run.job_id == job_id]
+
+    def finish(self, seconds: float) -> bool:
+        """Wait for the present runs to end by themselves; whether they did in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._runs, seconds)
+
+    def stop_all(self, reason: str, seconds: float) -> bool:
+        """End every run, and refuse new ones; whether all were gone in time."""
+        with self._changed:
+            self._stopping = reason
+            for run in self._runs:
+                run.stopper.stop(reason)
+            return self._changed.wait_for(lambda: not self._runs, seconds)
+
+    def sweep(self) -> int:
+        """Remove all containers that no run owns; how many there were.
+
+        Raises:
+            EngineError: the engine does not answer, or one could not be removed.
+        """
+        # Whoever holds the slot is the only one who can own a container.
+        slot = self.slot(self.policy.wall_seconds, lambda: self._stopping is not None)
+        with slot, self.engine() as engine:
+            left = engine.leftovers()
+            for container in left:
+                engine.remove(container)
+        return len(left)
+
+    def tidy(self, stop: threading.Event) -> None:
+        """Sweep, again and again while the engine fails, whenever there may be leftovers; and see
+        whether a run could be executed."""
+        looked = 0.0
+        while not stop.wait(SWEEP_SECONDS if self.untidy.is_set() else _STEP_SECONDS * 10):
+            if self.untidy.is_set():
+                self.sweep_if_possible()
+            if time.monotonic() - looked >= LOOK_SECONDS or self.readiness.doubtful:
+                self.look()
+                looked = time.monotonic()
+
+    def fail(self, error: EngineError) -> None:
+        """A run could not be executed, because this machine cannot."""
+        self.untidy.set()
+        self.readiness.fail(error.cause)
+
+    def look(self) -> None:
+        """See whether a run could be executed now, unless one is."""
+        try:
+            with self.slot(0.0, lambda: self._stopping is not None):
+                before, now = self.readiness.cause, self._trouble()
+                self.readiness.say(now)
+        except (Busy, Gone):
+            return
+        if now != before:
+            log(f"not ready: {now}" if now is not None else "ready again")
+
+    def _trouble(self) -> str | None:
+        full = self.readiness.disk_trouble(self.policy.free_bytes)
+        if full is not None:
+            return full
+        try:
+            with self.engine() as engine:
+                for image in self.policy.images:
+                    engine.check(image)
+                if self.readiness.doubtful:
+                    self._try(engine)
+        except EngineError as error:
+            return error.cause
+        self.readiness.doubtful = False
+        return None
+
+    def _try(self, engine: Engine) -> None:
+        """See whether a sandbox starts, and waits for its inputs."""
+        limits = merge(self.policy, {})
+        arguments = create_arguments(
+            self.policy, limits, self.place, "trial", "0", self.address.instance
+        )
+        container = engine.create(arguments, "trial")
+        try:
+            container.start()
+            time.sleep(TRIAL_SECONDS)
+            state = container.state()
+        finally:
+            container.remove()
+        if state is None or not state.running:
+            status = state.exit_code if state is not None else "?"
+            raise EngineError(f"A sandbox ends as soon as it is started (exit status {status})")
+
+    def sweep_if_possible(self) -> None:
+        """Sweep; if the engine fails, say so and leave it to :meth:`tidy`."""
+        self.untidy.clear()
+        try:
+            found = self.sweep()
+        except (EngineError, Busy) as error:
+            self.untidy.set()
+            log(f"orphans could not be swept: {error}")
+        except Gone:
+            return
+        else:
+            if found:
+                log(f"{found} orphaned sandboxes removed")
+
+
+def log(text: str) -> None:
+    """One line for the administrator."""
+    print(f"cfiddle-sandboxd: {text}", file=sys.stderr, flush=True)

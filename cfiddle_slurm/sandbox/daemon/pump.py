@@ -1,0 +1,256 @@
+"""Passes bytes between a caller and a container until something ends the run.
+
+One thread, one poll(2): bundle frames go in, output and results come out, neither side can make
+this one hold more than a few frames, and clocks, registration and hang-ups are noticed meanwhile.
+"""
+
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from cfiddle_slurm.sandbox.daemon.plumbing import Outbox
+from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
+from cfiddle_slurm.sandbox.daemon.verdict import End, parse_guest_status
+from cfiddle_slurm.sandbox.policy import Limits, Policy
+from cfiddle_slurm.sandbox.protocol import (
+    DATA,
+    END,
+    OUTPUT,
+    RESULT,
+    STATUS,
+    ProtocolError,
+    header,
+)
+
+READ_BYTES = 256 << 10
+BACKLOG_BYTES = 1 << 20
+"""With more than this waiting for one side, the other is not read."""
+TICK_SECONDS = 1.0
+DRAIN_SECONDS = 5.0
+"""How long a guest that gave its status may take to end; all it said has then come."""
+_GONE = select.POLLHUP | select.POLLERR | select.POLLRDHUP
+
+
+class Ended(Exception):
+    """The run is over."""
+
+    def __init__(self, end: End, detail: str = "") -> None:
+        super().__init__(detail)
+        self.end = end
+        self.detail = detail
+
+
+@dataclass
+class Counts:
+    """What went through. Sizes in bytes, times in seconds."""
+
+    bundle_bytes: int = 0
+    output_bytes: int = 0
+    result_bytes: int = 0
+    run_seconds: float = 0.0
+    guest: dict[str, Any] | None = field(default=None)
+
+
+class Pump:
+    """One run's traffic.
+
+    Args:
+        caller: the socket of the job's side.
+        container: the attached stream.
+        wake: an eventfd; once written, the run is stopped.
+        tick: called about every second, with the monotonic time and whether the experiment is
+            running; raises :class:`Ended` to end the run.
+        before_farewell: called once the guest gave its status, while it is still there.
+    """
+
+    def __init__(
+        self,
+        caller: socket.socket,
+        container: socket.socket,
+        wake: int,
+        policy: Policy,
+        limits: Limits,
+        *,
+        tick: Callable[[float, bool], None],
+        before_farewell: Callable[[], None],
+    ) -> None:
+        self._caller, self._container, self._wake = caller, container, wake
+        self._policy, self._limits = policy, limits
+        self._tick, self._before_farewell = tick, before_farewell
+        self.to_caller, self._to_guest = Outbox(), Outbox()
+        self._from_caller = FrameStream(frozenset((DATA, END)))
+        self._from_engine = EngineStream()
+        self._from_guest = FrameStream(frozenset((RESULT, STATUS)))
+        self.counts = Counts()
+        self._began = self._progress = time.monotonic()
+        self._bundle_ended = False
+        self._running_since: float | None = None
+        self._home_since: float | None = None
+        self._said_farewell: float | None = None
+
+    def run(self) -> Ended:
+        """Pass bytes until the end; what is still in ``to_caller`` is the taker's to send."""
+        self._caller.setblocking(False)
+        self._container.setblocking(False)
+        try:
+            self._loop()
+        except Ended as error:
+            ended = error
+        if self._running_since is not None:
+            until = self._home_since or time.monotonic()
+            self.counts.run_seconds = until - self._running_since
+        return ended
+
+    def _loop(self) -> NoReturn:
+        next_tick = time.monotonic() + TICK_SECONDS
+        while True:
+            poller = self._poller()
+            timeout = max(0.0, min(next_tick, self._deadline()[0]) - time.monotonic())
+            for descriptor, events in poller.poll(timeout * 1000 + 1):
+                if descriptor == self._wake:
+                    raise Ended(End.STOPPED)
+                if descriptor == self._caller.fileno():
+                    self._serve_caller(events)
+                else:
+                    self._serve_container(events)
+            now = time.monotonic()
+            if now >= next_tick:
+                next_tick = now + TICK_SECONDS
+                self._tick(now, self._running_since is not None and self._home_since is None)
+            deadline, end = self._deadline()
+            if now >= deadline:
+                if end is End.CALLER_SILENT and self._to_guest.size >= BACKLOG_BYTES:
+                    raise Ended(End.BAD_GUEST, "The sandbox stopped taking its inputs.")
+                raise Ended(end)
+
+    def _poller(self) -> select.poll:
+        poller = select.poll()
+        poller.register(self._wake, select.POLLIN)
+        # A hang-up is always reported, also while nothing is read: it ends the run at once.
+        wanted = select.POLLRDHUP
+        if self._to_guest.size < BACKLOG_BYTES:
+            wanted |= select.POLLIN
+        if self.to_caller.size:
+            wanted |= select.POLLOUT
+        poller.register(self._caller, wanted)
+        wanted = select.POLLOUT if self._to_guest.size else 0
+        if self.to_caller.size < BACKLOG_BYTES:
+            wanted |= select.POLLIN
+        if wanted:
+            # Unregistered otherwise: an ended container would be reported again and again.
+            poller.register(self._container, wanted)
+        return poller
+
+    def _deadline(self) -> tuple[float, End]:
+        silence = self._progress + self._policy.progress_seconds
+        if self._said_farewell is not None and not self.to_caller.size:
+            return self._said_farewell + DRAIN_SECONDS, End.GUEST_DONE
+        if self._home_since is not None:
+            return silence, End.CALLER_SILENT
+        if self._running_since is not None:
+            return self._running_since + self._limits.wall_seconds, End.WALL_TIME
+        return min(silence, self._began + self._policy.wall_seconds), End.CALLER_SILENT
+
+    def _serve_caller(self, events: int) -> None:
+        if events & _GONE:
+            raise Ended(End.CALLER_LEFT)
+        try:
+            if events & select.POLLOUT:
+                self._send_to_caller()
+            if events & select.POLLIN:
+                self._take_bundle(self._caller.recv(READ_BYTES))
+        except BlockingIOError:
+            return
+        except OSError:
+            raise Ended(End.CALLER_LEFT) from None
+
+    def _send_to_caller(self) -> None:
+        before = self.to_caller.size
+        self.to_caller.send(self._caller)
+        if self.to_caller.size < before:
+            self._progress = time.monotonic()
+
+    def _take_bundle(self, data: bytes) -> None:
+        if not data:
+            raise Ended(End.CALLER_LEFT)
+        self._progress = time.monotonic()
+        try:
+            for kind, payload in self._from_caller.feed(data):
+                if self._bundle_ended:
+                    raise ProtocolError("The caller goes on after the end of its bundle.")
+                self.counts.bundle_bytes += len(payload)
+                if self.counts.bundle_bytes > self._policy.bundle_bytes:
+                    raise Ended(End.BUNDLE_LIMIT)
+                self._to_guest.put(header(kind, len(payload)), payload)
+                self._bundle_ended = kind == END
+        except ProtocolError as error:
+            raise Ended(End.BAD_CALLER, str(error)) from None
+
+    def _serve_container(self, events: int) -> None:
+        if events & select.POLLOUT and self._to_guest.size:
+            self._send_to_guest()
+        # A hang-up may come with bytes still to be read: reading comes first and finds the end.
+        if events & (select.POLLIN | _GONE) and self.to_caller.size < BACKLOG_BYTES:
+            try:
+                self._take_from_engine(self._container.recv(READ_BYTES))
+            except BlockingIOError:
+                return
+            except OSError:
+                self._take_from_engine(b"")
+
+    def _send_to_guest(self) -> None:
+        try:
+            self._to_guest.send(self._container)
+        except OSError:
+            self._to_guest.clear()  # the container is ending, and its stream will say so
+        if self._bundle_ended and not self._to_guest.size and self._running_since is None:
+            self._running_since = time.monotonic()
+
+    def _take_from_engine(self, data: bytes) -> None:
+        if not data:
+            raise Ended(End.STREAM_ENDED if self.counts.guest is None else End.GUEST_DONE)
+        try:
+            for stream, part in self._from_engine.feed(data):
+                if stream == STDOUT:
+                    self._take_from_guest(part)
+                else:
+                    self._take_output(part)
+        except ProtocolError as error:
+            raise Ended(End.BAD_GUEST, str(error)) from None
+
+    def _take_output(self, part: memoryview) -> None:
+        room = self._policy.output_bytes - self.counts.output_bytes
+        shown = bytes(part[:room])
+        if shown:
+            self.to_caller.put(header(OUTPUT, len(shown)), shown)
+            self.counts.output_bytes += len(shown)
+        if len(part) > room:
+            raise Ended(End.OUTPUT_LIMIT)
+
+    def _take_from_guest(self, part: memoryview) -> None:
+        for kind, payload in self._from_guest.feed(part):
+            if self.counts.guest is not None:
+                raise ProtocolError("The guest goes on after its status.")
+            if self._home_since is None:
+                self._home_since = self._progress = time.monotonic()
+            if kind == STATUS:
+                self._say_farewell(payload)
+                continue
+            self.counts.result_bytes += len(payload)
+            if self.counts.result_bytes > self._policy.result_bytes:
+                raise Ended(End.RESULT_LIMIT)
+            self.to_caller.put(header(RESULT, len(payload)), payload)
+
+    def _say_farewell(self, payload: bytes) -> None:
+        self.counts.guest = parse_guest_status(payload)
+        self._before_farewell()
+        self._said_farewell = time.monotonic()
+        # Output and status come through different pipes: only the end of the stream, after the
+        # guest saw its stdin end and ended itself, says that all output has come.
+        try:
+            self._container.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # it has ended already

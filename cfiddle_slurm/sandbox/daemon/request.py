@@ -1,0 +1,100 @@
+"""What a caller may ask of sandboxd: the checked form of its HELLO and RELEASE. Pure."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cfiddle_slurm.sandbox.daemon.job_registry import is_job_id
+from cfiddle_slurm.sandbox.policy import Limits, Policy, PolicyError, merge
+from cfiddle_slurm.sandbox.protocol import OLDEST_PROTOCOL, PROTOCOL
+from cfiddle_slurm.values import shown
+
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+_LONGEST_IMAGE_NAME = 512
+_LIMITS = ("wall_seconds", "cpu_seconds", "memory_bytes")
+_KEYS = frozenset(("protocol", "job_id", "run_id", "image", "versions", *_LIMITS))
+_MOST_VERSIONS = 8
+_VERSION = re.compile(r"[A-Za-z0-9_.+!-]{1,64}")
+
+
+class BadRequest(ValueError):
+    """The request is refused: one sentence."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that was asked for, with the limits it will have.
+
+    Attributes:
+        versions: of the notebook, when they may choose the image: it named none.
+    """
+
+    job_id: str
+    run_id: str
+    limits: Limits
+    versions: dict[str, str] | None = None
+
+
+def parse_hello(hello: dict[str, Any], policy: Policy) -> Request:
+    """The checked request in a HELLO that may be anybody's.
+
+    Raises:
+        BadRequest: another protocol, a wrong value, an image that is not allowed, or a limit above
+            the policy's.
+    """
+    protocol = hello.get("protocol")
+    if type(protocol) is not int or not OLDEST_PROTOCOL <= protocol <= PROTOCOL:
+        raise BadRequest(
+            f"This worker speaks protocol {PROTOCOL}, not {shown(protocol)}: install"
+            " the same version of cfiddle_slurm on both sides."
+        )
+    for key in hello:
+        if key not in _KEYS:
+            raise BadRequest(f"The request holds {shown(key)}, which is not known here.")
+    run_id = hello.get("run_id")
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        raise BadRequest(f"A run id is 16 hexadecimal digits, not {shown(run_id)}.")
+    image = hello.get("image")
+    if image is not None and (not isinstance(image, str) or len(image) > _LONGEST_IMAGE_NAME):
+        raise BadRequest(f"The image must be a name, not {shown(image)}.")
+    for key in _LIMITS:
+        _check_limit(key, hello.get(key))
+    job_id, versions = parse_job_id(hello), _parse_versions(hello.get("versions"))
+    try:
+        return Request(job_id, run_id, merge(policy, hello), None if image else versions)
+    except PolicyError as error:
+        raise BadRequest(str(error)) from None
+
+
+def parse_job_id(question: dict[str, Any]) -> str:
+    """The job id of a HELLO or RELEASE.
+
+    Raises:
+        BadRequest: it holds none.
+    """
+    job_id = question.get("job_id")
+    if not isinstance(job_id, str) or not is_job_id(job_id):
+        raise BadRequest(f"A job id is a positive decimal number, not {shown(job_id)}.")
+    return job_id
+
+
+def _parse_versions(value: object) -> dict[str, str] | None:
+    """The notebook's versions; None from one so old that it does not say them."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or len(value) > _MOST_VERSIONS:
+        raise BadRequest(f"The versions must be a table of names and versions, not {shown(value)}.")
+    for text in (*value, *value.values()):
+        if not isinstance(text, str) or not _VERSION.fullmatch(text):
+            raise BadRequest(f"The versions hold {shown(text)}, which is not a name or a version.")
+    return value
+
+
+def _check_limit(key: str, value: object) -> None:
+    if value is None:
+        return
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # JSON has no infinity, but 1e999 becomes one; and a whole number may be beyond all floats.
+    if not number or not 0 < value < math.inf:  # type: ignore[operator]
+        raise BadRequest(f"{key} must be a positive number, not {shown(value)}.")

@@ -1,0 +1,26 @@
+"""``cfiddle-run`` for the sandbox, which has CFiddle but not what its command imports.
+
+CFiddle's self-contained execution calls that command inside the sandbox, by name.
+"""
+
+import sys
+
+from cfiddle_slurm.sandbox.guest.lean import enter_cfiddle
+
+_USAGE = "usage: cfiddle-run --runner FILE --results FILE"
+
+
+def main() -> int:
+    """Execute a pickled runner. Returns the exit status."""
+    match sys.argv[1:]:
+        case ["--runner", runner, "--results", results]:
+            pass
+        case _:
+            print(_USAGE, file=sys.stderr)
+            return 2
+    enter_cfiddle(full=True)
+    from cfiddle.Runner import do_invoke_runner
+
+    with open(runner, "rb") as incoming, open(results, "wb") as outgoing:
+        do_invoke_runner(incoming, outgoing)
+    return 0

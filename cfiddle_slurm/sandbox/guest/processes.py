@@ -1,0 +1,200 @@
+"""The experiment's processes: start them one after another, see how they end, leave none behind."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from cfiddle_slurm.bundle.archive import BundleError
+from cfiddle_slurm.bundle.layout import DONE, MODULES, RESULTS
+from cfiddle_slurm.bundle.manifest import Manifest, is_variable
+from cfiddle_slurm.sandbox.guest.lean import multiarch
+from cfiddle_slurm.sandbox.protocol import OutcomeKind
+
+_START = (
+    "import sys; sys.path[:0] = sys.argv[2:3]; sys.path += sys.argv[3:]; "
+    "from cfiddle_slurm.sandbox.guest.experiment import main; main(sys.argv[1])"
+)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the experiment ended, as the guest saw it."""
+
+    kind: OutcomeKind
+    message: str = ""
+    signal: str | None = None
+    code: int | None = None
+
+
+def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> Ending:
+    """Run the experiment's processes one after another, until the first that ends badly."""
+    ending = Ending(OutcomeKind.OK)
+    for number, group in enumerate(groups_of(manifest)):
+        plan = {
+            "kind": manifest.kind,
+            "entry": manifest.entry,
+            "work": str(work),
+            "cpu_seconds": cpu_seconds,
+            "results": str(work / RESULTS / str(number)),
+            "invocations": group["invocations"],
+        }
+        plan_file = work / f"plan-{number}.json"
+        plan_file.write_text(json.dumps(plan))
+        environment = experiment_environment(manifest.environment, group["environment"], work)
+        ending = _run_experiment(plan_file, plan, environment, work)
+        if ending.kind is not OutcomeKind.OK:
+            break
+    if scratch_is_full(work) and ending.kind in (OutcomeKind.OK, OutcomeKind.EXITED):
+        return Ending(OutcomeKind.SCRATCH, "The experiment filled its scratch space.")
+    return ending
+
+
+def groups_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """The processes to start: one per distinct set of run options, in order of appearance.
+
+    Raises:
+        BundleError: the manifest's entry is not what its kind asks for.
+    """
+    if not isinstance(manifest.entry.get("full"), bool):
+        raise BundleError("The bundle does not say whether it needs all of CFiddle.")
+    if manifest.kind == "call":
+        return [{"environment": {}, "invocations": []}]
+    groups = manifest.entry.get("groups")
+    if manifest.kind != "cfiddle" or not isinstance(groups, list):
+        raise BundleError(f"The bundle asks for {manifest.kind!r}, which this guest does not know.")
+    if not all(map(_is_group, groups)):
+        raise BundleError("The bundle has a group of invocations that cannot be executed.")
+    return groups
+
+
+def _is_group(group: object) -> bool:
+    match group:
+        case {"environment": dict() as environment, "invocations": list() as numbers}:
+            return all(is_variable(*item) for item in environment.items()) and all(
+                isinstance(number, int) for number in numbers
+            )
+    return False
+
+
+def experiment_environment(
+    travelled: dict[str, str], run_options: dict[str, str], work: Path
+) -> dict[str, str]:
+    """The experiment's environment: fixed basics, what travelled, run options last.
+
+    Libraries read some variables when they are loaded, so they are set before the process starts.
+    """
+    library_path = str(libcfiddle_directory())
+    environment = {
+        # A virtual environment's programs (cfiddle-run) first, where the guest runs in one.
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/tmp",  # noqa: S108 - the container's own
+        "LANG": "C.UTF-8",
+        # For Python programs that the experiment starts itself, such as cfiddle-run.
+        "PYTHONPATH": str(work / MODULES),
+        **travelled,
+        **run_options,
+    }
+    chosen = environment.get("LD_LIBRARY_PATH")
+    environment["LD_LIBRARY_PATH"] = f"{chosen}:{library_path}" if chosen else library_path
+    return environment
+
+
+def libcfiddle_directory() -> Path:
+    """Where libcfiddle.so lies; the loader must be told before the process starts."""
+    spec = find_spec("cfiddle")
+    if spec is None or spec.origin is None:
+        raise BundleError("CFiddle is not installed in the sandbox.")
+    return Path(spec.origin).parent / "resources" / "libcfiddle" / "build" / multiarch()
+
+
+def _run_experiment(
+    plan_file: Path, plan: dict[str, Any], environment: dict[str, str], work: Path
+) -> Ending:
+    lean = plan["kind"] == "cfiddle" and not plan["entry"]["full"]
+    flags = ["-I", "-S"] if lean else ["-I"]
+    process = subprocess.Popen(
+        [sys.executable, *flags, "-c", _START, str(plan_file), *_import_path(lean=lean)],
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        cwd=work,
+        start_new_session=True,
+    )
+    _, wait_status, _ = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(wait_status)
+    end_stragglers(process.pid)
+    return judge(process.returncode, done=Path(f"{plan['results']}.{DONE}").exists())
+
+
+def _import_path(*, lean: bool) -> list[str]:
+    """Where the experiment's process finds this package and CFiddle, and else what we find."""
+    places = [str(Path(__file__).parents[3])]
+    spec = find_spec("cfiddle")
+    if spec is not None and spec.origin is not None:
+        places.append(str(Path(spec.origin).parent.parent))
+    return places if lean else [*places, *sys.path]
+
+
+def judge(returncode: int, *, done: bool) -> Ending:
+    """What the way a process ended means.
+
+    Args:
+        returncode: as :class:`subprocess.Popen` gives it: negative for a signal.
+        done: whether the process said that it had come to its own end.
+    """
+    if returncode == -signal.SIGXCPU:
+        message = "The experiment used up its CPU time (the times of all its threads add up)."
+        return Ending(OutcomeKind.CPU_TIME, message, "SIGXCPU")
+    if returncode < 0:
+        try:
+            name = signal.Signals(-returncode).name
+        except ValueError:
+            name = f"signal {-returncode}"
+        return Ending(OutcomeKind.SIGNAL, f"The experiment was ended by {name}.", name)
+    if returncode == 0 and done:
+        return Ending(OutcomeKind.OK)
+    return Ending(OutcomeKind.EXITED, f"The experiment called exit({returncode}).", code=returncode)
+
+
+def end_stragglers(session: int) -> None:
+    """Kill whatever the experiment left running, and reap it so that its CPU time counts."""
+    while True:
+        # Again after every death: a daemonised process becomes our child only when its parent
+        # dies, and a process may fork while it is being killed.
+        if os.getpid() == 1:
+            _signal_quietly(-1)
+        else:
+            _signal_quietly(-session)
+            for child in children():
+                _signal_quietly(child)
+        try:
+            os.wait()
+        except ChildProcessError:
+            return
+
+
+def _signal_quietly(target: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(target, signal.SIGKILL)
+
+
+def children() -> Iterator[int]:
+    """This process's children: a subreaper inherits orphans (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    for task in Path("/proc/self/task").iterdir():
+        yield from map(int, (task / "children").read_text().split())
+
+
+def scratch_is_full(work: Path) -> bool:
+    """Whether a temporary file system has no room or no inode left."""
+    for place in (work, Path("/tmp")):  # noqa: S108 - the container's own
+        room = os.statvfs(place)
+        if room.f_bavail == 0 or (room.f_files and room.f_favail == 0):
+            return True
+    return False
