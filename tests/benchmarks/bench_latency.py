@@ -9,8 +9,8 @@ import statistics
 import sys
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import user_node
-from cfiddle_slurm.cluster.machines import Machine
+from cfiddle_slurm.cluster.hosts.machines import Machine
+from cfiddle_slurm.cluster.people import user_node
 
 REPEATS = 9
 WAYS = ("plain CFiddle", "sbatch", "srun")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from cfiddle_slurm import process
 from cfiddle_slurm.bundle.archive import Member
-from cfiddle_slurm.cluster import user_node
-from cfiddle_slurm.cluster.machines import Machine
+from cfiddle_slurm.cluster.hosts.machines import Machine
+from cfiddle_slurm.cluster.people import user_node
 from tests.sandbox.harness import Experiments, Job, Sandboxd
 
 MIB = 1 << 20

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import stack, user_node
-from cfiddle_slurm.cluster.machines import Machine
+from cfiddle_slurm.cluster.hosts.machines import Machine
+from cfiddle_slurm.cluster.people import user_node
+from cfiddle_slurm.cluster.services import stack
 
 SECONDS = 120.0
 PORT = 8888

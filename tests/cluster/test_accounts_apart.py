@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import stack, user_node
+from cfiddle_slurm.cluster.people import user_node
+from cfiddle_slurm.cluster.services import stack
 from tests.attacks.corpus import Attack, carry_out
 from tests.attacks.once import cluster as command
 from tests.patience import wait_for

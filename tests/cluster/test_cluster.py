@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import stack
+from cfiddle_slurm.cluster.services import stack
 from tests.patience import wait_for
 
 from .conftest import HEAD, SECONDS, docker, in_service, python_result, start_python

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import stack, user_node
+from cfiddle_slurm.cluster.people import user_node
+from cfiddle_slurm.cluster.services import stack
 
 from .conftest import HEAD, SECONDS
 

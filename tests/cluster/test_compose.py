@@ -2,8 +2,8 @@
 
 import pytest
 
-from cfiddle_slurm.cluster import compose, rendering
-from cfiddle_slurm.cluster.config import Config
+from cfiddle_slurm.cluster.services import compose, rendering
+from cfiddle_slurm.cluster.site.config import Config
 
 from .conftest import HEAD
 

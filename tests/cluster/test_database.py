@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import stack
+from cfiddle_slurm.cluster.services import stack
 
 from .conftest import HEAD, SECONDS, docker, in_service
 

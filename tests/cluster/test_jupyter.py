@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from cfiddle_slurm.cluster import user_node
+from cfiddle_slurm.cluster.people import user_node
 
 from .conftest import HEAD, PORT
 

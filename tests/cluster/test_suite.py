@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import user_node
+from cfiddle_slurm.cluster.people import user_node
 
 from .conftest import HEAD
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import unchanged
+from cfiddle_slurm.cluster.changes import unchanged
 from tests.machines.harness import Machines, docker
 from tests.patience import wait_for
 

@@ -52,7 +52,7 @@ def test_an_installation_runs_the_first_experiment(python: Path, tmp_path: Path)
     table = [line.split() for line in done.stdout.splitlines() if " touch " in line]
     assert [row[3] for row in table] == ["1000", "2000", "4000", "8000"]
     check_that_the_cluster_asks_for_its_extra(environment / "bin", place)
-    find_kit = "from cfiddle_slurm.cluster import kit; print(kit.folder('cluster'))"
+    find_kit = "from cfiddle_slurm.cluster.site import kit; print(kit.folder('cluster'))"
     interpreter = str(environment / "bin" / "python")
     kit = process.check([interpreter, "-c", find_kit], timeout=60, cwd=place).strip()
     assert kit.startswith(str(environment))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.cluster.slurm import parse_nodes
+from cfiddle_slurm.cluster.services.slurm import parse_nodes
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,

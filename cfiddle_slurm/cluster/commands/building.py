@@ -14,8 +14,10 @@ from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from cfiddle_slurm.cluster import images, kit, machines
 from cfiddle_slurm.cluster.commands.common import console, say, tell
+from cfiddle_slurm.cluster.hosts import machines
+from cfiddle_slurm.cluster.image import images
+from cfiddle_slurm.cluster.site import kit
 from cfiddle_slurm.printable import one_line, printable
 from cfiddle_slurm.process import ProcessError
 

@@ -13,8 +13,11 @@ from rich.segment import Segment
 from rich.text import Text
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import accounts, kit, lock, machines, stack
-from cfiddle_slurm.cluster import config as config_
+from cfiddle_slurm.cluster.hosts import lock, machines
+from cfiddle_slurm.cluster.people import accounts
+from cfiddle_slurm.cluster.services import stack
+from cfiddle_slurm.cluster.site import config as config_
+from cfiddle_slurm.cluster.site import kit
 from cfiddle_slurm.printable import printable
 
 ERRORS = (

@@ -8,24 +8,8 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from cfiddle_slurm.cluster import (
-    accounts,
-    lifecycle,
-    overview,
-    slurm,
-    swarm,
-    trial,
-    user_node,
-)
-from cfiddle_slurm.cluster import (
-    check as check_,
-)
-from cfiddle_slurm.cluster import (
-    config as config_,
-)
-from cfiddle_slurm.cluster import (
-    provision as provision_,
-)
+from cfiddle_slurm.cluster.changes import lifecycle
+from cfiddle_slurm.cluster.changes import provision as provision_
 from cfiddle_slurm.cluster.commands import watching
 from cfiddle_slurm.cluster.commands.common import (
     Cluster,
@@ -36,7 +20,13 @@ from cfiddle_slurm.cluster.commands.common import (
     tell,
 )
 from cfiddle_slurm.cluster.commands.updating import update
-from cfiddle_slurm.cluster.fleet import Incomplete
+from cfiddle_slurm.cluster.health import check as check_
+from cfiddle_slurm.cluster.health import overview, trial
+from cfiddle_slurm.cluster.hosts.fleet import Incomplete
+from cfiddle_slurm.cluster.members import swarm
+from cfiddle_slurm.cluster.people import accounts, user_node
+from cfiddle_slurm.cluster.services import slurm
+from cfiddle_slurm.cluster.site import config as config_
 from cfiddle_slurm.printable import one_line, printable
 
 _COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}

@@ -9,8 +9,8 @@ from typing import IO
 import click
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster import stack
 from cfiddle_slurm.cluster.commands.common import Cluster, pass_cluster
+from cfiddle_slurm.cluster.services import stack
 from cfiddle_slurm.printable import printable
 
 _LONGEST = 64 << 10

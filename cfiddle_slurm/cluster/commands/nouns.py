@@ -7,22 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from cfiddle_slurm.cluster import (
-    accounts,
-    distribution,
-    fleet,
-    machines,
-    quotas,
-    slurm,
-    stack,
-    swarm,
-    upgrade,
-    user_node,
-    workers,
-)
-from cfiddle_slurm.cluster import (
-    images as images_,
-)
+from cfiddle_slurm.cluster.changes import upgrade, workers
 from cfiddle_slurm.cluster.commands import building, logs
 from cfiddle_slurm.cluster.commands.common import (
     Cluster,
@@ -31,6 +16,12 @@ from cfiddle_slurm.cluster.commands.common import (
     pass_cluster,
     say,
 )
+from cfiddle_slurm.cluster.hosts import fleet, machines
+from cfiddle_slurm.cluster.image import distribution
+from cfiddle_slurm.cluster.image import images as images_
+from cfiddle_slurm.cluster.members import swarm
+from cfiddle_slurm.cluster.people import accounts, quotas, user_node
+from cfiddle_slurm.cluster.services import slurm, stack
 
 _existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.cluster import config, lock
 from cfiddle_slurm.cluster.commands import completion, lifecycle, nouns
 from cfiddle_slurm.cluster.commands.common import Cluster, Group, hold_the_lock
+from cfiddle_slurm.cluster.hosts import lock
+from cfiddle_slurm.cluster.site import config
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from cfiddle_slurm.cluster import images, lifecycle, lock, swarm, swarm_state, unchanged, upgrade
+from cfiddle_slurm.cluster.changes import lifecycle, unchanged, upgrade
 from cfiddle_slurm.cluster.commands import building
 from cfiddle_slurm.cluster.commands.common import (
     Cluster,
@@ -16,6 +16,9 @@ from cfiddle_slurm.cluster.commands.common import (
     say,
     tell,
 )
+from cfiddle_slurm.cluster.hosts import lock
+from cfiddle_slurm.cluster.image import images
+from cfiddle_slurm.cluster.members import swarm, swarm_state
 
 _STEP_SECONDS = 1.0
 _INTERRUPTED = 130  # as a shell has it: 128 and the signal's number

@@ -9,8 +9,8 @@ from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from cfiddle_slurm.cluster import overview
 from cfiddle_slurm.cluster.commands.common import ERRORS, Cluster, console, tell
+from cfiddle_slurm.cluster.health import overview
 
 _SECONDS = 2.0
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.cluster import lock
-from cfiddle_slurm.cluster.machines import Machine
+from cfiddle_slurm.cluster.hosts import lock
+from cfiddle_slurm.cluster.hosts.machines import Machine
 from tests.unit.cluster.recorder import Recorder
 
 LUA = next(filter(None, map(shutil.which, ("lua5.1", "lua5.4", "lua"))), None)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.cluster import kit
+from cfiddle_slurm.cluster.site import kit
 from cfiddle_slurm.schedulers import job_script
 
 FOLDERS = ["/home/ann/.cfiddle-slurm/jobs/0", "/home/a b/x", "/it's/here", "/a\nb", "/$(id)/`x`",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.cluster import kit
+from cfiddle_slurm.cluster.site import kit
 from cfiddle_slurm.schedulers import job_script
 from tests.unit.cluster.conftest import LUA
 from tests.unit.cluster.test_job_submit import FOLDERS, lua_text

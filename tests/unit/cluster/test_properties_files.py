@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.cluster import account_book, accounts, config
-from cfiddle_slurm.cluster.account_book import Account, AccountError, Book, System, with_uids
-from cfiddle_slurm.cluster.config import Config, ConfigError
+from cfiddle_slurm.cluster.people import account_book, accounts
+from cfiddle_slurm.cluster.people.account_book import Account, AccountError, Book, System, with_uids
+from cfiddle_slurm.cluster.site import config
+from cfiddle_slurm.cluster.site.config import Config, ConfigError
 from cfiddle_slurm.sandbox.policy import Policy
 
 KEYS = st.sampled_from(sorted(config._KEYS)) | st.text("abc-_", min_size=1, max_size=4)

@@ -2,7 +2,7 @@
 
 import re
 
-from cfiddle_slurm.cluster import kit
+from cfiddle_slurm.cluster.site import kit
 from cfiddle_slurm.door import places, walls
 from cfiddle_slurm.door.walls import Nets
 

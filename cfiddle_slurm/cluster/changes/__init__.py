@@ -1,0 +1,1 @@
+"""What changes a cluster: up, down, update, workers that come and go."""

@@ -1,0 +1,86 @@
+"""A head that was off for so long that its swarm's certificates have expired.
+
+Docker advises to leave the swarm, which loses services and secrets. A head that makes the swarm
+anew out of what is on its disk (``--force-new-cluster``) may start with an expired certificate, and
+renews it at once; but Docker takes that only from a machine that does not know it is in a swarm.
+"""
+
+import json
+import time
+from collections.abc import Callable
+
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.cluster.members import swarm, swarm_state
+from cfiddle_slurm.cluster.services import stack
+from cfiddle_slurm.cluster.site import kit
+
+_SECONDS = 300.0
+_NEW_SECONDS = 60.0
+# The engine reads the file at its start only, and has written it when it joined. Where no systemd
+# looks after the engine, somebody else may; if not, `engine.sh up` starts one.
+_SET_ASIDE = """
+set -eu
+state=$1/swarm/docker-state.json
+cat "$state"
+mv "$state" "$state.expired"
+if [ -d /run/systemd/system ]; then
+    systemctl restart docker
+else
+    pid=$(cat /var/run/docker.pid)
+    kill "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
+    tries=0
+    until docker version >/dev/null 2>&1 || [ "$tries" -ge 30 ]; do
+        tries=$((tries + 1))
+        sleep 0.5
+    done
+fi
+"""
+
+
+_LEFT = 'cat "$1/swarm/docker-state.json.expired" 2>/dev/null || true'
+_DONE = 'rm -f "$1/swarm/docker-state.json.expired"'
+
+
+def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
+    """Renew a head's certificates if they have expired; nothing is lost by that.
+
+    Raises:
+        MachineError: it did not succeed.
+    """
+    template = "--format={{.DockerRootDir}}|{{.Swarm.LocalNodeState}}|{{.Swarm.Error}}"
+    root, state, reason = head.docker("info", template).split("|", 2)
+    left = ""
+    if state == "inactive":
+        # Whoever did this was interrupted in the middle: a plain `swarm init` would clear the disk.
+        left = head.check_shell(_LEFT, root)
+    elif swarm_state.is_expired(reason):
+        say(f"the swarm's certificates on {head} have expired: renewing them restarts Docker there")
+        left = head.check_shell(_SET_ASIDE, root, timeout=_SECONDS)
+        engine = (kit.folder("cluster") / "engine.sh").read_text(encoding="utf-8")
+        head.check_shell(engine, "up", timeout=_SECONDS)
+    if not left:
+        return
+    known = json.loads(left)
+    head.docker(
+        "swarm", "init", "--force-new-cluster", f"--advertise-addr={known['AdvertiseAddr']}",
+        f"--listen-addr={known['ListenAddr']}",
+    )  # fmt: skip
+    _wait_for_swarm(head, root)
+    if stack.services(head):
+        # The new swarm gives its networks' numbers a second time (to more than one network: "error
+        # creating vxlan interface: file exists"). Made anew, each has its own.
+        stack.remove(head)
+    head.check_shell(_DONE, root)
+    say(f"the swarm on {head} is back, with its secrets; its services start anew")
+
+
+def _wait_for_swarm(head: Machine, root: str) -> None:
+    give_up = time.monotonic() + _NEW_SECONDS
+    while swarm.state(head) != "active" or not swarm.is_manager(head):
+        if time.monotonic() > give_up:
+            raise MachineError(
+                f"The swarm on {head} does not come back: `journalctl -u docker` there says why."
+                f" What it was is in {root}/swarm."
+            )
+        time.sleep(1)

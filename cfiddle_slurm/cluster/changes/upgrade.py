@@ -1,0 +1,223 @@
+"""The user node while the rest of the cluster changes.
+
+A notebook lives as long as the user node's container. So this one is replaced when nobody has
+anything open there, or when the administrator says so; until then it stays at its version, and the
+sandbox image of that version stays on the workers (:mod:`cfiddle_slurm.sandbox.daemon.editions`).
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cfiddle_slurm.cluster.hosts.machines import Machine
+from cfiddle_slurm.cluster.image.images import CLUSTER
+from cfiddle_slurm.cluster.people import open_work
+from cfiddle_slurm.cluster.people.open_work import OpenWork
+from cfiddle_slurm.cluster.services import rendering, stack
+from cfiddle_slurm.cluster.site.config import Config
+
+Say = Callable[[str], None]
+_USER, _NEWEST = "user", "sandboxd"
+_FIRST = ("database", "accounting")
+_NOTICE_SECONDS = 10.0
+_TEMPLATE = (
+    "{{.Spec.Name}}|{{.Spec.TaskTemplate.ContainerSpec.Image}}"
+    '|{{index .Spec.Labels "cfiddle.user"}}|{{index .Spec.Labels "cfiddle.sandbox"}}'
+)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a service was deployed as.
+
+    Attributes:
+        image: its own.
+        edition: of the user node that goes with it; see :func:`.rendering.edition`.
+        sandbox: the image that runs get.
+    """
+
+    image: str
+    edition: str = ""
+    sandbox: str = ""
+
+
+@dataclass(frozen=True)
+class Postponed:
+    """A replacement of the user node that was not made, since it would cut somebody off.
+
+    Attributes:
+        open: what of whom.
+        variables: for :func:`replace`.
+    """
+
+    open: OpenWork
+    variables: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return (
+            f"Open on the user node: {self.open}. So it stays at its version, and their runs go on."
+            " Once they are closed, the next `update` replaces it; `update --now` does so at once,"
+            " `update --at 03:00` then. A notebook is open until its kernel is shut down, however"
+            " long it has been idle."
+        )
+
+
+def deployed(head: Machine) -> dict[str, Deployed]:
+    """What runs, by service; nothing where the cluster is not up.
+
+    Raises:
+        MachineError: Docker does not answer.
+    """
+    names = [f"{stack.NAME}_{service.name}" for service in stack.services(head)]
+    if not names:
+        return {}
+    return parse(head.docker("service", "inspect", f"--format={_TEMPLATE}", *names))
+
+
+def parse(text: str) -> dict[str, Deployed]:
+    """Services from the lines of ``docker service inspect``."""
+    rows = [line.split("|") for line in text.splitlines() if line.strip()]
+    return {name.removeprefix(f"{stack.NAME}_"): Deployed(*facts[:3]) for name, *facts in rows}
+
+
+def is_older(services: Mapping[str, Deployed]) -> bool:
+    """Whether the user node is not the one that goes with the rest of the cluster."""
+    if _USER not in services or _NEWEST not in services:
+        return False
+    return services[_USER].edition != services[_NEWEST].edition
+
+
+def images_in_use(services: Mapping[str, Deployed]) -> set[str]:
+    """The images that must stay: the services' own, and those that notebooks' runs get."""
+    found = {each.image for each in services.values()}
+    return (found | {each.sandbox for each in services.values()}) - {""}
+
+
+def roll_out(
+    head: Machine, config: Config, services: Mapping[str, Deployed], seconds: float
+) -> dict[str, str]:
+    """Start everything but the user node, or bring it up to date.
+
+    The database comes first, as Slurm's upgrade guide has it. The controller waits for it at its
+    start, and whoever submits a run meanwhile waits for the controller, which must not be long.
+
+    Args:
+        services: what runs.
+        seconds: how long the database may take to become healthy.
+
+    Returns:
+        What the compose files' variables stand for.
+
+    Raises:
+        MachineError, NotHealthy: it does not become what it should be.
+    """
+    image = stack.versioned(head, CLUSTER)
+    if all(name in services and services[name].image != image for name in _FIRST):
+        before = [_container(head, name) for name in _FIRST]
+        stack.deploy(head, config, _FIRST)
+        give_up = time.monotonic() + seconds
+        for name, old in zip(_FIRST, before, strict=True):
+            while _container(head, name) in ("", old):
+                if time.monotonic() > give_up:
+                    raise stack.NotHealthy(
+                        f"The new {name} is not healthy after {seconds:.0f} seconds"
+                        f" (`logs {name}`); all else is as it was."
+                    )
+                time.sleep(0.2)
+    return stack.deploy(head, config)
+
+
+def _container(head: Machine, name: str) -> str:
+    """The healthy container of a service on the head; empty if there is none."""
+    try:
+        return stack.container_on(head, name)
+    except stack.NotHealthy:
+        return ""
+
+
+def may_be_deployed_at_once(
+    head: Machine, services: Mapping[str, Deployed], variables: Mapping[str, str]
+) -> bool:
+    """Whether the user node can come with the rest: it is new, or unchanged, or does not run.
+
+    Raises:
+        MachineError: Docker does not answer.
+    """
+    if _USER not in services or services[_USER].edition == variables[rendering.EDITION]:
+        return True
+    return not _container(head, _USER)
+
+
+def settle(
+    head: Machine,
+    config: Config,
+    variables: Mapping[str, str],
+    *,
+    now: bool,
+    seconds: float,
+    say: Say,
+) -> Postponed | None:
+    """Replace a user node that is older than the rest, unless that would cut somebody off.
+
+    Args:
+        now: whoever is cut off.
+        seconds: how long the new one may take to become healthy.
+
+    Raises:
+        MachineError, NotHealthy: it cannot be replaced.
+    """
+    if deployed(head)[_USER].edition == variables[rendering.EDITION]:
+        return None
+    found = open_work.look(head)
+    if found and not now:
+        return Postponed(found, variables)
+    if found:
+        say(f"replacing the user node cuts off: {found}")
+    before = _task(head)
+    stack.deploy_user_node(head, config, variables)
+    # Docker takes a moment to see what is to be replaced, in which all looks healthy.
+    give_up = time.monotonic() + _NOTICE_SECONDS
+    while _task(head) == before and time.monotonic() < give_up:
+        time.sleep(0.2)
+    stack.wait_until_healthy(head, seconds, lambda text: None)  # the others are, as was said
+    say("the user node is replaced")
+    return None
+
+
+def _task(head: Machine) -> str:
+    service = f"{stack.NAME}_{_USER}"
+    return head.docker("service", "ps", "--quiet", "--filter=desired-state=running", service)
+
+
+def replace(
+    head: Machine, config: Config, postponed: Postponed, *, seconds: float, say: Say
+) -> bool:
+    """Make a replacement that was postponed, whoever is cut off.
+
+    Returns:
+        Whether it was still to be made: another `update` may have come in between.
+
+    Raises:
+        MachineError, NotHealthy: it cannot be made.
+    """
+    services = deployed(head)
+    wanted = postponed.variables[rendering.EDITION]
+    if not is_older(services) or services[_NEWEST].edition != wanted:
+        return False
+    settle(head, config, postponed.variables, now=True, seconds=seconds, say=say)
+    return True
+
+
+def next_time(text: str, now: datetime) -> datetime:
+    """When it is next that time of day.
+
+    Args:
+        text: ``HH:MM``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    wanted = datetime.strptime(text, "%H:%M")
+    found = now.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0)
+    return found if found > now else found + timedelta(days=1)

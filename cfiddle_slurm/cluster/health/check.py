@@ -1,0 +1,296 @@
+"""`check`: whether machines are fit for a cluster, and how to fix what is not."""
+
+import enum
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cfiddle_slurm.cluster.hosts.machines import (
+    Machine,
+    MachineError,
+    Unreachable,
+    all_of,
+    head_of,
+    on_each,
+)
+from cfiddle_slurm.cluster.people import quotas
+from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.printable import one_line
+from cfiddle_slurm.process import ProcessError
+
+OLDEST_DOCKER = 23
+_KNOWN_SYSTEMS = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
+_PORTS = ("2377/tcp", "7946/tcp", "7946/udp", "4789/udp")
+_LEAST_DISK_MB, _SCANT_DISK_MB = 3_000, 10_000
+MOST_SKEW_SECONDS = 30.0
+"""munge takes credentials of at most 300 s of age; the half of that half leaves room to drift."""
+_SCRIPT = (
+    r"""
+say() { printf '%s=%s\n' "$1" "$2"; }
+[ -r /etc/os-release ] && . /etc/os-release
+say system "${ID:-unknown} ${VERSION_ID:-}"
+say uid "$(id -u)"
+say docker "$(docker version --format '{{.Server.Version}}' 2>/dev/null)"
+if ! command -v dockerd >/dev/null; then say engine missing
+elif grep -qsE '"live-restore" *: *true' /etc/docker/daemon.json; then say engine live-restore
+else say engine installed
+fi
+say swarm "$(docker info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null)"
+say ports "$({ ss -Hlnt 2>/dev/null | awk '{print $4 "/tcp"}'; \
+    ss -Hlnu 2>/dev/null | awk '{print $4 "/udp"}'; } | sed 's/.*://' | sort -u | tr '\n' ' ')"
+say clock "$(date +%s.%N)"
+place=$(docker info --format='{{.DockerRootDir}}' 2>/dev/null)
+[ -d "$place" ] || place=/var/lib/docker; [ -d "$place" ] || place=/
+say disk_mb "$(df --output=avail -BM "$place" | tail -n 1 | tr -dc 0-9)"
+for id in 7000 7101 7102 7103; do
+    say "uid_$id" "$(getent passwd $id | cut -d: -f1)"
+    say "gid_$id" "$(getent group $id | cut -d: -f1)"
+done
+say nfs "$({ grep -qw nfs4 /proc/filesystems || modprobe -n nfs; } 2>/dev/null && echo yes)"
+say nfsd "$({ grep -qw nfsd /proc/filesystems || modprobe -n nfsd; } 2>/dev/null && echo yes)"
+say cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1) x$(nproc)"
+say paranoid "$(cat /proc/sys/kernel/perf_event_paranoid 2>/dev/null)"
+say pmu "$(ls -d /sys/bus/event_source/devices/cpu /sys/bus/event_source/devices/cpu_core \
+    /sys/bus/event_source/devices/armv8* 2>/dev/null | head -n 1)"
+say home "$([ -d "$1" ] && echo yes)"
+"""
+    + quotas.FACTS
+)
+
+
+class Level(enum.IntEnum):
+    """How bad a finding is; also the exit status."""
+
+    FINE = 0
+    WARNING = 1
+    FAILURE = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of the table: what was looked at where, what was found, how to mend it."""
+
+    machine: str
+    what: str
+    level: Level
+    found: str
+    mend: str = ""
+
+
+def run(config: Config) -> list[Finding]:
+    """Look at all machines, at once."""
+    machines = all_of(config)
+    facts = on_each(machines, lambda machine: _facts(machine, config))
+    reached = {machine: found for machine, found in facts.items() if isinstance(found, dict)}
+    findings = [found for found in facts.values() if isinstance(found, Finding)]
+    for machine, found in reached.items():
+        findings += judge(str(machine), found, config, is_head=machine == head_of(config))
+    workers = {
+        str(machine): found
+        for machine, found in reached.items()
+        if measures(config, is_head=machine == head_of(config))
+    }
+    return findings + (alike(workers) if config.workers else [])
+
+
+def measures(config: Config, *, is_head: bool) -> bool:
+    """Whether a machine measures: a worker does, and a head that has none."""
+    return not is_head or not config.workers
+
+
+def _facts(machine: Machine, config: Config) -> dict[str, str] | Finding:
+    before = time.time()
+    try:
+        done = machine.shell(_SCRIPT, config.home_path, config.home, timeout=60)
+    except Unreachable as error:
+        found = error.obstacle
+        return Finding(str(machine), "ssh", Level.FAILURE, found.what, found.mend)
+    except (MachineError, ProcessError) as error:
+        return _no_answer(machine, str(error))
+    if done.status != 0:
+        return _no_answer(machine, one_line(done.stderr)[-200:])
+    facts = parse(done.stdout)
+    # It was read somewhere between the question and the answer.
+    facts["skew"] = str(skew(facts.get("clock", ""), before, time.time()))
+    return facts
+
+
+def _no_answer(machine: Machine, words: str) -> Finding:
+    mend = "Make `ssh` work without a password, and sudo where ssh_user is not root."
+    return Finding(str(machine), "ssh", Level.FAILURE, words, mend)
+
+
+def parse(text: str) -> dict[str, str]:
+    """The facts in what the script prints."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def skew(clock: str, before: float, after: float) -> float:
+    """By how many seconds a clock is surely wrong, which was read between two times."""
+    try:
+        there = float(clock)
+    except ValueError:
+        return 0.0
+    return max(0.0, before - there, there - after)
+
+
+def judge(
+    machine: str, facts: Mapping[str, str], config: Config, *, is_head: bool
+) -> list[Finding]:
+    """What one machine's facts mean. Pure."""
+    rows = [
+        ("ssh", Level.FINE, "reached", ""),
+        _root(facts, config),
+        _system(facts),
+        _docker(facts),
+        _ports(facts),
+        _clock(facts),
+        _disk(facts),
+        _ids(facts),
+        *([_perf(facts), _pmu(facts)] if measures(config, is_head=is_head) else []),
+        *_home(facts, config, is_head=is_head),
+        *([_quota(facts, config)] if is_head else []),
+    ]
+    return [Finding(machine, *row) for row in rows]
+
+
+_Row = tuple[str, Level, str, str]
+
+
+def _root(facts: Mapping[str, str], config: Config) -> _Row:
+    if facts.get("uid") == "0":
+        return "root", Level.FINE, f"as {config.ssh_user}", ""
+    return ("root", Level.FAILURE, f"{config.ssh_user} is not root",
+            "Use ssh_user = \"root\", or allow sudo without a password.")  # fmt: skip
+
+
+def _system(facts: Mapping[str, str]) -> _Row:
+    system = facts.get("system", "")
+    if system.startswith(_KNOWN_SYSTEMS):
+        return "system", Level.FINE, system, ""
+    return ("system", Level.WARNING, system,
+            f"Tried on {', '.join(_KNOWN_SYSTEMS)}; install Docker by hand.")  # fmt: skip
+
+
+def _docker(facts: Mapping[str, str]) -> _Row:
+    version = facts.get("docker", "")
+    if facts.get("engine") == "live-restore":
+        return ("Docker", Level.FAILURE, "live-restore is set, which swarms do not work with",
+                "Remove it from /etc/docker/daemon.json, and restart Docker.")  # fmt: skip
+    if not version and facts.get("engine") == "installed":
+        return ("Docker", Level.WARNING, "installed, but no engine answers",
+                "See `systemctl status docker`; `provision` starts it.")  # fmt: skip
+    if not version:
+        return "Docker", Level.WARNING, "no engine answers", "`provision` installs one."
+    major = version.split(".")[0]
+    if major.isdecimal() and int(major) >= OLDEST_DOCKER:
+        return "Docker", Level.FINE, version, ""
+    return ("Docker", Level.FAILURE, version,
+            f"Upgrade it: {OLDEST_DOCKER} is the first that knows CAP_PERFMON.")  # fmt: skip
+
+
+def _ports(facts: Mapping[str, str]) -> _Row:
+    if facts.get("swarm") == "active":
+        return "swarm ports", Level.FINE, "used by the swarm that it is in", ""
+    taken = sorted(set(_PORTS) & set(facts.get("ports", "").split()))
+    if not taken:
+        return "swarm ports", Level.FINE, "free", ""
+    return ("swarm ports", Level.FAILURE, f"{', '.join(taken)} taken",
+            "Stop what listens there (`ss -lnptu`).")  # fmt: skip
+
+
+def _clock(facts: Mapping[str, str]) -> _Row:
+    seconds = float(facts.get("skew", "0"))
+    if seconds <= MOST_SKEW_SECONDS:
+        return "clock", Level.FINE, f"{seconds:.0f} s off at most", ""
+    return ("clock", Level.FAILURE, f"{seconds:.0f} s off",
+            "Install chrony or systemd-timesyncd: munge refuses wrong clocks.")  # fmt: skip
+
+
+def _disk(facts: Mapping[str, str]) -> _Row:
+    free = int(facts.get("disk_mb") or 0)
+    mend = "Free some: the images take 2 GB, and a build 3 GB."
+    level = Level.FINE
+    if free < _SCANT_DISK_MB:
+        level = Level.WARNING if free >= _LEAST_DISK_MB else Level.FAILURE
+    return "disk", level, f"{free / 1000:.0f} GB free", mend if level else ""
+
+
+def _ids(facts: Mapping[str, str]) -> _Row:
+    ours = {"7000": ("cfiddle",), "7101": ("munge",), "7102": ("mysql",), "7103": ("door",)}
+    taken = [
+        f"{kind} {number} is {owner}"
+        for number, names in ours.items()
+        for kind in ("uid", "gid")
+        if (owner := facts.get(f"{kind}_{number}", "")) and owner not in names
+    ]
+    if not taken:
+        return "ids", Level.FINE, "7000 and 7101 to 7103 are free or ours", ""
+    return "ids", Level.FAILURE, "; ".join(taken), "Give these accounts other ids."
+
+
+def _perf(facts: Mapping[str, str]) -> _Row:
+    # The kernel lets CAP_PERFMON pass at each level it knows (perf_event_open(2): -1 to 2); of what
+    # distributions add above 3 that is not sure.
+    level = facts.get("paranoid", "")
+    if not level:
+        return "perf events", Level.FAILURE, "the kernel has none", "Use a kernel with perf events."
+    if level.lstrip("-").isdecimal() and int(level) >= 4:
+        return ("perf events", Level.WARNING, f"perf_event_paranoid is {level}",
+                "sysctl kernel.perf_event_paranoid=3")  # fmt: skip
+    if level == "-1":
+        return (
+            "perf events",
+            Level.WARNING,
+            "perf_event_paranoid is -1: experiments see what other processes do",
+            "sysctl kernel.perf_event_paranoid=1",
+        )
+    how = "without a capability" if level in ("0", "1") else "with CAP_PERFMON"
+    return "perf events", Level.FINE, f"perf_event_paranoid is {level}: counters {how}", ""
+
+
+def _pmu(facts: Mapping[str, str]) -> _Row:
+    if facts.get("pmu"):
+        return "hardware counters", Level.FINE, "there", ""
+    return ("hardware counters", Level.WARNING, "none (no PMU)",
+            "Experiments can count page faults and the like, but no cycles and no cache misses."
+            " A virtual machine has them if its host passes the PMU through.")  # fmt: skip
+
+
+def _home(facts: Mapping[str, str], config: Config, *, is_head: bool) -> list[_Row]:
+    if config.home == "nfs":
+        kind = "nfsd" if is_head and not config.nfs_server else "nfs"
+        if facts.get(kind) == "yes":
+            return [("home", Level.FINE, f"the kernel knows {kind}", "")]
+        other = "bind" if config.workers else "volume"
+        return [("home", Level.FAILURE, f"the kernel has no {kind}",
+                 f"Use a kernel with NFS, or home = \"{other}\".")]  # fmt: skip
+    if config.home == "bind" and facts.get("home") != "yes":
+        return [("home", Level.FAILURE, f"{config.home_path} is not there",
+                 "Mount the shared folder there.")]  # fmt: skip
+    return [("home", Level.FINE, config.home, "")]
+
+
+def _quota(facts: Mapping[str, str], config: Config) -> _Row:
+    fine, found, mend = quotas.judged(facts, config)
+    return "home quota", Level.FINE if fine else Level.WARNING, found, mend
+
+
+def alike(workers: Mapping[str, Mapping[str, str]]) -> list[Finding]:
+    """Whether all workers have the same processor. Pure."""
+    models = {name: facts.get("cpu", "") for name, facts in workers.items()}
+    if not models:
+        return []
+    usual = Counter(models.values()).most_common(1)[0][0]
+    odd = {name: model for name, model in models.items() if model != usual}
+    return [
+        Finding(name, "processor", Level.WARNING, f"{model}; the others: {usual}",
+                "Times will differ between them; part them by `constraint`.")
+        for name, model in odd.items()
+    ] or [Finding("all workers", "processor", Level.FINE, usual)]  # fmt: skip
+
+
+def verdict(findings: Iterable[Finding]) -> Level:
+    """The worst of all."""
+    return max((finding.level for finding in findings), default=Level.FINE)

@@ -1,0 +1,288 @@
+"""The machines of a cluster, and how they are reached: this one directly, others by ssh.
+
+Docker speaks its own protocol over ssh (``docker --host=ssh://…``), so a machine needs nothing but
+its ssh server and its engine.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from subprocess import DEVNULL, PIPE
+from typing import TypeVar
+
+from cfiddle_slurm import process
+from cfiddle_slurm.cluster.hosts import conversations, reach
+from cfiddle_slurm.cluster.site.config import LOCAL, Config
+from cfiddle_slurm.printable import one_line
+from cfiddle_slurm.process import Completed, ProcessError
+
+_Result = TypeVar("_Result")
+SECONDS = 120.0
+_SSH_FAILED = 255  # ssh(1), "EXIT STATUS"
+_SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
+_AT_ONCE = 16
+
+
+class MachineError(Exception):
+    """A machine cannot be reached, or cannot do what was asked: one sentence with its name."""
+
+
+class Unreachable(MachineError):
+    """ssh finds no way to a machine; ``obstacle`` has why, and what to do about it."""
+
+    def __init__(self, message: str, obstacle: reach.Obstacle) -> None:
+        super().__init__(message)
+        self.obstacle = obstacle
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine.
+
+    Attributes:
+        address: for ssh, or ``local``.
+        user: the account there.
+    """
+
+    address: str = LOCAL
+    user: str = "root"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the one on which this program runs."""
+        return self.address == LOCAL
+
+    @property
+    def docker_url(self) -> str:
+        """Of its engine, as Docker's programs and libraries take it; empty for the local one."""
+        return "" if self.is_local else f"ssh://{self.user}@{self.address}"
+
+    def docker_arguments(self, *arguments: str) -> list[str]:
+        """The command line of a docker command for this machine's engine."""
+        return ["docker", *([] if self.is_local else [f"--host={self.docker_url}"]), *arguments]
+
+    def try_docker(
+        self,
+        *arguments: str,
+        timeout: float = SECONDS,
+        input: bytes | None = None,  # noqa: A002 - as in subprocess
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run a docker command for its engine, whatever the exit status.
+
+        Raises:
+            ProcessError: there is no docker command here, or it took too long.
+        """
+        return conversations.run(
+            self.docker_arguments(*arguments), self._place, f"docker {' '.join(arguments[:2])}",
+            timeout=timeout, input=input, env=env,
+        )  # fmt: skip
+
+    @property
+    def _place(self) -> str:
+        return "" if self.is_local else self.address
+
+    def conversation(self) -> AbstractContextManager[None]:
+        """The time of a conversation with it; who would be one too many waits."""
+        return conversations.held_with(self._place)
+
+    def docker(
+        self,
+        *arguments: str,
+        timeout: float = SECONDS,
+        input: bytes | None = None,  # noqa: A002
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        """What a docker command prints, without white space around it.
+
+        Raises:
+            MachineError: it failed; the message has its words.
+            ProcessError: as :meth:`try_docker`.
+        """
+        done = self.try_docker(*arguments, timeout=timeout, input=input, env=env)
+        if done.status != 0:
+            raise failed(self, arguments, done)
+        return done.stdout.strip()
+
+    def shell(self, script: str, *words: str, timeout: float = SECONDS) -> Completed:
+        """Run a script there as root, whatever its exit status.
+
+        Args:
+            script: sent to sh as its standard input.
+            words: its arguments.
+
+        Raises:
+            MachineError: the machine cannot be reached.
+            ProcessError: it took too long.
+        """
+        sh = ["sh", "-s", "--", *words]
+        command = self.root_arguments(sh)
+        done = conversations.run(
+            command, self._place, "a script", timeout=timeout, input=script.encode()
+        )
+        if not self.is_local and done.status == _SSH_FAILED:
+            raise unreachable(self, done.stderr)
+        return done
+
+    def root_arguments(self, command: list[str], *options: str) -> list[str]:
+        """The command line of a command there, as root.
+
+        Args:
+            options: for ssh, in addition.
+        """
+        if self.is_local:
+            return command
+        sudo = [] if self.user == "root" else ["sudo", "--non-interactive"]
+        remote = shlex.join([*sudo, *command])
+        return [*_SSH, *options, f"{self.user}@{self.address}", remote]
+
+    def check_shell(self, script: str, *words: str, timeout: float = SECONDS) -> str:
+        """As :meth:`shell`, for a script that is expected to succeed.
+
+        Raises:
+            MachineError: it failed, or the machine cannot be reached.
+        """
+        done = self.shell(script, *words, timeout=timeout)
+        if done.status != 0:
+            last = " ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+            raise MachineError(f"{self}: {last or f'a script ended with status {done.status}'}")
+        return done.stdout.strip()
+
+    def __str__(self) -> str:
+        return "this machine" if self.is_local else self.address
+
+
+def last_words(done: Completed) -> str:
+    """What a command had to say in the end, in one line."""
+    return one_line(" ".join((done.stderr or done.stdout).split()[-60:]))
+
+
+def failed(machine: Machine, arguments: Sequence[str], done: Completed) -> MachineError:
+    """The error for a docker command that failed on a machine."""
+    if not machine.is_local and reach.is_unreachable(done.stderr):
+        return unreachable(machine, done.stderr)
+    return MachineError(
+        f"`docker {' '.join(arguments[:2])}` failed on {machine}: {last_words(done)}"
+    )
+
+
+def unreachable(machine: Machine, stderr: str) -> Unreachable:
+    """The error for a machine to which ssh finds no way."""
+    found = reach.obstacle(stderr)
+    return Unreachable(
+        f"{machine} cannot be reached by ssh as {machine.user}: {found.what}.", found
+    )
+
+
+def head_of(config: Config) -> Machine:
+    """The cluster's head."""
+    return Machine(config.head, config.ssh_user)
+
+
+def all_of(config: Config) -> list[Machine]:
+    """All of the cluster's machines, the head first."""
+    return [Machine(address, config.ssh_user) for address in config.machines]
+
+
+def try_each(
+    machines: Iterable[Machine], action: Callable[[Machine], _Result]
+) -> tuple[dict[Machine, _Result], dict[Machine, MachineError | ProcessError]]:
+    """Do something on several machines at once: what it gave, and the errors of those that failed.
+
+    Raises:
+        Exception: the action raised something that is no failure of a machine; the others finish.
+    """
+    wanted = list(machines)
+    with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(wanted)))) as pool:
+        found = [(machine, pool.submit(action, machine)) for machine in wanted]
+    given: dict[Machine, _Result] = {}
+    failed: dict[Machine, MachineError | ProcessError] = {}
+    for machine, one in found:
+        try:
+            given[machine] = one.result()
+        except (MachineError, ProcessError) as error:
+            failed[machine] = error
+    return given, failed
+
+
+def on_each(
+    machines: Iterable[Machine], action: Callable[[Machine], _Result]
+) -> dict[Machine, _Result]:
+    """Do something on several machines at once.
+
+    Raises:
+        MachineError, ProcessError: the action failed on one; where it failed on several, one error
+            has all their sentences. The others finish.
+        Exception: the first error of another kind.
+    """
+    given, failed = try_each(machines, action)
+    if len(failed) == 1:
+        raise next(iter(failed.values()))
+    if failed:
+        raise MachineError("\n".join(map(str, failed.values())))
+    return given
+
+
+def require(machines: Iterable[Machine]) -> None:
+    """Make sure that each machine can be reached and has an engine that answers.
+
+    Raises:
+        MachineError: one cannot or has not.
+    """
+    on_each(machines, require_one)
+
+
+_WHY_NO_ENGINE = """
+if ! command -v dockerd >/dev/null; then echo missing
+elif grep -qsE '"live-restore" *: *true' /etc/docker/daemon.json; then echo live-restore
+else echo stopped
+fi
+"""
+LIVE_RESTORE = (
+    'its /etc/docker/daemon.json says "live-restore": true, which Docker\'s swarm does not work'
+    " with: remove that, and restart Docker there"
+)
+
+
+def require_one(machine: Machine) -> None:
+    """As :func:`require`, for one machine."""
+    if not machine.is_local:
+        machine.shell("true", timeout=30)
+    done = machine.try_docker("version", "--format={{.Server.Version}}", timeout=30)
+    if done.status == 0:
+        return
+    why = {
+        "missing": "`provision` installs one",
+        "live-restore": LIVE_RESTORE,
+        "stopped": "one is installed, and `systemctl status docker` there says why it does not run",
+    }[machine.check_shell(_WHY_NO_ENGINE)]
+    words = one_line(done.stderr)[-200:]
+    raise MachineError(f"No Docker engine answers on {machine}: {why}. ({words})")
+
+
+@contextmanager
+def tunnel(machine: Machine, here: int, there: int) -> Iterator[None]:
+    """A port of this machine's loopback that leads to one of another machine's loopback.
+
+    Raises:
+        MachineError: ssh finds no way, or the port here is taken.
+    """
+    if machine.is_local:
+        raise ValueError("a tunnel leads to another machine")
+    arguments = [
+        *_SSH, *own_connection(), "-o", "ExitOnForwardFailure=yes", "-L",
+        f"127.0.0.1:{here}:127.0.0.1:{there}", f"{machine.user}@{machine.address}",
+        "echo ready; exec cat",  # it ends with the connection
+    ]  # fmt: skip
+    with process.started(arguments, stdin=PIPE, stderr=DEVNULL) as child:
+        line = child.stdout.readline() if child.stdout else b""
+        if line.strip() != b"ready":
+            raise unreachable(machine, "the tunnel could not be made")
+        yield
+
+
+def own_connection() -> list[str]:
+    """ssh options that keep a forwarding out of a connection that others share."""
+    return ["-o", "ControlMaster=no", "-o", "ControlPath=none"]

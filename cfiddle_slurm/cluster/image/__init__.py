@@ -1,0 +1,1 @@
+"""The container images: built on the head, brought to every machine."""

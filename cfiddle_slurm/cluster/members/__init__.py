@@ -1,0 +1,1 @@
+"""The swarm, and which machine is which of its members."""

@@ -1,0 +1,50 @@
+"""What is wrong with a head's swarm that does not answer, and what to do that loses nothing."""
+
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.printable import one_line
+
+_FORMAT = "--format={{.Swarm.LocalNodeState}}|{{.Swarm.ControlAvailable}}|{{.Swarm.Error}}"
+
+
+def check(head: Machine) -> None:
+    """Make sure that the head's swarm, if it has one, can be asked.
+
+    Raises:
+        MachineError: it cannot; the message says why, and what loses nothing.
+    """
+    found, manages, reason = head.docker("info", _FORMAT).split("|", 2)
+    trouble = trouble_of(str(head), found, one_line(reason), manages=manages == "true")
+    if trouble:
+        raise MachineError(trouble)
+
+
+def trouble_of(head: str, state: str, reason: str, *, manages: bool) -> str:
+    """Why a head's swarm cannot be asked, in plain words; empty if it can. Pure."""
+    if state == "inactive" or (state == "active" and manages):
+        return ""
+    if state == "active":
+        return (
+            f"{head} is a worker in the swarm of another head. If that is this cluster's, which has"
+            " its data, set head back; if nobody needs it there, `docker swarm leave` on"
+            f" {head} comes first."
+        )
+    if state == "locked":
+        return f"The swarm on {head} is locked: `docker swarm unlock` on it unlocks it."
+    if is_expired(reason):
+        return (
+            f"The certificates of the swarm on {head} have expired: `up` renews them. Do not let it"
+            " leave the swarm: services and secrets would be lost."
+        )
+    if state == "pending":
+        why = reason or "no reason is given"
+        return f"The swarm on {head} is not ready yet ({why}): try again in a minute."
+    return (
+        f"The swarm on {head} does not start: {reason or 'Docker gives no reason'}."
+        " Restart Docker there (`systemctl restart docker`); `journalctl -u docker` says more. Do"
+        " not let it leave the swarm: services and secrets would be lost."
+    )
+
+
+def is_expired(reason: str) -> bool:
+    """Whether a swarm's error is that the machine's certificate was not renewed in time."""
+    return "certificate has expired" in reason or "certificates have expired" in reason

@@ -1,0 +1,1 @@
+"""The cluster's services: their files, their secrets, how they are."""

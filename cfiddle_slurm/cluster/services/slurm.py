@@ -1,0 +1,226 @@
+"""What the cluster's administrator asks of Slurm: nodes, the queue, and who may use how much.
+
+Its commands run in the controller's container.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.cluster.services import stack
+from cfiddle_slurm.slurm_nodes import Node as Node
+from cfiddle_slurm.slurm_nodes import parse_nodes as parse_nodes
+from cfiddle_slurm.slurm_states import MARK, reason_is_a_machines
+
+ACCOUNT = "students"
+RETIRING = f"{MARK}being replaced"
+"""Why a worker that is stopped in good order took no more jobs; `daemon` writes it."""
+REMOVED = "removed by the administrator"
+"""Why a worker that is about to go takes no more jobs."""
+_AT_ONCE = 100
+_POLL_SECONDS = 0.5
+_END_SECONDS = 120.0
+_NO_CHANGE = re.compile(r"Nothing (?:new added|added|modified|deleted)|Already existing account")
+_ELAPSED = re.compile(r"(?:([0-9]{1,5})-)?(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job in the queue; ``seconds`` is for how long it has been running."""
+
+    job_id: str
+    user: str
+    state: str
+    seconds: int
+    node: str
+    reason: str
+    name: str
+
+
+def command(head: Machine, *words: str, timeout: float = 60.0) -> str:
+    """What one of Slurm's commands prints.
+
+    Raises:
+        MachineError: it failed.
+        NotHealthy: the controller is not up.
+    """
+    return head.docker("exec", stack.container_on(head, "controller"), *words, timeout=timeout)
+
+
+def nodes(head: Machine) -> list[Node]:
+    """All workers that Slurm knows."""
+    done = head.try_docker(
+        "exec", stack.container_on(head, "controller"), "scontrol", "--oneliner", "show", "nodes"
+    )
+    # Without any node that is an error for scontrol, but none here.
+    return parse_nodes(done.stdout)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """How Slurm itself is.
+
+    Attributes:
+        backlog: how many messages for accounting wait in the controller; None is not known.
+        partition: the partition's state, ``UP`` when jobs start.
+    """
+
+    backlog: int | None
+    partition: str
+
+
+def parse_diagnosis(text: str) -> Diagnosis:
+    """From what sdiag(1) and ``scontrol --oneliner show partition`` print."""
+    backlog = re.search(r"^DBD Agent queue size:\s*(\d+)", text, re.MULTILINE)
+    partition = re.search(r"^PartitionName=.*? State=(\w+)", text, re.MULTILINE)
+    return Diagnosis(int(backlog[1]) if backlog else None, partition[1] if partition else "unknown")
+
+
+def diagnosis(head: Machine) -> Diagnosis:
+    """How Slurm itself is."""
+    script = "sdiag; scontrol --oneliner show partition cfiddle"
+    return parse_diagnosis(command(head, "sh", "-c", script))
+
+
+def queue(head: Machine) -> list[Job]:
+    """All jobs that wait or run."""
+    # The name is anybody's text: it comes last.
+    text = command(head, "squeue", "--noheader", "--format=%i|%u|%T|%M|%N|%r|%j")
+    rows = (line.strip().split("|", 6) for line in text.split("\n"))
+    return [
+        Job(job_id, user, state, seconds_of(elapsed), node, reason, name)
+        for job_id, user, state, elapsed, node, reason, name in (r for r in rows if len(r) == 7)
+    ]
+
+
+def seconds_of(elapsed: str) -> int:
+    """A time as Slurm prints it, ``1-02:03:04`` or ``3:04``; 0 for what is none."""
+    match = _ELAPSED.fullmatch(elapsed)
+    if match is None:
+        return 0
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+# Slurm writes nodes' states with up to five seconds' delay; a controller that is killed before that
+# has forgotten them.
+_DRAIN = """
+set -e
+scontrol update NodeName="$1" State=DRAIN Reason="$2"
+done=$(mktemp)
+for try in $(seq 50); do
+    [ /var/lib/slurm/slurmctld/node_state -nt "$done" ] && break
+    sleep 0.2
+done
+rm "$done"
+"""
+
+
+def drain(head: Machine, node: str, reason: str) -> None:
+    """Have a worker take no more jobs, whatever restarts; the present one goes on.
+
+    Raises:
+        MachineError: the reason is one of those that machines give, or Slurm refused.
+    """
+    if reason_is_a_machines(reason):
+        raise MachineError(f"A worker's own reasons begin like {reason!r}: give another one.")
+    command(head, "sh", "-c", _DRAIN, "sh", _host(node), reason)
+
+
+def resume(head: Machine, node: str) -> None:
+    """Have a worker take jobs again."""
+    command(head, "scontrol", "update", f"NodeName={_host(node)}", "State=RESUME")
+
+
+def delete(head: Machine, node: str) -> None:
+    """Forget a worker, which has no job any more and is stopped."""
+    command(head, "scontrol", "delete", f"NodeName={_host(node)}")
+
+
+def _host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise MachineError(f"{name!r} is not the name of a worker.")
+    return name
+
+
+def wait_until_free(head: Machine, node: str, seconds: float, say: Callable[[str], None]) -> None:
+    """Wait until no job is on a worker.
+
+    Raises:
+        MachineError: one still is, after so many seconds.
+    """
+    give_up = time.monotonic() + seconds
+    told = False
+    while any(each.name == node and each.busy for each in nodes(head)):
+        if not told:
+            told = True
+            say(f"{node}: waiting for its present job to end")
+        if time.monotonic() > give_up:
+            raise MachineError(
+                f"{node} still has a job after {seconds:g} seconds; it takes no new ones. "
+                "Try again, or end the job with `scancel`."
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def wait_until_usable(head: Machine, names: Iterable[str], seconds: float) -> None:
+    """Wait until Slurm would give jobs to all these workers.
+
+    Raises:
+        MachineError: it would not to one of them, after so many seconds.
+    """
+    wanted = set(names)
+    give_up = time.monotonic() + seconds
+    while True:
+        found = {node.name: node for node in nodes(head)}
+        missing = sorted(name for name in wanted if name not in found or not found[name].usable)
+        if not missing:
+            return
+        if time.monotonic() > give_up:
+            node = found.get(missing[0])
+            raise MachineError(
+                f"Slurm does not give jobs to {missing[0]} after {seconds:g} seconds: "
+                + (f"its state is {node.state} {node.reason}" if node else "it is not registered")
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def ensure_users(head: Machine, names: Iterable[str], queued_jobs: int) -> None:
+    """Let users submit jobs, with equal shares and at most so many jobs in the queue each."""
+    wanted = sorted(set(names))
+    _account(head, "add", "account", ACCOUNT, "Description=students", "Organization=cfiddle")
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = ",".join(wanted[start : start + _AT_ONCE])
+        _account(head, "add", "user", some, f"Account={ACCOUNT}", "Fairshare=1")
+        _account(head, "modify", "user", "where", f"Name={some}", f"Account={ACCOUNT}",
+                 "set", f"MaxSubmitJobs={queued_jobs}")  # fmt: skip
+
+
+def forget_user(head: Machine, name: str) -> None:
+    """End a user's jobs, and let the user submit no more.
+
+    Raises:
+        MachineError: the jobs do not end.
+    """
+    _account(head, "modify", "user", "where", f"Name={name}", "set", "MaxSubmitJobs=0")
+    give_up = time.monotonic() + _END_SECONDS
+    while True:
+        command(head, "scancel", f"--user={name}")
+        if not command(head, "squeue", "--noheader", "--format=%i", f"--user={name}").strip():
+            break
+        if time.monotonic() > give_up:
+            raise MachineError(f"The jobs of {name} do not end: `squeue --user={name}` shows them.")
+        time.sleep(_POLL_SECONDS)
+    _account(head, "remove", "user", f"Name={name}")
+
+
+def _account(head: Machine, *words: str) -> None:
+    container = stack.container_on(head, "controller")
+    done = head.try_docker("exec", container, "sacctmgr", "--immediate", *words)
+    said = f"{done.stdout}\n{done.stderr}"
+    # sacctmgr(1) ends with 1 when nothing had to be changed, and says so.
+    if done.status != 0 and not _NO_CHANGE.search(said):
+        raise MachineError(f"Slurm's accounting refused: {' '.join(said.split())}")

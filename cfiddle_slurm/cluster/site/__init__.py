@@ -1,0 +1,1 @@
+"""What an administrator wrote in cluster.toml, and the files of the kit."""
