@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.by_default import hook
+from cfiddle_slurm.cfiddle_hook import hook
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.job_directory import home_trouble
 from cfiddle_slurm.outgoing.cfiddle_task import cfiddle_task

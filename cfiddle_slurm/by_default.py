@@ -7,9 +7,7 @@ by the first run.
 from dataclasses import dataclass
 from typing import Any
 
-HOOKS = ("RunnerExecutionMethod_type", "RunnerDelegate_type")
-"""The newer CFiddle's key, and the released one's (which accepts any key silently)."""
-
+from cfiddle_slurm.cfiddle_hook import hook
 
 @dataclass(frozen=True)
 class Unconfigured:
@@ -28,14 +26,6 @@ class Unconfigured:
         from cfiddle_slurm.settings import resolve
 
         return Backend(resolve({}))
-
-
-def hook() -> str:
-    """By which key this CFiddle finds what executes its runs."""
-    from cfiddle.config import peek_config
-
-    known = peek_config()
-    return next(name for name in HOOKS if name in known)
 
 
 def configure() -> None:

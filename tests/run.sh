@@ -18,10 +18,11 @@ if [ -n "$missing" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $missing >/dev/null
 fi
 
-step "ruff and mypy"
+step "ruff, mypy, and who imports whom"
 $bin/ruff check .
 $bin/ruff format --check .
 $bin/mypy
+$bin/lint-imports --no-cache --no-logo
 
 step "unit tests"
 rm -f .coverage .coverage.*

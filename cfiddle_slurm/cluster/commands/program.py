@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.cluster.commands import completion, lifecycle, nouns
+from cfiddle_slurm.cluster.commands import (
+    completion,
+    images,
+    inside,
+    lifecycle,
+    logs,
+    user,
+    worker,
+)
 from cfiddle_slurm.cluster.commands.common import Cluster, Group, hold_the_lock
 from cfiddle_slurm.cluster.hosts import lock
 from cfiddle_slurm.cluster.site import config
@@ -29,6 +37,12 @@ def main(context: click.Context, file: Path, port: int | None) -> None:
     context.obj = Cluster(file, port)
 
 
-for command in (*lifecycle.COMMANDS, *nouns.COMMANDS, completion.completion):
+COMMANDS: tuple[click.Command, ...] = (
+    *lifecycle.COMMANDS,
+    *(images.images, worker.worker, user.user),
+    *(logs.logs, inside.shell, inside.run, inside.copy),
+    completion.completion,
+)
+for command in COMMANDS:
     main.add_command(command)
 hold_the_lock(main, lock.COMMANDS)

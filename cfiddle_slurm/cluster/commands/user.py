@@ -1,0 +1,69 @@
+"""Commands for the accounts."""
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from cfiddle_slurm.cluster.commands.common import Cluster, Group, console, pass_cluster
+from cfiddle_slurm.cluster.hosts import machines
+from cfiddle_slurm.cluster.people import accounts, quotas, user_node
+from cfiddle_slurm.cluster.services import slurm
+
+_existing = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group(cls=Group)
+def user() -> None:
+    """Add, remove and list accounts."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--uid", type=int, help="Else the next that is free.")
+@pass_cluster
+def add_user(cluster: Cluster, name: str, uid: int | None) -> None:
+    """Add the account NAME."""
+    _add(cluster, {name: uid})
+
+
+@user.command("import")
+@click.argument("file", type=_existing)
+@pass_cluster
+def import_users(cluster: Cluster, file: Path) -> None:
+    """Add the accounts in a CSV FILE with the columns name and, if you like, uid."""
+    _add(cluster, accounts.read_csv(file))
+
+
+def _add(cluster: Cluster, wanted: dict[str, int | None]) -> None:
+    new = accounts.add(cluster.head, wanted)
+    slurm.ensure_users(cluster.head, wanted, cluster.config.queued_jobs)
+    user_node.give_examples(cluster.head)
+    trouble = quotas.apply(cluster.head, cluster.config, new.values())
+    console.print(f"{len(new)} added, {len(wanted) - len(new)} were there already.")
+    if trouble:
+        console.print(trouble)
+
+
+@user.command("remove")
+@click.argument("name")
+@click.option("--purge", is_flag=True, help="Also remove the home directory.")
+@pass_cluster
+def remove_user(cluster: Cluster, name: str, purge: bool) -> None:
+    """Remove the account NAME and end all that runs of it; its home is kept."""
+    accounts.remove(machines.all_of(cluster.config), name, purge=purge)
+    console.print(f"{name} is removed{', with its home' if purge else ''}.")
+
+
+@user.command("list")
+@click.option("--usage", is_flag=True, help="Also what each home holds, the fullest first.")
+@pass_cluster
+def list_users(cluster: Cluster, usage: bool) -> None:
+    """Show the accounts."""
+    table = Table("name", "uid", "home", *(["MiB"] if usage else []))
+    listed = accounts.listed(cluster.head)
+    used = quotas.usage(cluster.head, cluster.config) if usage else {}
+    for account in sorted(listed, key=lambda one: -used.get(one.name, 0)):
+        size = f"{used[account.name] / 2**20:.0f}" if account.name in used else "not counted"
+        table.add_row(account.name, str(account.uid), account.home, *([size] if usage else []))
+    console.print(table)
