@@ -9,6 +9,7 @@ from typing import Any
 
 from cfiddle_slurm.cfiddle_hook import hook
 
+
 @dataclass(frozen=True)
 class Unconfigured:
     """Stands in CFiddle's configuration until the user puts something else there.
