@@ -1,17 +1,16 @@
 """What the conversations on one node share: the policy, the one slot, the runs that are alive."""
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from cfiddle_slurm.sandbox.daemon.container import Place, create_arguments
 from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
-from cfiddle_slurm.sandbox.daemon.plumbing import Stopper
 from cfiddle_slurm.sandbox.daemon.readiness import Readiness
 from cfiddle_slurm.sandbox.policy import Policy, merge
 
@@ -33,6 +32,24 @@ class Gone(Exception):
     """The caller left, or was told to, while it waited."""
 
 
+class Stopper:
+    """Lets another thread end a run."""
+
+    def __init__(self) -> None:
+        self.wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.reason: str | None = None
+
+    def stop(self, reason: str) -> None:
+        """End the run; the reason is a sentence for the user."""
+        if self.reason is None:
+            self.reason = reason
+            os.eventfd_write(self.wake, 1)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self.wake)
+
+
 @dataclass(eq=False)
 class Run:
     """A run that is alive on this node, waiting or executing."""
@@ -40,12 +57,6 @@ class Run:
     job_id: str
     uid: int
     stopper: Stopper = field(default_factory=Stopper)
-
-
-class EngineMaker(Protocol):
-    """Makes a thread's own connection to the engine."""
-
-    def __call__(self, address: EngineAddress) -> Engine: ...
 
 
 class Node:
@@ -64,7 +75,7 @@ class Node:
         address: EngineAddress,
         place: Place,
         administrator: int = 0,
-        make_engine: EngineMaker = Engine,
+        make_engine: Callable[[EngineAddress], Engine] = Engine,
         readiness: Readiness | None = None,
     ) -> None:
         self.policy = policy
