@@ -19,6 +19,9 @@ RELEASE_SECONDS = 9.0
 SWEEP_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 """Between two looks whether a run could be executed; there are none while one is."""
+DOUBT_SECONDS = 1.0
+"""Between a run that failed and a look, since its caller is answered first; and between two looks
+until one goes well."""
 TRIAL_SECONDS = 0.5
 """So long must a sandbox live that is started to see whether one can be."""
 _STEP_SECONDS = 0.1
@@ -86,6 +89,8 @@ class Node:
         self.readiness = readiness or Readiness()
         self._make_engine = make_engine
         self._slot = threading.Lock()
+        self._free = threading.Event()  # set while nobody has the slot
+        self._free.set()
         self._runs: set[Run] = set()
         self._changed = threading.Condition()
         self._stopping: str | None = None
@@ -135,9 +140,11 @@ class Node:
                 raise Gone
             if time.monotonic() >= deadline:
                 raise Busy
+        self._free.clear()
         try:
             yield
         finally:
+            self._free.set()  # before the release: the next to have the slot takes it back
             self._slot.release()
 
     def release(self, job_id: str) -> str | None:
@@ -198,14 +205,25 @@ class Node:
 
     def tidy(self, stop: threading.Event) -> None:
         """Sweep, again and again while the engine fails, whenever there may be leftovers; and see
-        whether a run could be executed."""
-        looked = 0.0
-        while not stop.wait(SWEEP_SECONDS if self.untidy.is_set() else _STEP_SECONDS * 10):
+        whether a run could be executed.
+
+        It sleeps while an experiment has the node: nothing of this could be done, and whoever wakes
+        disturbs what is measured.
+        """
+        while not stop.is_set():
+            self._sleep_till_needed(stop)
+            self._free.wait()
+            if stop.is_set():
+                return
             if self.untidy.is_set():
                 self.sweep_if_possible()
-            if time.monotonic() - looked >= LOOK_SECONDS or self.readiness.doubtful:
-                self.look()
-                looked = time.monotonic()
+            self.look()
+
+    def _sleep_till_needed(self, stop: threading.Event) -> None:
+        if self.untidy.is_set():
+            stop.wait(SWEEP_SECONDS)  # the last sweep failed
+        elif self.untidy.wait(DOUBT_SECONDS if self.readiness.doubtful else LOOK_SECONDS):
+            stop.wait(DOUBT_SECONDS)
 
     def fail(self, error: EngineError) -> None:
         """A run could not be executed, because this machine cannot."""
