@@ -15,7 +15,8 @@ import pytest
 from cfiddle_slurm.sandbox.daemon import phases
 from cfiddle_slurm.sandbox.daemon import pump as pump_module
 from cfiddle_slurm.sandbox.daemon.node import Stopper
-from cfiddle_slurm.sandbox.daemon.pump import BACKLOG_BYTES, Ended, Outbox, Pump
+from cfiddle_slurm.sandbox.daemon.outbox import Outbox
+from cfiddle_slurm.sandbox.daemon.pump import BACKLOG_BYTES, Ended, Pump
 from cfiddle_slurm.sandbox.daemon.streams import STDERR, STDOUT
 from cfiddle_slurm.sandbox.daemon.verdict import End
 from cfiddle_slurm.sandbox.policy import MIB, Limits, Policy
