@@ -1,164 +1,137 @@
-"""The single-use container, as the engine is told about it. Pure.
+"""A container that there is: attached from before its start, asked, removed."""
 
-Everything an experiment may use is decided in :func:`create_arguments`. The seccomp profile is the
-project's own (``sandbox/seccomp.json``): of the engine's default profile what an experiment needs.
-"""
-
-import json
-from dataclasses import dataclass
-from pathlib import Path
+import contextlib
+import socket
 from typing import Any
 
-from cfiddle_slurm.sandbox.daemon.verdict import Usage
-from cfiddle_slurm.sandbox.policy import Limits, Policy
+import docker.errors
 
-LABEL = "cfiddle-slurm.sandbox"
-JOB_LABEL, RUN_LABEL = "cfiddle-slurm.job", "cfiddle-slurm.run"
-USER_ID = 7000
-_LOCKED_BYTES = 64 << 10
-_ENTRY_CAPABILITIES = ("SETGID", "SETPCAP", "SETUID")
+from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError, speaking
+from cfiddle_slurm.sandbox.daemon.verdict import State, Usage
 
-
-def entry_point(*, perfmon: bool) -> list[str]:
-    """How a container begins: as ``cfiddle``, with CAP_PERFMON and nothing else, or with nothing.
-
-    Given here and not left to the image: an image that an administrator allows cannot, by an entry
-    point of its own, keep root. Docker puts a capability of a non-root user into the bounding set
-    only; as an ambient one it survives the change of user and execve (capabilities(7)).
-    """
-    kept = "-all,+perfmon" if perfmon else "-all"
-    return [
-        "setpriv",
-        f"--reuid={USER_ID}",
-        f"--regid={USER_ID}",
-        "--clear-groups",
-        f"--inh-caps={kept}",
-        f"--ambient-caps={kept}",
-        f"--bounding-set={kept}",
-        "--no-new-privs",
-        "--",
-        "python3",
-        "-I",
-        "-m",
-        "cfiddle_slurm.sandbox.guest",
-    ]
+END_SECONDS = 5.0
+"""How long after its stream's end a container may take to be known as ended."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """What all sandboxes of a node have in common.
-
-    Attributes:
-        cores: a list in the kernel's format.
-        seccomp: the profile, as JSON text.
-    """
-
-    cores: str
-    seccomp: str
-
-
-def read_seccomp_profile(path: Path) -> str:
-    """The profile in a file, as the engine's interface takes it.
-
-    Raises:
-        ValueError: the file cannot be read, or holds no profile that refuses what it does not name.
-    """
-    try:
-        profile = json.loads(path.read_bytes())
-        refuses = profile["defaultAction"] == "SCMP_ACT_ERRNO"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"The seccomp profile {path} cannot be used: {error!r}.") from error
-    if not refuses:
-        raise ValueError(f"The seccomp profile {path} must refuse what it does not name.")
-    return json.dumps(profile, separators=(",", ":"))
-
-
-def create_arguments(
-    policy: Policy,
-    limits: Limits,
-    place: Place,
-    run_id: str,
-    job_id: str,
-    instance: str = "1",
-    *,
-    perfmon: bool = True,
-) -> dict[str, Any]:
-    """The engine's body of a create request (Docker Engine API, "Create a container").
+class Container:
+    """One container of an engine.
 
     Args:
-        instance: whose container it is, should several sandboxd use one engine.
-        perfmon: whether counters need CAP_PERFMON on this machine.
+        address: of the engine.
+        api: the SDK's client, of the calling thread.
+        container_id: in full.
     """
-    return {
-        "Image": limits.image,
-        "Entrypoint": entry_point(perfmon=perfmon),
-        "Cmd": [],
-        "User": "0:0",  # setpriv's, until it has dropped it
-        "WorkingDir": "/work",
-        "Env": [f"CFIDDLE_GUEST_CPU_SECONDS={limits.cpu_seconds:g}", "CFIDDLE_GUEST_WORK=/work"],
-        "Hostname": "sandbox",
-        "Labels": {LABEL: instance, JOB_LABEL: job_id, RUN_LABEL: run_id},
-        "Tty": False,
-        "OpenStdin": True,
-        # The guest's stdin ends with the connection, however sandboxd ends.
-        "StdinOnce": True,
-        "AttachStdin": True,
-        "AttachStdout": True,
-        "AttachStderr": True,
-        "NetworkDisabled": True,
-        "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _host_config(policy, limits, place, perfmon=perfmon),
-    }
 
+    def __init__(self, address: EngineAddress, api: Any, container_id: str) -> None:
+        self.id = container_id
+        self._address = address
+        self._api = api
+        self._response: Any = None
+        self._socket: socket.socket | None = None
 
-def _host_config(policy: Policy, limits: Limits, place: Place, *, perfmon: bool) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "CapDrop": ["ALL"],
-        "CapAdd": [*(["PERFMON"] if perfmon else []), *_ENTRY_CAPABILITIES],
-        "SecurityOpt": ["no-new-privileges", f"seccomp={place.seccomp}"],
-        "ReadonlyRootfs": True,
-        "Tmpfs": _tmpfs(policy, limits),
-        "Memory": limits.memory,
-        "MemorySwap": limits.memory,  # both together: no swap at all
-        # When the machine itself runs out, the experiment is to go first, and in it the
-        # experiment's process (1000) before the guest.
-        "OomScoreAdj": 500,
-        "PidsLimit": policy.processes,
-        "CpusetCpus": place.cores,
-        "NetworkMode": "none",
-        "IpcMode": "none",
-        "CgroupnsMode": "private",
-        "LogConfig": {"Type": "none", "Config": {}},
-        "Ulimits": [
-            {"Name": "nofile", "Soft": policy.open_files, "Hard": policy.open_files},
-            # 1, not 0: that also keeps the kernel from piping core files to a program (core(5)).
-            {"Name": "core", "Soft": 1, "Hard": 1},
-            # The pages of perf buffers count against no memory limit but this one.
-            {"Name": "memlock", "Soft": _LOCKED_BYTES, "Hard": _LOCKED_BYTES},
-        ],
-        "Init": False,
-        "Privileged": False,
-        "RestartPolicy": {"Name": "no"},
-        "Binds": [],
-        "Mounts": [],
-        "Devices": [],
-    }
-    if policy.runtime:
-        config["Runtime"] = policy.runtime
-    return config
+    @property
+    def short_id(self) -> str:
+        """The first 12 digits, as the engine's own tools show it."""
+        return self.id[:12]
 
+    @property
+    def socket(self) -> socket.socket:
+        """The attached stream: stdin goes in, the engine's mixture of stdout and stderr comes."""
+        if self._socket is None:
+            raise EngineError("The sandbox is not attached.")
+        return self._socket
 
-def _tmpfs(policy: Policy, limits: Limits) -> dict[str, str]:
-    # What lies in a tmpfs counts as memory: kept well below the memory limit, a full /work is
-    # always ENOSPC to the writer, and never now that and now an out-of-memory kill.
-    work = min(policy.work_bytes, limits.memory // 2)
-    tmp = min(policy.tmp_bytes, limits.memory // 8)
-    owner = f"uid={USER_ID},gid={USER_ID},mode=0700"
-    return {
-        # exec, because the experiment's shared library is loaded from there.
-        "/work": f"rw,exec,nosuid,nodev,size={work},nr_inodes={policy.work_inodes},{owner}",
-        "/tmp": f"rw,noexec,nosuid,nodev,size={tmp},nr_inodes={policy.tmp_inodes},{owner}",  # noqa: S108
-    }
+    def attach(self) -> None:
+        """Connect to stdin, stdout and stderr; before the start, so that nothing is missed.
+
+        Raises:
+            EngineError: the engine refuses.
+        """
+        params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        with speaking(self._address, "attach to the sandbox"):
+            # The SDK gives a file object over the socket; its descriptor is duplicated, since
+            # reading must not go through a buffer that a poll(2) does not see.
+            self._response = self._api.attach_socket(self.id, params)
+            self._socket = socket.socket(fileno=socket.dup(self._response.fileno()))
+
+    def start(self) -> None:
+        """Start it.
+
+        Raises:
+            EngineError: the engine cannot.
+        """
+        with speaking(self._address, "start the sandbox"):
+            self._api.start(self.id)
+
+    def usage(self) -> Usage:
+        """One-shot statistics of the running container; what is not known stays None."""
+        try:
+            with speaking(self._address, "give statistics"):
+                stats = self._api.stats(self.id, stream=False, one_shot=True)
+        except EngineError:
+            return Usage()
+        return parse_usage(stats)
+
+    def state(self) -> State | None:
+        """How it ended, or None when the engine does not say."""
+        try:
+            with speaking(self._address, "inspect the sandbox"):
+                facts = self._api.inspect_container(self.id)
+        except EngineError:
+            return None
+        state = facts.get("State") or {}
+        return State(
+            facts.get("Image"),
+            bool(state.get("OOMKilled")),
+            state.get("ExitCode"),
+            running=bool(state.get("Running")),
+        )
+
+    def state_at_end(self) -> State | None:
+        """How it ended, once its stream did; an end that the engine must yet notice is waited for.
+
+        Still running is what has only lost its stream.
+        """
+        with (
+            contextlib.suppress(EngineError),
+            speaking(self._address, "wait for the sandbox"),
+        ):
+            self._api.wait(self.id, timeout=END_SECONDS, condition="not-running")
+        return self.state()
+
+    def remove(self) -> None:
+        """Kill and remove it, whatever it is doing; if it is gone, that is fine.
+
+        Raises:
+            EngineError: it may still be there.
+        """
+        self.detach()
+        with speaking(self._address, "remove the sandbox"):
+            try:
+                self._api.remove_container(self.id, force=True, v=True)
+            except docker.errors.NotFound:
+                return
+            except docker.errors.APIError as error:
+                if error.status_code != 409:
+                    raise
+                # Somebody else is removing it; wait for that.
+                with contextlib.suppress(docker.errors.NotFound):
+                    self._api.wait(self.id, condition="removed")
+
+    def detach(self) -> None:
+        """Close the attached stream."""
+        if self._socket is not None:
+            # Closing is not enough, since the SDK's objects hold the connection, too; and the
+            # engine cannot remove a container whose output it is still waiting to hand over.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        # The HTTP response behind the SDK's file object, too: left to itself it would find the
+        # file closed when it is collected, and complain.
+        behind = getattr(self._response, "_response", None)
+        for end in (self._socket, behind, self._response):
+            if end is not None:
+                end.close()
+        self._socket = self._response = None
 
 
 def parse_usage(stats: dict[str, Any]) -> Usage:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from cfiddle_slurm.sandbox.daemon.container import Place, create_arguments
-from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.container_config import Place, create_arguments
+from cfiddle_slurm.sandbox.daemon.engine import Engine
+from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.readiness import Readiness
 from cfiddle_slurm.sandbox.policy import Policy, merge

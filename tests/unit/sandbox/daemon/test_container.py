@@ -1,115 +1,111 @@
-"""The policy as the engine is told: every line of it that matters is looked at."""
+"""A container that there is, asked through a stand-in for the Docker SDK's client."""
 
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import docker.errors
 import pytest
 
-from cfiddle_slurm.sandbox.daemon.container import Place, create_arguments, entry_point, parse_usage
+from cfiddle_slurm.sandbox.daemon.container import Container, parse_usage
+from cfiddle_slurm.sandbox.daemon.engine import Engine
+from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.verdict import Usage
-from cfiddle_slurm.sandbox.policy import GIB, MIB, Limits, Policy
 
-LIMITS = Limits("cfiddle-sandbox:latest", GIB, 60.0, 12.5)
-
-
-def arguments(policy: Policy | None = None, limits: Limits = LIMITS) -> dict[str, object]:
-    return create_arguments(policy or Policy(), limits, Place("1-3", "{}"), "ab" * 8, "77", "mine")
+ID = "0123456789ab" + "0" * 52
 
 
-def host(policy: Policy | None = None, limits: Limits = LIMITS) -> dict[str, object]:
-    config = arguments(policy, limits)["HostConfig"]
-    assert isinstance(config, dict)
-    return config
+def refusal(status: int, words: str = "no") -> docker.errors.APIError:
+    kind = docker.errors.NotFound if status == 404 else docker.errors.APIError
+    return kind("it said no", SimpleNamespace(status_code=status), words)
 
 
-def test_capabilities_are_only_what_the_entry_point_needs_to_drop_the_rest() -> None:
-    assert host()["CapDrop"] == ["ALL"]
-    assert host()["CapAdd"] == ["PERFMON", "SETGID", "SETPCAP", "SETUID"]
-    assert host()["SecurityOpt"] == ["no-new-privileges", "seccomp={}"]
-    assert host()["Privileged"] is False
+class Client:
+    """What the engine would do: each call gives its answer, or raises it."""
+
+    def __init__(self, **answers: Any) -> None:
+        self._answers = answers
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: Any, **__: Any) -> Any:
+            self.calls.append(name)
+            answer = self._answers.get(name)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
 
 
-@pytest.mark.parametrize(("perfmon", "kept"), [(True, "-all,+perfmon"), (False, "-all")])
-def test_the_entry_point_leaves_perfmon_at_most_and_no_root(perfmon: bool, kept: str) -> None:
-    made = create_arguments(Policy(), LIMITS, Place("1-3", "{}"), "ab" * 8, "77", perfmon=perfmon)
-    assert made["Entrypoint"] == entry_point(perfmon=perfmon)
-    for flag in (
-        "--reuid=7000",
-        "--regid=7000",
-        "--clear-groups",
-        f"--inh-caps={kept}",
-        f"--ambient-caps={kept}",
-        f"--bounding-set={kept}",
-        "--no-new-privs",
-    ):
-        assert flag in made["Entrypoint"]
-    assert made["Cmd"] == []
-    assert ("PERFMON" in made["HostConfig"]["CapAdd"]) is perfmon
+def container(**answers: Any) -> tuple[Container, Client]:
+    client = Client(**answers)
+    return Container(EngineAddress(), client, ID), client
 
 
-def test_nothing_of_the_host_comes_in() -> None:
-    config = host()
-    assert config["Binds"] == config["Mounts"] == config["Devices"] == []
-    assert config["ReadonlyRootfs"] is True
-    assert (config["NetworkMode"], config["IpcMode"], config["CgroupnsMode"]) == (
-        "none",
-        "none",
-        "private",
-    )
-    assert arguments()["NetworkDisabled"] is True
-    assert config["LogConfig"] == {"Type": "none", "Config": {}}
-    assert "PidMode" not in config and "UsernsMode" not in config
+def test_one_that_is_gone_is_removed_already() -> None:
+    one, client = container(remove_container=refusal(404))
+    one.remove()
+    assert client.calls == ["remove_container"]
 
 
-def test_limits() -> None:
-    config = host(Policy(processes=99, open_files=77))
-    assert config["Memory"] == config["MemorySwap"] == GIB
-    assert config["PidsLimit"] == 99
-    assert config["CpusetCpus"] == "1-3"
-    assert not {"NanoCpus", "CpuQuota", "CpuPeriod"} & set(config), "quotas spoil timing"
-    assert {"Name": "nofile", "Soft": 77, "Hard": 77} in config["Ulimits"]  # type: ignore[operator]
-    assert {"Name": "core", "Soft": 1, "Hard": 1} in config["Ulimits"]  # type: ignore[operator]
-    assert {"Name": "memlock", "Soft": 65536, "Hard": 65536} in config["Ulimits"]  # type: ignore[operator]
+@pytest.mark.parametrize("end", [None, refusal(404)])
+def test_the_removal_by_somebody_else_is_waited_for(end: Any) -> None:
+    one, client = container(remove_container=refusal(409), wait=end)
+    one.remove()
+    assert client.calls == ["remove_container", "wait"]
 
 
-def test_scratch_belongs_to_the_experiment_and_may_be_executed_from_work_only() -> None:
-    tmpfs = host(Policy(work_bytes=100 * MIB, tmp_bytes=10 * MIB, work_inodes=5))["Tmpfs"]
-    assert isinstance(tmpfs, dict)
-    assert set(tmpfs) == {"/work", "/tmp"}
-    assert tmpfs["/work"].split(",")[:4] == ["rw", "exec", "nosuid", "nodev"]
-    assert tmpfs["/tmp"].split(",")[:4] == ["rw", "noexec", "nosuid", "nodev"]
-    assert f"size={100 * MIB}" in tmpfs["/work"] and "nr_inodes=5" in tmpfs["/work"]
-    assert f"size={10 * MIB}" in tmpfs["/tmp"]
-    for options in tmpfs.values():
-        assert options.endswith("uid=7000,gid=7000,mode=0700")
+@pytest.mark.parametrize("trouble", [refusal(500, "disk full"), ConnectionError("disk full")])
+def test_one_that_may_still_be_there_is_told(trouble: Exception) -> None:
+    one, _ = container(remove_container=trouble)
+    with pytest.raises(EngineError, match="cannot remove the sandbox: disk full"):
+        one.remove()
 
 
-@pytest.mark.parametrize("memory", [16 * MIB, 100 * MIB, GIB, 8 * GIB])
-def test_full_scratch_is_never_out_of_memory(memory: int) -> None:
-    tmpfs = host(limits=Limits("a", memory, 1, 1))["Tmpfs"]
-    assert isinstance(tmpfs, dict)
-    sizes = [
-        int(option.removeprefix("size="))
-        for options in tmpfs.values()
-        for option in options.split(",")
-        if option.startswith("size=")
-    ]
-    assert sum(sizes) <= memory * 5 // 8
+def test_what_the_engine_does_not_say_is_not_known() -> None:
+    one, _ = container(stats=refusal(500), inspect_container=ValueError("no JSON"))
+    assert (one.usage(), one.state()) == (Usage(), None)
 
 
-def test_the_environment_is_ours() -> None:
-    assert arguments()["Env"] == ["CFIDDLE_GUEST_CPU_SECONDS=12.5", "CFIDDLE_GUEST_WORK=/work"]
-    assert arguments()["Hostname"] == "sandbox"
+def test_how_it_ended() -> None:
+    facts = {"Image": "sha256:0", "State": {"OOMKilled": True, "ExitCode": 137, "Running": False}}
+    one, client = container(inspect_container=facts, wait=TimeoutError())
+    state = one.state_at_end()
+    assert state is not None
+    assert (state.oom_killed, state.exit_code, state.running) == (True, 137, False)
+    assert client.calls == ["wait", "inspect_container"]
 
 
-def test_labels_by_which_it_is_found_again() -> None:
-    assert arguments()["Labels"] == {
-        "cfiddle-slurm.sandbox": "mine",
-        "cfiddle-slurm.job": "77",
-        "cfiddle-slurm.run": "ab" * 8,
-    }
+def test_it_is_attached_and_let_go() -> None:
+    mine, theirs = socket.socketpair()
+    one, _ = container(attach_socket=mine)
+    with pytest.raises(EngineError, match="not attached"):
+        _ = one.socket
+    one.attach()
+    one.socket.sendall(b"in")
+    assert theirs.recv(9) == b"in"
+    one.remove()
+    assert theirs.recv(9) == b"", "its stdin ends with it"
+    theirs.close()
 
 
-def test_runtime_only_when_chosen() -> None:
-    assert "Runtime" not in host()
-    assert host(Policy(runtime="crun"))["Runtime"] == "crun"
+def test_one_that_cannot_be_attached_is_not_left_behind() -> None:
+    engine = Engine(EngineAddress())
+    client = Client(create_container_from_config={"Id": ID}, attach_socket=refusal(500, "no way"))
+    engine._client = client
+    with pytest.raises(EngineError, match="attach to the sandbox: no way"):
+        engine.create({}, "ab")
+    assert client.calls == ["create_container_from_config", "attach_socket", "remove_container"]
+
+
+def test_of_another_version_the_engine_is_asked_again() -> None:
+    address = EngineAddress()
+    address.api_version = address.engine_version = "1.2"
+    one = Container(address, Client(start=refusal(400, "client version 1.2 is too new")), ID)
+    with pytest.raises(EngineError):
+        one.start()
+    assert address.api_version is None
 
 
 def test_usage_of_both_cgroup_versions() -> None:
