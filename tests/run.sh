@@ -42,7 +42,7 @@ counters=$(cat "$kernel/perf_event_paranoid" 2>/dev/null) || counters=""
 addresses=$(cat "$kernel/kptr_restrict")
 finish() {
     for child in $installing $administering; do
-        # It removes what it made.
+        # It removes what it made; it may have ended, and how it ends is no test's result any more.
         kill "$child" 2>/dev/null || true
         wait "$child" || true
     done

@@ -38,7 +38,8 @@ fi
 """
 
 
-_LEFT = 'cat "$1/swarm/docker-state.json.expired" 2>/dev/null || true'
+# That it cannot be read is not that it is not there.
+_LEFT = 'left=$1/swarm/docker-state.json.expired; [ ! -e "$left" ] || cat "$left"'
 _DONE = 'rm -f "$1/swarm/docker-state.json.expired"'
 
 

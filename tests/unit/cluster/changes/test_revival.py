@@ -69,6 +69,16 @@ def test_whoever_was_interrupted_goes_on(head: Program, tmp_path: Path) -> None:
     assert list((tmp_path / "root/swarm").iterdir()) == []
 
 
+def test_what_was_set_aside_and_cannot_be_read_is_not_nothing(
+    head: Program, tmp_path: Path
+) -> None:
+    head.answers(ASK, f"echo '{tmp_path}/root|inactive|'")
+    (tmp_path / "root/swarm/docker-state.json.expired").mkdir()
+    with pytest.raises(MachineError, match=r"docker-state\.json\.expired"):
+        revival.renew_if_expired(WORKER, quiet)
+    assert not [line for line in head.lines if "swarm init" in line]
+
+
 @pytest.mark.parametrize("found", ["inactive|", "active|", "locked|Swarm is encrypted"])
 def test_all_others_are_left_alone(head: Program, tmp_path: Path, found: str) -> None:
     head.answers(ASK, f"echo '{tmp_path}/root|{found}'")
