@@ -66,10 +66,15 @@ def looks(node: Node, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return times
 
 
-def asleep_for_good(thread: threading.Thread) -> bool:
-    before = sleeps(thread)
-    time.sleep(1.5)
-    return sleeps(thread) == before
+def falls_asleep(thread: threading.Thread) -> bool:
+    """Whether it comes to sleep for longer than a second, once it has done what it was about to."""
+
+    def sleeps_on() -> bool:
+        before = sleeps(thread)
+        time.sleep(1.5)
+        return sleeps(thread) == before
+
+    return wait_until(sleeps_on, 8)
 
 
 def test_while_an_experiment_runs_it_is_asleep(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,18 +83,15 @@ def test_while_an_experiment_runs_it_is_asleep(node: Node, monkeypatch: pytest.M
         assert wait_until(lambda: len(seen) > 3, 5), "it looks again and again"
         with node.slot(5, lambda: False):
             node.untidy.set()
-            time.sleep(0.3)  # whatever it was about to do
+            assert falls_asleep(thread)
             count = len(seen)
-            assert asleep_for_good(thread)
-            assert len(seen) == count
         assert wait_until(lambda: len(seen) > count, 5), "and after it again"
 
 
 def test_between_two_looks_it_is_asleep(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_module, "LOOK_SECONDS", 60)
     with tidied(node) as thread:
-        time.sleep(0.3)
-        assert asleep_for_good(thread)
+        assert falls_asleep(thread)
 
 
 def test_what_may_be_left_is_swept_without_waiting_for_a_look(
@@ -112,8 +114,8 @@ def test_an_engine_that_fails_is_asked_again(
     engine.trouble = "list"
     with tidied(node):
         node.fail(EngineError("It does not answer.", "no answer"))
-        time.sleep(0.2)
-        assert (engine.there, node.readiness.cause) == (["left"], "The engine does not answer.")
+        assert wait_until(lambda: node.readiness.cause == "The engine does not answer.", 5)
+        assert engine.there == ["left"]
         engine.trouble = ""
         assert wait_until(lambda: node.readiness.cause is None, 5)
         assert engine.there == []
