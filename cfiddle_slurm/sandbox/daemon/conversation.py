@@ -14,8 +14,8 @@ from cfiddle_slurm.sandbox.daemon.callers import (
     give_answer,
     receive_question,
 )
-from cfiddle_slurm.sandbox.daemon.container import Container
 from cfiddle_slurm.sandbox.daemon.container_config import create_arguments
+from cfiddle_slurm.sandbox.daemon.container_handle import Container
 from cfiddle_slurm.sandbox.daemon.editions import suited
 from cfiddle_slurm.sandbox.daemon.engine import Engine
 from cfiddle_slurm.sandbox.daemon.engine_address import EngineError

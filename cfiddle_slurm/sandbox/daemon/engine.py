@@ -4,8 +4,8 @@ from typing import Any
 
 import docker
 
-from cfiddle_slurm.sandbox.daemon.container import Container
 from cfiddle_slurm.sandbox.daemon.container_config import JOB_LABEL, LABEL
+from cfiddle_slurm.sandbox.daemon.container_handle import Container
 from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError, speaking
 
 ENGINE_SECONDS = 30.0

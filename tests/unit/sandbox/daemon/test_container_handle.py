@@ -7,7 +7,7 @@ from typing import Any
 import docker.errors
 import pytest
 
-from cfiddle_slurm.sandbox.daemon.container import Container, parse_usage
+from cfiddle_slurm.sandbox.daemon.container_handle import Container, parse_usage
 from cfiddle_slurm.sandbox.daemon.engine import Engine
 from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.verdict import Usage

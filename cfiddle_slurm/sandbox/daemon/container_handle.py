@@ -1,4 +1,4 @@
-"""A container that there is: attached from before its start, asked, removed."""
+"""The handle of a container that there is: attached from before its start, asked, removed."""
 
 import contextlib
 import socket
