@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Iterable
 
 import click
 from rich.markup import escape
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from cfiddle_slurm.cluster.changes import lifecycle
 from cfiddle_slurm.cluster.changes import provision as provision_
+from cfiddle_slurm.cluster.changes.plan import Foreseen, State
 from cfiddle_slurm.cluster.commands import watching
 from cfiddle_slurm.cluster.commands.common import (
     Cluster,
@@ -29,6 +31,7 @@ from cfiddle_slurm.cluster.services import slurm
 from cfiddle_slurm.cluster.site import config as config_
 from cfiddle_slurm.printable import one_line, printable
 
+_STATE_COLOURS = {State.DONE: "green", State.TO_DO: "yellow", State.FAILS: "red"}
 _COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}
 
 
@@ -101,9 +104,12 @@ def provision(cluster: Cluster) -> None:
 @click.option("--no-test", is_flag=True, help="Leave out the experiments at the end.")
 @click.option("--now", is_flag=True,
               help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what is still to be done, and change nothing.")
 @health_timeout
 @pass_cluster
-def up(cluster: Cluster, local: bool, no_test: bool, now: bool, timeout: float) -> None:
+def up(
+    cluster: Cluster, local: bool, no_test: bool, now: bool, dry_run: bool, timeout: float
+) -> None:
     """Start the cluster, or bring it up to date.
 
     At the end every worker runs a real experiment. Without workers in the file, the head measures.
@@ -113,6 +119,9 @@ def up(cluster: Cluster, local: bool, no_test: bool, now: bool, timeout: float) 
         cluster.use_local()
     elif not cluster.config.workers:
         say(f"a cluster of one machine: {cluster.head} measures, too")
+    if dry_run:
+        _show_plan(lifecycle.foresee_up(cluster.config, say))
+        return
     incomplete = postponed = None
     try:
         postponed = lifecycle.up(cluster.config, timeout, say, now=now)
@@ -128,6 +137,16 @@ def up(cluster: Cluster, local: bool, no_test: bool, now: bool, timeout: float) 
     if not measures:
         raise click.ClickException("The cluster is up, but not every worker measures.")
     console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
+
+
+def _show_plan(steps: Iterable[Foreseen]) -> None:
+    table = Table("step", "state", "what it does", "needs")
+    for step in steps:
+        does = escape(step.why) if step.state is State.FAILS else step.does
+        table.add_row(step.name, step.state.value, does, ", ".join(step.needs),
+                      style=_STATE_COLOURS.get(step.state))  # fmt: skip
+    console.print(table)
+    console.print("Nothing was changed.")
 
 
 def _jupyter(cluster: Cluster) -> str:
