@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from cfiddle_slurm.cluster.changes import upgrade
-from cfiddle_slurm.cluster.changes import workers as workers_
 from cfiddle_slurm.cluster.changes.upgrade import Deployed, Postponed, Say
+from cfiddle_slurm.cluster.changes.workers import USABLE_SECONDS
 from cfiddle_slurm.cluster.hosts.fleet import Fleet
 from cfiddle_slurm.cluster.hosts.machines import (
     Machine,
@@ -221,7 +221,7 @@ def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> No
     # What a person took out of service stays so, and is nothing to wait for.
     kept_out = {node.name for node in slurm.nodes(head) if node.kept_out}
     wanted = [name for name in names if name not in kept_out]
-    slurm.wait_until_usable(head, wanted, workers_.USABLE_SECONDS)
+    slurm.wait_until_usable(head, wanted, USABLE_SECONDS)
 
 
 def set_quotas(work: Work) -> None:

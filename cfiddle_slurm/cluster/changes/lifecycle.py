@@ -1,7 +1,6 @@
 """Bring a cluster up, change it, take it down. Each step does only what is missing."""
 
-from cfiddle_slurm.cluster.changes import bring_up, limits, plan, revival, unchanged
-from cfiddle_slurm.cluster.changes import workers as workers_
+from cfiddle_slurm.cluster.changes import bring_up, limits, plan, revival, unchanged, workers
 from cfiddle_slurm.cluster.changes.bring_up import Work
 from cfiddle_slurm.cluster.changes.plan import Foreseen, Step
 from cfiddle_slurm.cluster.changes.upgrade import Postponed, Say
@@ -134,7 +133,7 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
         former = (f"{swarm.address_of(head, config.advertise)}:{swarm.PORT}",)
     on_each(
         dict.fromkeys(machines),
-        lambda each: workers_.leave(each, others, purge=purge, say=say, former=former),
+        lambda each: workers.leave(each, others, purge=purge, say=say, former=former),
     )
     if swarm.was_made_here(head):
         swarm.leave(head)
