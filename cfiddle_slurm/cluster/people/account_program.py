@@ -29,11 +29,11 @@ class Files:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._folder = home / ".accounts"
-        self._folder.mkdir(mode=0o755, exist_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Nobody else changes them meanwhile. Root's alone: whoever can open a file can lock it."""
+        self._folder.mkdir(mode=0o755, exist_ok=True)
         descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
