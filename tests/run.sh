@@ -18,11 +18,16 @@ if [ -n "$missing" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $missing >/dev/null
 fi
 
-step "ruff, mypy, and who imports whom"
+step "ruff, mypy, shellcheck, and who imports whom"
 $bin/ruff check .
 $bin/ruff format --check .
 $bin/mypy
 $bin/lint-imports --no-cache --no-logo
+# Shell is known by its first line: most scripts have no suffix.
+scripts=$(find .ci cluster examples sandbox tests -type f -exec \
+    awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }' {} +)
+# shellcheck disable=SC2086 # a file a word
+$bin/shellcheck $scripts
 
 step "unit tests"
 rm -f .coverage .coverage.*
