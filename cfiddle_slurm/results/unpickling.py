@@ -9,14 +9,13 @@ results of a run is milliseconds.
 
 import pickle
 import struct
-import sys
 import types
 from collections.abc import Collection, Sequence
 from typing import Any, BinaryIO, ClassVar
 
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.rebuilt import exception_class, give_attributes, plain_exception
-from cfiddle_slurm.results.allowed import ALLOWED, CALL_ALLOWED, class_of, loaded
+from cfiddle_slurm.results.allowed import ALLOWED, class_of, exception_of
 from cfiddle_slurm.results.bare_objects import (
     ADD,
     EXTEND,
@@ -35,22 +34,26 @@ from cfiddle_slurm.results.steps import TEXTS, followed, paid, shared
 _SIZED = (*TEXTS, list, tuple, dict, set, frozenset)
 _BYTES = 4
 """Of a character, at the most."""
-_EXCEPTION_PACKAGES = ("builtins", "cfiddle")
 _MOST_MARKS = 10_000
 
 
 _Unpickler: Any = pickle._Unpickler  # the one written in Python, whose steps can be watched
 
 
-class _DataUnpickler(_Unpickler):  # type: ignore[misc]
-    """For the records of a CFiddle run, whose classes do nothing but hold data.
+class Unpickler(_Unpickler):  # type: ignore[misc]
+    """Decides which classes may be named, and refuses steps that would change what was here before.
 
-    It decides which classes may be named, and refuses the steps that would change something which
-    was here before. Where pickle would ask an object for a method, and the object may say by an
-    attribute of its own what that is, the method is Python's own.
+    Where pickle would ask an object for a method, and the object may say by an attribute of its own
+    what that is, the method is Python's own. The classes may be the caller's own, and such a class
+    may do anything in its constructor. So no constructor of these is called with arguments from
+    the pickle: objects are made bare and given their state, as pickle does by default.
+
+    Args:
+        stream: the bytes.
+        invocations: what references by number stand for; none of these objects is changed.
+        extra: further classes, as (module, name), that the caller itself sent.
     """
 
-    allowed = ALLOWED
     dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
     def __init__(
@@ -68,6 +71,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     def load(self) -> Any:
         """The next record."""
         self._shares, before = False, self._source.taken
+        self.memo: dict[int, Any] = {}  # each record is a pickle of its own
         record = super().load()
         if self._shares and not is_shown_in_proportion(record, self._source.taken - before):
             raise ResultRejected("The results are out of all proportion when they are shown.")
@@ -76,7 +80,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     def find_class(self, module: Any, name: Any) -> Any:
         if type(module) is not str or type(name) is not str:
             raise ResultRejected("The results name a class in a form that pickle does not write.")
-        if name in self.allowed.get(module, ()) or (module, name) in self._extra:
+        if name in ALLOWED.get(module, ()) or (module, name) in self._extra:
             found = class_of(module, name)
         else:
             found = self.find_exception(module, name)
@@ -91,12 +95,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
 
     def find_exception(self, module: str, name: str) -> type[Exception] | None:
         """An exception's class, of those that are loaded and may be made here."""
-        if module.partition(".")[0] in self._packages():
-            return exception_class(loaded(module, name))
-        return None
-
-    def _packages(self) -> Collection[str]:
-        return _EXCEPTION_PACKAGES
+        return exception_of(module, name, self._extra)
 
     def persistent_load(self, number: Any) -> Any:
         if type(number) is not int or not 0 <= number < len(self._invocations):
@@ -141,7 +140,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
 
     def _refuse_constructor(self, function: Any) -> None:
         if not isinstance(function, type) or (
-            function.__name__ not in self.allowed.get(function.__module__, ())
+            function.__name__ not in ALLOWED.get(function.__module__, ())
             or function is not class_of(function.__module__, function.__name__)
         ):
             raise ResultRejected(f"The results would call {told(function)} here.")
@@ -262,33 +261,3 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     for _code, _cost in COST.items():
         if _code != pickle.BUILD:
             dispatch[_code[0]] = paid(dispatch[_code[0]], _cost)
-
-
-class _CallUnpickler(_DataUnpickler):
-    """For the records of a method call, which may hold objects of the caller's own classes.
-
-    Such a class may do anything in its constructor, so no constructor is called with arguments
-    from the pickle: objects are made bare and given their state, as pickle does by default.
-    """
-
-    allowed = CALL_ALLOWED
-
-    def _packages(self) -> Collection[str]:
-        """Also the standard library and the packages that were sent."""
-        sent = {module.partition(".")[0] for module, _ in self._extra}
-        return {*_EXCEPTION_PACKAGES, *sys.stdlib_module_names, *sent}
-
-
-def unpickler_for(
-    stream: BinaryIO, invocations: Sequence[Any], extra: Collection[tuple[str, str]]
-) -> _DataUnpickler:
-    """An unpickler for records.
-
-    Args:
-        stream: the bytes.
-        invocations: what references by number stand for; none of these objects is changed.
-        extra: further classes, as (module, name), that the caller itself sent; their
-            constructors are not called. Without any, only a CFiddle run's classes are known.
-    """
-    kind = _CallUnpickler if extra else _DataUnpickler
-    return kind(stream, invocations, extra)

@@ -18,7 +18,8 @@ from cfiddle_slurm.bundle.layout import MODULES
 from cfiddle_slurm.delegate import SlurmSandboxDelegate
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.records import Records, read_records
-from cfiddle_slurm.run.remote_run import Outcome, Task
+from cfiddle_slurm.run.remote_run import Outcome
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.sandbox.guest.experiment import Recorder, run_call
 from cfiddle_slurm.settings import Settings
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from cfiddle_slurm.backend import BackendFactory
 from cfiddle_slurm.errors import InputError
 from cfiddle_slurm.outgoing.cfiddle_task import cfiddle_task, groups
-from cfiddle_slurm.run.remote_run import Task
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.settings import Settings
 from tests.unit.experiments import executable, invocation, library
 

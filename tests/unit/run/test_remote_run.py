@@ -17,7 +17,8 @@ from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.job_directory import BUNDLE, FAILED, REPORT, REQUEST, RESULT, STARTED
 from cfiddle_slurm.job_directory import JobDirectory as Directory
 from cfiddle_slurm.run import remote_run
-from cfiddle_slurm.run.remote_run import Outcome, Task, execute, last_report
+from cfiddle_slurm.run.remote_run import Outcome, execute, last_report
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.sandbox.claim import BEATS, OWNER
 from cfiddle_slurm.schedulers.base import JobStatus
 from cfiddle_slurm.schedulers.state_watch import StateWatcher
