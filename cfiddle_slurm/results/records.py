@@ -124,6 +124,11 @@ def _take(record: Any, records: Records, find_exception: Finder) -> None:
             records.values.append(value)
         case ("state", dict() as state, list() as removed) if _is_state([*state, *removed]):
             records.state, records.removed = state, removed
+        case ("returned", dict() as state, list() as removed, value) if (
+            _is_state([*state, *removed])
+        ):
+            records.state, records.removed = state, removed
+            records.values.append(value)
         case ("raised", str() as kind, str() as text, str() as trace, tuple() | None as form):
             records.raised = raised_there(kind, text, trace, form, find_exception)
         case _:

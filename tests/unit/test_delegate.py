@@ -231,6 +231,13 @@ def test_a_run_that_failed_leaves_the_object_alone(sandbox: Sandbox, own: Any) -
     assert account.sum == 0
 
 
+def test_a_value_that_came_is_not_lost_with_an_output_file(sandbox: Sandbox, own: Any) -> None:
+    sandbox.answer = outcome(Records([], [7]), errors.InputError("It could not be written."))
+    with pytest.raises(errors.InputError) as caught:
+        SlurmSandboxDelegate().invoke(own.Account(), "add", 1)
+    assert caught.value.partial_results == 7
+
+
 def again(monkeypatch: pytest.MonkeyPatch, delegate_function: ModuleType | None) -> Any:
     """The delegate's class, from its module loaded again where delegate_function is as given."""
     monkeypatch.setitem(sys.modules, "delegate_function", delegate_function)

@@ -189,8 +189,13 @@ def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
             recorder.record(("state", *_changes(before, target, recorder)))
         recorder.record(("raised", *describe_exception(error)))
         return
-    recorder.record(("state", *_changes(before, target, recorder)))
-    recorder.record(("value", value))
+    changes = _changes(before, target, recorder)
+    try:
+        # In one record: what is in both is one object there, too.
+        recorder.record(("returned", *changes, value))
+    except Exception:  # a class of the user's own may refuse in any way
+        recorder.record(("state", *changes))
+        recorder.record(("value", value))
 
 
 def _changes(

@@ -190,6 +190,39 @@ def module(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     sys.modules.pop("students_own", None)
 
 
+OWN = """
+from cfiddle.Invoker import Invoker
+from cfiddle.Runner import InvocationResult, Runner
+
+class OwnInvoker(Invoker):
+    pass
+
+class OwnResult(InvocationResult):
+    pass
+
+class OwnRunner(Runner):
+    def _delegated_run(self):
+        return 5
+
+class Named(Runner):
+    pass
+"""
+
+
+def test_only_what_cfiddle_itself_makes_comes_home_as_lines(lib: Path, module: Any) -> None:
+    own = module(OWN)
+
+    def lines(kind: Any = Runner, **config: Any) -> Any:
+        with cfiddle_config(**config):
+            return cfiddle_task(kind([invocation(lib)]), Settings()).entry["lines"]
+
+    assert lines() is True
+    assert lines(own.Named) is True
+    assert lines(own.OwnRunner) is False
+    assert lines(Invoker_type=own.OwnInvoker) is False
+    assert lines(InvocationResult_type=own.OwnResult) is False
+
+
 def test_classes_of_the_users_own_travel_with_their_source(lib: Path, module: Any) -> None:
     own = module("from cfiddle.Invoker import Invoker\nclass Own(Invoker):\n    pass\n")
     with cfiddle_config(Invoker_type=own.Own):
