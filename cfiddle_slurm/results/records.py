@@ -124,8 +124,8 @@ def _take(record: Any, records: Records, find_exception: Finder) -> None:
             records.values.append(value)
         case ("state", dict() as state, list() as removed) if _is_state([*state, *removed]):
             records.state, records.removed = state, removed
-        case ("returned", dict() as state, list() as removed, value) if (
-            _is_state([*state, *removed])
+        case ("returned", dict() as state, list() as removed, value) if _is_state(
+            [*state, *removed]
         ):
             records.state, records.removed = state, removed
             records.values.append(value)

@@ -23,6 +23,7 @@ _MOST_TEXT = 20_000
 """Characters of an exception's text and traceback; the notebook shows no more."""
 _MOST_BITS = 4096
 """Of a whole number in an exception; longer ones Python refuses to print."""
+_dumped = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Recorder:
@@ -169,10 +170,6 @@ def _raised(name: str, text: str, trace: str, form: tuple[Any, ...] | None) -> I
     if len(line) > LONGEST_LINE // 8:
         line = _dumped(["raised", *texts, None])  # which tells of it in words
     yield f"{line}\n".encode()
-
-
-def _dumped(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _tagged(value: Any) -> Any:
