@@ -106,11 +106,13 @@ def _load_each(stream: BinaryIO, unpickler: Any, records: Records) -> Iterator[A
             raise
         except (EOFError, pickle.UnpicklingError, struct.error, IndexError) as error:
             if stream.peek(1):  # type: ignore[attr-defined]
-                raise ResultRejected("The results are not a valid pickle.", cause=error) from error
+                raise ResultRejected(
+                    "The result file is not a valid pickle.", cause=error
+                ) from error
             records.truncated = True
             return
         except Exception as error:  # a hostile pickle may fail in any way a class can
-            raise ResultRejected("The results could not be read.", cause=error) from error
+            raise ResultRejected("The result file could not be read.", cause=error) from error
 
 
 def _take(record: Any, records: Records, find_exception: Finder) -> None:
@@ -132,7 +134,7 @@ def _take(record: Any, records: Records, find_exception: Finder) -> None:
         case ("raised", str() as kind, str() as text, str() as trace, tuple() | None as form):
             records.raised = raised_there(kind, text, trace, form, find_exception)
         case _:
-            raise ResultRejected("The results hold a record of an unknown form.")
+            raise ResultRejected("The result file contains a record of an unknown form.")
 
 
 def raised_there(
@@ -170,7 +172,7 @@ def _rebuilt(form: tuple[Any, ...] | None, find_exception: Finder) -> Exception 
             made = None if kind is None else plain_exception(kind, arguments, attributes)
             return made if made is not None and can_be_shown(made) else None
         case _:
-            raise ResultRejected("The results hold a record of an unknown form.")
+            raise ResultRejected("The result file contains a record of an unknown form.")
 
 
 def _make_printable(result: Any) -> None:

@@ -74,22 +74,24 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
         self.memo: dict[int, Any] = {}  # each record is a pickle of its own
         record = super().load()
         if self._shares and not is_shown_in_proportion(record, self._source.taken - before):
-            raise ResultRejected("The results are out of all proportion when they are shown.")
+            raise ResultRejected(
+                "The results are short in the file and would be huge when they are shown."
+            )
         return record
 
     def find_class(self, module: Any, name: Any) -> Any:
         if type(module) is not str or type(name) is not str:
-            raise ResultRejected("The results name a class in a form that pickle does not write.")
+            raise ResultRejected("The result file names a class in a way that pickle never does.")
         if name in ALLOWED.get(module, ()) or (module, name) in self._extra:
             found = class_of(module, name)
         else:
             found = self.find_exception(module, name)
         if found is None:
             raise ResultRejected(
-                f"The results refer to {module:.100}.{name:.100}, which is not part of a CFiddle "
-                "result; they were not loaded and nothing of them ran.",
-                hint="Results are written by the experiment's own process: "
-                "check whether your code tampers with them.",
+                f"The result file refers to {module:.100}.{name:.100}, which is not part of a "
+                "CFiddle result. None of the file was loaded, and nothing of it ran.",
+                hint="The experiment's own process writes the result file: "
+                "check whether your code tampers with it.",
             )
         return found
 
@@ -99,12 +101,12 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
 
     def persistent_load(self, number: Any) -> Any:
         if type(number) is not int or not 0 <= number < len(self._invocations):
-            raise ResultRejected(f"The results refer to {told(number)}, which was not sent.")
+            raise ResultRejected(f"The result file refers to {told(number)}, which was not sent.")
         return self._invocations[number]
 
     def get_extension(self, code: int) -> None:
         """Refuse codes of the copyreg module, which go past :meth:`find_class`."""
-        raise ResultRejected(f"The results name a class by the number {code}.")
+        raise ResultRejected(f"The result file names a class by the number {code}.")
 
     # What makes new objects:
 
@@ -117,7 +119,9 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
 
     def _called(self, function: Any, arguments: Any) -> Any:
         if type(arguments) is not tuple:
-            raise ResultRejected("The results would call something in a form that pickle does not.")
+            raise ResultRejected(
+                "The result file tries to call something in a way that pickle never does."
+            )
         if isinstance(function, type) and issubclass(function, BaseException):
             return self._exception(function, arguments)
         self._refuse_constructor(function)
@@ -132,7 +136,7 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
         found = None if allowed is None else plain_exception(allowed, arguments)
         if found is None:
             raise ResultRejected(
-                f"The results hold an exception of {told(kind)} that cannot come home.",
+                f"The result file contains an exception of {told(kind)} that cannot come home.",
                 hint="Exceptions come home as their class and plain arguments.",
             )
         self._budget.made(found)
@@ -143,7 +147,7 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
             function.__name__ not in ALLOWED.get(function.__module__, ())
             or function is not class_of(function.__module__, function.__name__)
         ):
-            raise ResultRejected(f"The results would call {told(function)} here.")
+            raise ResultRejected(f"The result file tries to call {told(function)} here.")
 
     def _refuse_arguments(self, kind: type, arguments: tuple[Any, ...]) -> None:
         refuse_arguments(kind, arguments)
@@ -159,12 +163,14 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
 
     def _load_newobj_ex(self) -> None:
         # Written only for classes that have a constructor of their own.
-        raise ResultRejected(f"The results would call {told(self.stack[-3])} here.")
+        raise ResultRejected(f"The result file tries to call {told(self.stack[-3])} here.")
 
     def _bare(self, kind: Any, arguments: Any) -> Any:
         """An object without anything but the value that a class of Python's own gives it."""
         if type(arguments) is not tuple or not isinstance(kind, type):
-            raise ResultRejected("The results would make an object in a form that pickle does not.")
+            raise ResultRejected(
+                "The result file tries to make an object in a way that pickle never does."
+            )
         if issubclass(kind, BaseException):
             return self._exception(kind, arguments)
         make: Any = kind.__new__
@@ -192,7 +198,7 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
 
     def _refuse_change(self, target: Any) -> None:
         if isinstance(target, type) or id(target) in self._known:
-            raise ResultRejected(f"The results would change {told(target)} here.")
+            raise ResultRejected(f"The result file tries to change {told(target)} here.")
 
     def _fill(self, methods: Methods) -> None:
         items = self.pop_mark()

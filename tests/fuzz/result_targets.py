@@ -25,7 +25,7 @@ class _Invocation:
 
 
 def results_pickle(data: bytes) -> None:
-    """Records, as the notebook reads them. An odd first byte: those of a call, not of a run."""
+    """Pickles, as the notebook reads them. An odd first byte: the caller sent classes along."""
     invocation = _Invocation()
     extra = forged.EXTRA if data[:1] and data[0] & 1 else ()
     before = [dict(vars(kind)) for kind in forged.SENT_CLASSES]

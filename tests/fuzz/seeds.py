@@ -153,7 +153,8 @@ def honest_lines() -> Iterator[tuple[str, bytes]]:
     recorder = LineRecorder(cast("BinaryIO", stream))
     known = [object() for _ in range(3)]
     recorder.know(dict(enumerate(known)))
-    tables = ([], [{"ET": "0.5", "é": None}] * 3, [{"a": "1"}, {"a": "2", None: ["3", "4"]}])
+    uneven = [{"a": "1"}, {"a": "2", None: ["3", "4"]}]
+    tables: tuple[Any, ...] = ([], [{"ET": "0.5", "é": None}] * 3, uneven)
     for invocation, rows, value in zip(known, tables, (None, float("inf"), b"\xff"), strict=True):
         recorder.record(("result", InvocationResult(invocation, rows, value)))
     yield "results", stream.getvalue()

@@ -20,7 +20,8 @@ from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.records import Records, read_records
 from cfiddle_slurm.run.remote_run import Outcome
 from cfiddle_slurm.run.task import Task
-from cfiddle_slurm.sandbox.guest.experiment import Recorder, run_call
+from cfiddle_slurm.sandbox.guest.experiment import run_call
+from cfiddle_slurm.sandbox.guest.recording import Recorder
 from cfiddle_slurm.settings import Settings
 
 MODULE = '''

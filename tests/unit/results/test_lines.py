@@ -35,7 +35,7 @@ Names = Collection[tuple[str, str]]
 
 
 def read(*streams: bytes, invocations: Sequence[Any] = INVOCATIONS, extra: Names = ()) -> Records:
-    return read_lines([io.BufferedReader(io.BytesIO(raw)) for raw in streams], invocations, extra)  # type: ignore[arg-type]
+    return read_lines([io.BytesIO(raw) for raw in streams], invocations, extra)
 
 
 def written(*records: tuple[Any, ...]) -> bytes:

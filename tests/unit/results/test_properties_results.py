@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.printable import printable
 from cfiddle_slurm.results.records import Records, read_records
-from cfiddle_slurm.sandbox.guest.experiment import Recorder
+from cfiddle_slurm.sandbox.guest.recording import Recorder
 from tests.unit import forged_pickles as forged
 from tests.unit.bounds import little_memory
 from tests.unit.forged_pickles import EXTRA

@@ -16,12 +16,13 @@ from cfiddle.Runner import InvocationResult, MissingArgument
 
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.results.records import RaisedThere, Records, read_records
-from cfiddle_slurm.sandbox.guest.experiment import Recorder, describe_exception
+from cfiddle_slurm.sandbox.guest.experiment import describe_exception
+from cfiddle_slurm.sandbox.guest.recording import Recorder
 from tests.unit import forged_pickles as forged
 from tests.unit.forged_pickles import EXTRA, pickled, record
 
 Names = Collection[tuple[str, str]]
-BOTH = pytest.mark.parametrize("extra", [(), EXTRA], ids=["a run", "a call"])
+BOTH = pytest.mark.parametrize("extra", [(), EXTRA], ids=["no classes sent", "classes sent"])
 
 
 class Invocation:

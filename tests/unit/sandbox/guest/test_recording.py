@@ -174,8 +174,9 @@ def test_an_exception_is_a_line_however_much_it_holds() -> None:
     form = ("m", "E", (1, b"\xff", float("nan"), [(2.5, None)]), {"a": {1: "\udcff"}})
     recorder.record(("raised", "m.E", "a\udcffb", "trace", form))
     long = "x" * (LONGEST_LINE + 1)
-    for odd in (("m", "E", (object(),), {}), ("m", "E", (1 << 5000,), {}), ("m", "E", (long,), {})):
-        recorder.record(("raised", "m.E", long, long + "end", odd))
+    arguments: tuple[Any, ...] = (object(), 1 << 5000, long)
+    for argument in arguments:
+        recorder.record(("raised", "m.E", long, long + "end", ("m", "E", (argument,), {})))
     first, *others = lines(stream)
     tagged = {"tuple": [1, {"bytes": "ff"}, {"float": "nan"}, [{"tuple": [2.5, None]}]]}
     attributes = {"dict": [["a", {"dict": [[1, "\\udcff"]]}]]}
