@@ -91,7 +91,7 @@ class FakeEngine:
     """Containers that are threads."""
 
     def __init__(self) -> None:
-        self.trouble = ""
+        self.trouble, self.address = "", EngineAddress()
         self.there: list[str] = []
         self.created: list[dict[str, Any]] = []
         self.labels: dict[str, str] = {}
