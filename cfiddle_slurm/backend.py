@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.cfiddle_hook import hook
-from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.job_directory import home_trouble
+from cfiddle_slurm.errors import ResultRejected, home_trouble
 from cfiddle_slurm.outgoing.cfiddle_task import cfiddle_task
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.run.remote_run import Outcome, execute

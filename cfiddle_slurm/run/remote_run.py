@@ -12,7 +12,7 @@ from typing import Any
 
 from cfiddle_slurm._version import __version__
 from cfiddle_slurm.bundle.archive import BundleError, Member
-from cfiddle_slurm.bundle.layout import MANIFEST
+from cfiddle_slurm.bundle.layout import BUNDLE, MANIFEST, REQUEST, RESULT
 from cfiddle_slurm.bundle.manifest import Manifest, environment_to_travel
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
@@ -24,7 +24,7 @@ from cfiddle_slurm.errors import (
     SubmissionError,
     Withdrawn,
 )
-from cfiddle_slurm.job_directory import BUNDLE, RESULT, JobDirectory, new_run_id
+from cfiddle_slurm.job_directory import JobDirectory, new_run_id
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import Records
@@ -277,7 +277,7 @@ def _bring_home(
 
 
 def _after_failure(directory: JobDirectory, error: CFiddleSlurmError, settings: Settings) -> None:
-    if not (directory.path / "request.json").exists():
+    if not (directory.path / REQUEST).exists():
         directory.remove()  # nothing was submitted: there is nothing to look at
         return
     directory.keep(str(error), settings.keep_failed)

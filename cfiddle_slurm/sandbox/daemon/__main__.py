@@ -31,7 +31,6 @@ from cfiddle_slurm.sandbox.daemon.topology import (
     choose_cores,
     read_topology,
 )
-from cfiddle_slurm.sandbox.daemon.verdict import outcome
 from cfiddle_slurm.sandbox.policy import POLICY_PATH, Policy, PolicyError, for_cores, load_policy
 from cfiddle_slurm.sandbox.protocol import (
     JOBS_DIRECTORY,
@@ -40,6 +39,7 @@ from cfiddle_slurm.sandbox.protocol import (
     STATE_NAME,
     OutcomeKind,
 )
+from cfiddle_slurm.sandbox.status import outcome
 
 SECCOMP_PATH = Path("/usr/local/share/cfiddle-slurm/seccomp.json")
 STOP_SECONDS = 8.0

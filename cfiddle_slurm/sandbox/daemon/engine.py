@@ -229,7 +229,6 @@ class Container:
             return None
         state = facts.get("State") or {}
         return State(
-            facts.get("Image"),
             bool(state.get("OOMKilled")),
             state.get("ExitCode"),
             running=bool(state.get("Running")),

@@ -34,14 +34,22 @@ from cfiddle_slurm.sandbox.guest.processes import (
     scratch_is_full,
 )
 from cfiddle_slurm.sandbox.protocol import (
+    DATA,
+    END,
     MAX_FRAME,
-    PROTOCOL,
+    RESULT,
+    STATUS,
     OutcomeKind,
     ProtocolError,
     read_frame,
     write_frame,
     write_json,
 )
+from cfiddle_slurm.sandbox.status import outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Guest
 
 DEFAULT_WORK = "/work"
 MAX_BUNDLE_BYTES = 64 << 30
@@ -63,9 +71,9 @@ class BundleStream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         while not self._rest and not self._ended:
             frame = read_frame(self._stream)
-            if frame is None or frame[0] not in (b"D", b"E"):
+            if frame is None or frame[0] not in (DATA, END):
                 raise ProtocolError("The bundle's stream ended before the bundle.")
-            self._ended = frame[0] == b"E"
+            self._ended = frame[0] == END
             self._rest = memoryview(frame[1])
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
@@ -85,7 +93,7 @@ class ResultStream(io.RawIOBase):
     def write(self, data: Any) -> int:
         view = memoryview(data)
         for start in range(0, len(view), MAX_FRAME):
-            write_frame(self._stream, b"R", bytes(view[start : start + MAX_FRAME]))
+            write_frame(self._stream, RESULT, bytes(view[start : start + MAX_FRAME]))
         return len(view)
 
 
@@ -105,7 +113,7 @@ def main() -> None:
         kind = OutcomeKind.SCRATCH if full else OutcomeKind.GUEST_ERROR
         ending = Ending(kind, f"The sandbox could not unpack or pack files: {error}.")
         run_seconds = 0.0
-    write_json(outgoing, b"S", status(ending, run_seconds))
+    write_json(outgoing, STATUS, status(ending, run_seconds))
     outgoing.flush()
     while incoming.read(4096):
         pass
@@ -214,8 +222,8 @@ def signatures(files: Path, patterns: tuple[str, ...]) -> dict[str, tuple[int, i
     """What tells a changed file from an unchanged one: inode, size in bytes, time in ns."""
     found = {}
     for name in find_files(files, patterns):
-        facts_of = (files / name).lstat()
-        found[name] = (facts_of.st_ino, facts_of.st_size, facts_of.st_mtime_ns)
+        entry = (files / name).lstat()
+        found[name] = (entry.st_ino, entry.st_size, entry.st_mtime_ns)
     return found
 
 
@@ -238,17 +246,11 @@ def send_results(
     stream.flush()
 
 
-def status(ending: Ending, run_seconds: float) -> dict[str, Any]:
+def status(ending: Ending, run_seconds: float) -> "Guest":
     """The guest's final word."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
-        "protocol": PROTOCOL,
-        "outcome": {
-            "kind": ending.kind.value,
-            "message": ending.message,
-            "signal": ending.signal,
-            "code": ending.code,
-        },
+        "outcome": outcome(ending.kind, ending.message, ending.signal, ending.code),
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "max_rss_bytes": usage.ru_maxrss * 1024,  # kilobytes on Linux (getrusage(2))
         "run_seconds": run_seconds,
