@@ -51,17 +51,18 @@ def whole() -> Any:
 
 
 def test_each_key_has_a_reader() -> None:
-    status = Noticing(whole())
-    RunReport.of(
-        status, scheduler="slurm", submitted=0.0, started=None, finished=1.0, collected=2.0
-    )
+    status, unmeasured = Noticing(whole()), Noticing({**whole(), "measured": None})
+    for each in (status, unmeasured):
+        RunReport.of(
+            each, scheduler="slurm", submitted=0.0, started=None, finished=1.0, collected=2.0
+        )
     assert error_of_outcome(status) is not None
     assert status.asked == set(status)
     assert status["outcome"].asked == set(status["outcome"])
     assert status["measured"].asked == set(status["measured"])
     guest = status["guest"]
     # sandboxd judges by its outcome; the notebook need not.
-    assert guest.asked == set(guest) - {"outcome"}
+    assert guest.asked | unmeasured["guest"].asked == set(guest) - {"outcome"}
     assert guest["perf"].asked == set(guest["perf"])
 
 
