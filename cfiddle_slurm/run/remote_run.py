@@ -102,23 +102,25 @@ def execute(task: Task, settings: Settings) -> Outcome:
     """
     _check_places(settings)
     sweep(settings.jobs_directory, scheduler_for(settings))
-    beats = True
+    beats, left = True, settings.retries
     nodes: list[str] = []
-    for left in range(settings.retries, 0, -1):
+    while True:
         try:
             outcome = _run_elsewhere(task, settings, nodes, beats=beats)
             failure = outcome.error
+            if not (left and isinstance(failure, _MACHINES_FAULT) and failure.transient):
+                return outcome
         except _MACHINES_FAULT as error:
+            if not (left and error.transient):
+                raise
             failure = error
-        if not isinstance(failure, _MACHINES_FAULT) or not failure.transient:
-            return outcome
         times = "once more" if left == 1 else f"up to {left} more times"
+        print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
         # A process that was not heard of although it lives must not lose its next run to that, too.
         beats = beats and not isinstance(failure, Withdrawn)
-        print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
         nodes += [failure.node] if failure.node is not None else []
+        left -= 1
         time.sleep(_RETRY_PAUSE)
-    return _run_elsewhere(task, settings, nodes, beats=beats)
 
 
 def _run_elsewhere(task: Task, settings: Settings, nodes: Sequence[str], *, beats: bool) -> Outcome:
