@@ -9,7 +9,7 @@ import docker
 import docker.errors
 import urllib3.exceptions
 
-from cfiddle_slurm.sandbox.daemon.container import JOB_LABEL, LABEL, parse_usage
+from cfiddle_slurm.sandbox.daemon.container import INSTANCE, JOB_LABEL, LABEL, parse_usage
 from cfiddle_slurm.sandbox.daemon.verdict import State, Usage
 
 ENGINE_URL = "unix:///var/run/docker.sock"
@@ -42,7 +42,7 @@ class EngineAddress:
         instance: only containers labelled with it are seen and touched.
     """
 
-    def __init__(self, url: str = ENGINE_URL, instance: str = "1") -> None:
+    def __init__(self, url: str = ENGINE_URL, instance: str = INSTANCE) -> None:
         self.url = url
         self.instance = instance
         self.api_version: str | None = None
