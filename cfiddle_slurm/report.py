@@ -64,7 +64,7 @@ def _told(read: Callable[[object], Any], *places: str) -> Any:
     return field(metadata={"find": find})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunReport:
     """One run's report. Times are in seconds, sizes in bytes; None stands for unknown."""
 
