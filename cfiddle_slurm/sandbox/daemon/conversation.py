@@ -3,10 +3,10 @@
 import platform
 import socket
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cfiddle_slurm._version import __version__
+from cfiddle_slurm.sandbox.daemon.account import Facts
 from cfiddle_slurm.sandbox.daemon.callers import (
     FIRST_FRAME_SECONDS,
     caller_left,
@@ -19,13 +19,12 @@ from cfiddle_slurm.sandbox.daemon.engine import Container, Engine, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import NotRegistered
 from cfiddle_slurm.sandbox.daemon.node import Busy, Gone, Node, Run, log
 from cfiddle_slurm.sandbox.daemon.process_watch import ProcessWatch, read_tasks
-from cfiddle_slurm.sandbox.daemon.pump import Counts, Ended, Pump
+from cfiddle_slurm.sandbox.daemon.pump import Ended, Pump
 from cfiddle_slurm.sandbox.daemon.request import BadRequest, Request, parse_hello, parse_job_id
 from cfiddle_slurm.sandbox.daemon.verdict import (
     End,
     Evidence,
     State,
-    Usage,
     is_machines_fault,
     judge,
 )
@@ -84,17 +83,6 @@ def _release(question: dict[str, Any], uid: int, node: Node) -> "Outcome":
     if left is not None:
         return outcome(OutcomeKind.UNAVAILABLE, left)
     return outcome(OutcomeKind.OK, "Nothing is left of the job.")
-
-
-@dataclass
-class Facts:
-    """What the final status says beside the outcome."""
-
-    request: Request | None = None
-    container: str | None = None
-    startup_seconds: float | None = None
-    usage: Usage = field(default_factory=Usage)
-    counts: Counts = field(default_factory=Counts)
 
 
 class Conversation:
