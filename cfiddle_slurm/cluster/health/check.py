@@ -88,7 +88,7 @@ def run(config: Config) -> list[Finding]:
     reached = {machine: found for machine, found in facts.items() if isinstance(found, dict)}
     findings = [found for found in facts.values() if isinstance(found, Finding)]
     for machine, found in reached.items():
-        findings += judge(str(machine), found, config, is_head=machine == head_of(config))
+        findings += findings_of(str(machine), found, config, is_head=machine == head_of(config))
     workers = {
         str(machine): found
         for machine, found in reached.items()
@@ -138,7 +138,7 @@ def skew(clock: str, before: float, after: float) -> float:
     return max(0.0, before - there, there - after)
 
 
-def judge(
+def findings_of(
     machine: str, facts: Mapping[str, str], config: Config, *, is_head: bool
 ) -> list[Finding]:
     """What one machine's facts mean. Pure."""
