@@ -95,7 +95,7 @@ _GUEST_KINDS = (
 
 
 def outcome(
-    kind: OutcomeKind, message: str, signal: str | None = None, code: int | None = None
+    kind: OutcomeKind, message: str = "", signal: str | None = None, code: int | None = None
 ) -> Outcome:
     """How a run ended."""
     message = message[:_LONGEST_MESSAGE]

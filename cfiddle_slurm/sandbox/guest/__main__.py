@@ -27,7 +27,6 @@ from cfiddle_slurm.bundle.layout import FILES, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.sandbox.guest import machine
 from cfiddle_slurm.sandbox.guest.processes import (
-    Ending,
     children,
     end_stragglers,
     execute,
@@ -49,7 +48,7 @@ from cfiddle_slurm.sandbox.status import outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cfiddle_slurm.sandbox.status import Guest
+    from cfiddle_slurm.sandbox.status import Guest, Outcome
 
 DEFAULT_WORK = "/work"
 MAX_BUNDLE_BYTES = 64 << 30
@@ -104,16 +103,16 @@ def main() -> None:
     work = Path(os.environ.get("CFIDDLE_GUEST_WORK", DEFAULT_WORK))
     cpu_seconds = float(os.environ.get("CFIDDLE_GUEST_CPU_SECONDS") or 0) or None
     try:
-        ending, run_seconds = serve(incoming, outgoing, work, cpu_seconds)
+        ended, run_seconds = serve(incoming, outgoing, work, cpu_seconds)
     except (BundleError, ProtocolError) as error:
-        ending, run_seconds = Ending(OutcomeKind.GUEST_ERROR, str(error)), 0.0
+        ended, run_seconds = outcome(OutcomeKind.GUEST_ERROR, str(error)), 0.0
     except OSError as error:
         # What did not fit has been removed again by now.
         full = error.errno == errno.ENOSPC or scratch_is_full(work)
         kind = OutcomeKind.SCRATCH if full else OutcomeKind.GUEST_ERROR
-        ending = Ending(kind, f"The sandbox could not unpack or pack files: {error}.")
+        ended = outcome(kind, f"The sandbox could not unpack or pack files: {error}.")
         run_seconds = 0.0
-    write_json(outgoing, STATUS, status(ending, run_seconds))
+    write_json(outgoing, STATUS, status(ended, run_seconds))
     outgoing.flush()
     while incoming.read(4096):
         pass
@@ -121,7 +120,7 @@ def main() -> None:
 
 def serve(
     incoming: BinaryIO, outgoing: BinaryIO, work: Path, cpu_seconds: float | None
-) -> tuple[Ending, float]:
+) -> tuple["Outcome", float]:
     """Unpack the bundle, execute it, send the results.
 
     Returns:
@@ -136,19 +135,19 @@ def serve(
     )
     mismatch = version_mismatch(manifest.versions, versions())
     if mismatch:
-        return Ending(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
+        return outcome(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
     for folder in (FILES, RESULTS):
         (work / folder).mkdir(exist_ok=True)
     before = signatures(work / FILES, manifest.outputs)
     started = time.monotonic()
-    ending = execute(manifest, work, cpu_seconds)
+    ended = execute(manifest, work, cpu_seconds)
     run_seconds = time.monotonic() - started
     try:
         send_results(outgoing, manifest, work, before)
     except BundleError as error:
-        if ending.kind is OutcomeKind.OK:
-            ending = Ending(OutcomeKind.RESULT_SIZE, str(error))
-    return ending, run_seconds
+        if ended["kind"] == OutcomeKind.OK:
+            ended = outcome(OutcomeKind.RESULT_SIZE, str(error))
+    return ended, run_seconds
 
 
 def _harden() -> None:
@@ -246,11 +245,11 @@ def send_results(
     stream.flush()
 
 
-def status(ending: Ending, run_seconds: float) -> "Guest":
+def status(ended: "Outcome", run_seconds: float) -> "Guest":
     """The guest's final word."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
-        "outcome": outcome(ending.kind, ending.message, ending.signal, ending.code),
+        "outcome": ended,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "max_rss_bytes": usage.ru_maxrss * 1024,  # kilobytes on Linux (getrusage(2))
         "run_seconds": run_seconds,

@@ -7,7 +7,6 @@ import pytest
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.run.outcomes import error_of_outcome
 from cfiddle_slurm.sandbox.guest.__main__ import status as last_word
-from cfiddle_slurm.sandbox.guest.processes import Ending
 from cfiddle_slurm.sandbox.protocol import OutcomeKind
 from cfiddle_slurm.sandbox.status import final, measured, number, outcome
 
@@ -29,7 +28,7 @@ class Noticing(dict[str, Any]):
 
 def whole() -> Any:
     """A status with everything in it."""
-    guest = last_word(Ending(OutcomeKind.OK), 1.5)
+    guest = last_word(outcome(OutcomeKind.OK), 1.5)
     seen = measured(
         guest,
         wall_seconds=2.0,
