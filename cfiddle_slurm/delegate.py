@@ -81,10 +81,10 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
             Exception: what the method raised, with its type where that can be loaded here, and a
                 RemoteError otherwise.
         """
-        outcome = execute(self._task(obj, method, args, kwargs), self._settings)
-        if outcome.error is not None:
-            raise outcome.error
-        records = outcome.records
+        returned = execute(self._task(obj, method, args, kwargs), self._settings)
+        if returned.error is not None:
+            raise returned.error
+        records = returned.records
         if records.state is not None:
             # In place: other names may refer to the dictionary.
             for name in records.removed:

@@ -66,7 +66,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Returned:
     """What came back: records, how it went, and the error when it did not end well."""
 
     records: Records
@@ -92,7 +92,7 @@ def _remember(report: RunReport) -> None:
     _latest[:] = [report]
 
 
-def execute(task: Task, settings: Settings) -> Outcome:
+def execute(task: Task, settings: Settings) -> Returned:
     """Run a task to its end, and once more when a machine failed (``settings.retries`` times).
 
     Raises:
@@ -106,10 +106,10 @@ def execute(task: Task, settings: Settings) -> Outcome:
     nodes: list[str] = []
     while True:
         try:
-            outcome = _run_elsewhere(task, settings, nodes, beats=beats)
-            failure = outcome.error
+            returned = _run_elsewhere(task, settings, nodes, beats=beats)
+            failure = returned.error
             if not (left and isinstance(failure, _MACHINES_FAULT) and failure.transient):
-                return outcome
+                return returned
         except _MACHINES_FAULT as error:
             if not (left and error.transient):
                 raise
@@ -123,7 +123,9 @@ def execute(task: Task, settings: Settings) -> Outcome:
         time.sleep(_RETRY_PAUSE)
 
 
-def _run_elsewhere(task: Task, settings: Settings, nodes: Sequence[str], *, beats: bool) -> Outcome:
+def _run_elsewhere(
+    task: Task, settings: Settings, nodes: Sequence[str], *, beats: bool
+) -> Returned:
     """A run that avoids nodes which have failed, unless Slurm has no others for it."""
     chosen = scheduler_for(settings).avoiding(settings, nodes)
     try:
@@ -134,14 +136,14 @@ def _run_elsewhere(task: Task, settings: Settings, nodes: Sequence[str], *, beat
     return _run_once(task, settings, beats=beats)
 
 
-def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
+def _run_once(task: Task, settings: Settings, *, beats: bool) -> Returned:
     scheduler = scheduler_for(settings)
     run_id = new_run_id()
     directory = JobDirectory.create(settings.jobs_directory, run_id, beats=beats)
     try:
         _stage(directory, run_id, task, settings)
         job_id, status = _submit_and_wait(scheduler, directory, run_id, settings)
-        outcome = _bring_home(directory, task, status, scheduler.name)
+        returned = _bring_home(directory, task, status, scheduler.name)
     except CFiddleSlurmError as error:
         error.run_id = run_id
         _after_failure(directory, error, settings)
@@ -149,13 +151,13 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
     except BaseException:
         directory.remove()
         raise
-    if outcome.error is None:
+    if returned.error is None:
         directory.remove()
     else:
-        outcome.error.run_id, outcome.error.report = run_id, outcome.report
-        outcome.error.job_id = outcome.error.job_id or job_id
-        _after_failure(directory, outcome.error, settings)
-    return outcome
+        returned.error.run_id, returned.error.report = run_id, returned.report
+        returned.error.job_id = returned.error.job_id or job_id
+        _after_failure(directory, returned.error, settings)
+    return returned
 
 
 def _check_places(settings: Settings) -> None:
@@ -257,7 +259,7 @@ def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -
 
 def _bring_home(
     directory: JobDirectory, task: Task, status: dict[str, Any], scheduler_name: str
-) -> Outcome:
+) -> Returned:
     records = collect(
         directory.path / RESULT,
         Path.cwd(),
@@ -275,7 +277,7 @@ def _bring_home(
         collected=collected,
     )
     _remember(report)
-    return Outcome(records, report, error_of_outcome(status))
+    return Returned(records, report, error_of_outcome(status))
 
 
 def _after_failure(directory: JobDirectory, error: CFiddleSlurmError, settings: Settings) -> None:

@@ -26,7 +26,7 @@ from cfiddle_slurm.bundle.layout import (
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.job_directory import JobDirectory as Directory
 from cfiddle_slurm.run import remote_run
-from cfiddle_slurm.run.remote_run import Outcome, Task, execute, last_report
+from cfiddle_slurm.run.remote_run import Returned, Task, execute, last_report
 from cfiddle_slurm.sandbox.claim import BEATS
 from cfiddle_slurm.schedulers.base import JobStatus
 from cfiddle_slurm.schedulers.state_watch import StateWatcher
@@ -57,7 +57,7 @@ class Site:
     def __init__(self, home: Path, scheduler: FakeScheduler) -> None:
         self.home, self.jobs, self.scheduler = home, home / "jobs", scheduler
 
-    def execute(self, task: Task = TASK, **options: Any) -> Outcome:
+    def execute(self, task: Task = TASK, **options: Any) -> Returned:
         options = {"jobs_directory": self.jobs, "result_grace": 0.1, "retries": 0, **options}
         return execute(task, Settings(**options))
 
