@@ -63,9 +63,9 @@ class Readiness:
         """What is wrong with the disk of Docker's data, on which the file lies, too."""
         if self._file is None:
             return None
-        facts = os.statvfs(self._file.parent)
-        inodes = facts.f_favail if facts.f_files else LEAST_INODES
-        return disk_trouble(facts.f_bavail * facts.f_frsize, inodes, least)
+        room = os.statvfs(self._file.parent)
+        inodes = room.f_favail if room.f_files else LEAST_INODES
+        return disk_trouble(room.f_bavail * room.f_frsize, inodes, least)
 
 
 def disk_trouble(free: int, inodes: int, least: int) -> str | None:
