@@ -68,15 +68,26 @@ class Job:
 
 
 class Sandboxd:
-    """A real daemon in a process of its own, with a socket, registry and label of its own."""
+    """A real daemon in a process of its own, with a socket, registry and label of its own.
 
-    def __init__(self, folder: Path, policy: str = POLICY, engine: str | None = None) -> None:
+    Args:
+        program: the module that is executed, and what comes before sandboxd's own arguments.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        policy: str = POLICY,
+        engine: str | None = None,
+        program: Sequence[str] = ("cfiddle_slurm.sandbox.daemon",),
+    ) -> None:
         self.folder = folder
         self.instance = f"test-{os.getpid()}-{os.urandom(4).hex()}"
         self.jobs = folder / "jobs"
         self.socket = folder / "socket" / "sandboxd.sock"
         self._policy = folder / "sandbox.toml"
         self._engine = engine
+        self._program = program
         self._numbers = iter(range(1, 10_000))
         self.log = folder / "sandboxd.log"
         folder.mkdir(exist_ok=True)
@@ -93,7 +104,7 @@ class Sandboxd:
 
     def start(self) -> None:
         """Start it and wait until it accepts."""
-        arguments = [sys.executable, "-m", "cfiddle_slurm.sandbox.daemon"]
+        arguments = [sys.executable, "-m", *self._program]
         arguments += ["--socket", str(self.socket), "--jobs", str(self.jobs)]
         arguments += ["--policy", str(self._policy), "--owner", str(os.geteuid())]
         arguments += ["--instance", self.instance, "--seccomp", str(SECCOMP)]
