@@ -2,7 +2,8 @@
 
 ``python -m tests.attacks.undefended [--wall WALL] [NAME ...]`` (``make test-walls``) needs an
 engine with the sandbox image, and no cluster: it starts a sandboxd, and plays Slurm by
-``stand_in``. ``--wall`` takes another wall away than the attacks name (``none``: none at all).
+``stand_in``. ``--engine`` names the engine's socket where it is not the usual one. ``--wall`` takes
+another wall away than the attacks name (``none``: none at all).
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 from cfiddle_slurm import process
 from cfiddle_slurm.process import CommandTimeout, ProcessError
 from cfiddle_slurm.sandbox.client import __main__ as client
+from cfiddle_slurm.sandbox.daemon.engine import ENGINE_URL
 from cfiddle_slurm.sandbox.protocol import SOCKET_VARIABLE
 from tests.attacks import stand_in
 from tests.attacks.corpus import ATTACKS, HERE, Attack, read_verdict
@@ -42,14 +44,16 @@ class Undefended:
     Args:
         folder: an empty one, for all that belongs to it.
         name: the wall's.
+        engine: URL of the engine.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, engine: str) -> None:
         self.folder, self.name, self.wall = folder, name, WALLS[name]
         policy = {**POLICY, **self.wall.policy}
         lines = "\n".join(f"{key} = {value}" for key, value in policy.items())
         program = ("tests.attacks.weaker", "sandboxd", name)
-        self.sandboxd = Sandboxd(folder / "sandboxd", lines, program=program)
+        self.sandboxd = Sandboxd(folder / "sandboxd", lines, engine, program=program)
+        self.sandboxd.real_engine = engine
         self._programs, self._home = folder / "bin", folder / "home"
         for place in (self._programs, self._home):
             place.mkdir()
@@ -96,14 +100,15 @@ class Undefended:
         path = f"{self._programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return {
             "HOME": str(self._home), "PATH": path, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT),
-            "STAND_IN": str(self.folder), SOCKET_VARIABLE: str(self.sandboxd.socket),
+            "CFIDDLE_SLURM_SCHEDULER": "slurm", "STAND_IN": str(self.folder),
+            SOCKET_VARIABLE: str(self.sandboxd.socket),
         }  # fmt: skip
 
 
-def try_all(name: str, attacks: Sequence[Attack]) -> Iterator[tuple[Attack, str, str]]:
+def try_all(name: str, attacks: Sequence[Attack], engine: str) -> Iterator[tuple[Attack, str, str]]:
     """Take a wall away; each attack with what it reached, and with what it printed."""
     with tempfile.TemporaryDirectory(prefix="undefended ") as folder:
-        worker = Undefended(Path(folder), name)
+        worker = Undefended(Path(folder), name, engine)
         with worker.sandboxd:
             worker.sandboxd.start()
             for attack in attacks:
@@ -128,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit status tells whether each attack reached something."""
     parser = argparse.ArgumentParser(description="Take one wall away at a time.")
     parser.add_argument("--wall", choices=sorted(WALLS))
+    parser.add_argument("--engine", default=ENGINE_URL)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args(arguments)
     attacks = [Attack.load(name) for name in options.names or [path.name for path in ATTACKS]]
@@ -138,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, group in groupby(tried, key=lambda attack: options.wall or attack.wall):
         drop_caches(WALLS[name])
         print(f"\nwithout {name!r}: {WALLS[name].what}", flush=True)
-        for attack, found, printed in try_all(name, list(group)):
+        for attack, found, printed in try_all(name, list(group), options.engine):
             print(f"  {attack.name:32} {one_line(found) or 'NOTHING'}", flush=True)
             stopped += not found
             if not found and len(tried) < 4:

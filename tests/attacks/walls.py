@@ -34,8 +34,8 @@ class Wall:
         host, container: what the engine is told of the container without it.
         guest: what ``weak_guest`` changes in the guest.
         notebook: takes it away in the notebook's process.
-        shows: a regex for what is said when the attack got further than it may, where it ends in
-            the same way as it does with the wall; else any other end shows it.
+        shows: a regex for what is said, or returned, when the attack got further than it may; with
+            none, any other end than the expected one shows it.
         memory: whether it shows by more memory than was asked for.
         seconds: whether it shows by so much time.
     """
@@ -210,10 +210,12 @@ WALLS: dict[str, Wall] = {
     ),
     # In the guest.
     "guest's privacy": Wall("the guest cannot be looked into (prctl)", guest="privacy"),
-    "plain bundles": Wall("only plain files are unpacked, each in its place", guest="bundles"),
+    "plain bundles": Wall("only plain files are unpacked, each in its place", guest="bundles",
+                          shows=r"'kind': '(exited|memory|wall_time)'"),
     "plain outputs": Wall("only plain output files are sent", guest="outputs"),
     # In the notebook.
-    "allow-list": Wall("results are read through an allow-list", notebook=_every_pickle),
+    "allow-list": Wall("results are read through an allow-list", notebook=_every_pickle,
+                       shows="it was executed|taken"),
     "nesting": Wall("what is unpickled is not nested deeply", notebook=_any_nesting),
     "memory of results": Wall("what is unpickled may take some memory", notebook=_any_memory),
     "plain exceptions": Wall("an exception is its class and plain values", notebook=_any_exception),
@@ -238,8 +240,10 @@ def reached(wall: Wall, verdict: Any, faults: list[str], asked: int | None) -> s
     if wall.seconds and verdict.seconds > wall.seconds:
         return f"it ran for {verdict.seconds:.0f} s"
     if wall.shows:
-        found = re.search(wall.shows, verdict.message)
-        return verdict.message if found else ""
+        # Of several ways, one that got through: another may have been refused in other words.
+        ways = verdict.value if isinstance(verdict.value, list) else []
+        told = [text for text in (verdict.message, *map(str, ways)) if re.search(wall.shows, text)]
+        return told[0] if told else ""
     if wall.memory or wall.seconds:
         return ""
     return faults[0] if faults else ""

@@ -15,6 +15,7 @@ from cfiddle_slurm.sandbox.daemon import conversation
 from cfiddle_slurm.sandbox.daemon.container import create_arguments
 from tests.attacks.walls import WALLS, Wall
 from tests.attacks.weak_guest import replace
+from tests.sandbox.harness import SANDBOX_VERSIONS
 
 _WEAK = "/weak_guest.py"
 _NOTEBOOK_BYTES = 6 << 30
@@ -76,6 +77,8 @@ def notebook(wall: Wall, folder: str, plan: str) -> int:
 
     # Some results take all memory there is, once nobody bounds them.
     resource.setrlimit(resource.RLIMIT_AS, (_NOTEBOOK_BYTES, _NOTEBOOK_BYTES))
+    # This machine's Python need not be the image's: what they exchange here, both can read.
+    replace("cfiddle_slurm.run.remote_run", "notebook_versions", lambda: SANDBOX_VERSIONS)
     if wall.notebook is not None:
         wall.notebook()
     driver.main(Path(folder), json.loads(plan))

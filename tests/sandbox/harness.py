@@ -17,7 +17,7 @@ from cfiddle_slurm import __version__
 from cfiddle_slurm.bundle.archive import Member, write_tar
 from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox.client import __main__ as client
-from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineAddress
+from cfiddle_slurm.sandbox.daemon.engine import ENGINE_URL, Engine, EngineAddress
 from cfiddle_slurm.sandbox.protocol import SOCKET_VARIABLE
 from tests.patience import wait_until
 
@@ -88,6 +88,8 @@ class Sandboxd:
         self._policy = folder / "sandbox.toml"
         self._engine = engine
         self._program = program
+        self.real_engine = ENGINE_URL
+        """The engine itself, where sandboxd was told of one that stands in its place."""
         self._numbers = iter(range(1, 10_000))
         self.log = folder / "sandboxd.log"
         folder.mkdir(exist_ok=True)
@@ -134,7 +136,7 @@ class Sandboxd:
 
     def containers(self) -> list[str]:
         """Ids of the containers it has, or left behind."""
-        engine = Engine(EngineAddress(instance=self.instance))
+        engine = Engine(EngineAddress(self.real_engine, self.instance))
         try:
             return engine.leftovers()
         finally:
@@ -144,7 +146,7 @@ class Sandboxd:
         """End it, however the test went, and remove what is left, by label."""
         if self.running:
             self.stop(signal.SIGKILL)
-        engine = Engine(EngineAddress(instance=self.instance))
+        engine = Engine(EngineAddress(self.real_engine, self.instance))
         for container in engine.leftovers():
             engine.remove(container)
         engine.close()

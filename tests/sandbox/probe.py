@@ -35,7 +35,9 @@ class Probe:
             "writable": [place for place in _PLACES if _can_write(place)],
             "refused": {name: _errno_of(action) for name, action in _FORBIDDEN.items()},
             "allowed": {name: _errno_of(action) for name, action in _ALLOWED.items()},
-            "mounts": [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()],
+            "mounts": dict(
+                line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()
+            ),
         }
         print(json.dumps(found))
 

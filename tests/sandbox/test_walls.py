@@ -22,6 +22,11 @@ REFUSED = frozenset(
 )
 """A wall's answers; what is not there (ENOENT) is none of the machine's, either. Any other, a
 time-out above all, means that somebody went to look."""
+MOUNTS = frozenset(("/", "/dev", "/dev/mqueue", "/dev/pts", "/etc/hostname", "/tmp", "/work"))
+NAMES = frozenset(("/etc/hosts", "/etc/resolv.conf"))
+"""The engine's own files of a container with a network; some make them for one without, too."""
+KERNELS = frozenset(("proc", "sysfs", "tmpfs", "cgroup", "cgroup2", "devtmpfs"))
+"""What is mounted below /proc and /sys: the kernel's own, and what hides parts of it."""
 CAP_PERFMON = 1 << 38  # linux/capability.h
 
 
@@ -89,8 +94,13 @@ def test_devices_are_few(found: dict[str, Any]) -> None:
 
 
 def test_nothing_is_mounted_from_the_host(found: dict[str, Any]) -> None:
-    for mount in found["mounts"]:
-        assert not mount.startswith(("/home", "/var", "/run", "/mnt"))
+    mounts = found["mounts"]
+    kernels = {place for place in mounts if place.startswith(("/proc", "/sys"))}
+    assert set(mounts) - kernels in (MOUNTS, MOUNTS | NAMES)
+    assert mounts["/work"] == mounts["/tmp"] == "tmpfs"
+    # How many places the engine hides there is its own affair, and the kernel's.
+    assert {mounts[place] for place in kernels} <= KERNELS
+    assert {"/proc", "/proc/sys", "/sys", "/sys/fs/cgroup"} <= kernels
 
 
 def test_the_environment_holds_nothing_of_the_host(found: dict[str, Any]) -> None:

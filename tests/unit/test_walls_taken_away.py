@@ -137,9 +137,9 @@ def test_a_wall_that_is_not_there_any_more_is_told() -> None:
         weak_guest.replace("json", "no_such_function", None)
 
 
-def verdict(seconds: float = 1, peak: int = 0, message: str = "") -> Any:
+def verdict(seconds: float = 1, peak: int = 0, message: str = "", value: Any = 0) -> Any:
     report = {"memory_peak_bytes": peak}
-    return SimpleNamespace(seconds=seconds, report=report, message=message)
+    return SimpleNamespace(seconds=seconds, report=report, message=message, value=value)
 
 
 def test_what_counts_as_reached() -> None:
@@ -154,3 +154,5 @@ def test_what_counts_as_reached() -> None:
     shows = Wall("", shows="700 processes")
     assert reached(shows, verdict(message="256 processes"), ["another"], None) == ""
     assert "700" in reached(shows, verdict(message="all 700 processes"), [], None)
+    ways = verdict(value=["one: refused otherwise", "two: all 700 processes"])
+    assert reached(shows, ways, ["another value"], None) == "two: all 700 processes"
