@@ -88,6 +88,8 @@ def notebook(wall: Wall, folder: str, plan: str) -> int:
 def serve(wall: Wall, arguments: list[str]) -> int:
     """As sandboxd does."""
     create = create_arguments
+    if wall.sandboxd is not None:
+        wall.sandboxd()
 
     def created(*words: Any, **named: Any) -> dict[str, Any]:
         return weakened(create(*words, **named), wall)

@@ -112,8 +112,8 @@ def test_system_calls_pass() -> None:
 
 
 def test_limits_and_capabilities_are_others() -> None:
-    ulimits = weakened(CREATED, WALLS["core files"])["HostConfig"]["Ulimits"]
-    assert {each["Name"]: each["Hard"] for each in ulimits}["core"] == -1
+    ulimits = weakened(CREATED, WALLS["open files"])["HostConfig"]["Ulimits"]
+    assert {each["Name"]: each["Hard"] for each in ulimits}["nofile"] == 4000
     assert len(ulimits) == len(CREATED["HostConfig"]["Ulimits"])
     scratch = weakened(CREATED, WALLS["scratch files"])["HostConfig"]["Tmpfs"]
     assert all("nr_inodes=0," in text for text in scratch.values())
