@@ -1,6 +1,7 @@
 # make demo    set everything up, run the first experiment on a one-machine cluster, say what is next
 # make test    set everything up, run all checks and tests
 # make fuzz    set the environment up, fuzz all that reads a stranger's bytes for ten minutes
+# make test-walls  take one wall of the sandbox away at a time, and see that attacks get through then
 # make bench   measure memory and latency of runs on the cluster, beside a reference of the same call
 # make up, make down, make status, make images    the one-machine cluster, step by step
 #
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(BIN)/python -m cfiddle_slurm.cluster
 READY := $(VENV)/ready
 
-.PHONY: demo test fuzz bench up down status images engine clean
+.PHONY: demo test test-walls fuzz bench up down status images engine clean
 
 demo: up
 	$(CLUSTER) copy jovyan examples/first_experiment.py examples/first_experiment.py
@@ -39,6 +40,9 @@ engine:
 
 test: $(READY)
 	sh tests/run.sh
+
+test-walls: images
+	$(BIN)/python -m tests.attacks.undefended
 
 fuzz: $(READY)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || \

@@ -8,7 +8,7 @@ import struct
 import time
 from typing import Any
 
-SOCKET = "/run/cfiddle-slurm/socket/sandboxd.sock"
+SOCKET = os.environ.get("CFIDDLE_SLURM_SOCKET") or "/run/cfiddle-slurm/socket/sandboxd.sock"
 HELLO, DATA, END, RELEASE, PING, STATUS = b"H", b"D", b"E", b"X", b"P", b"S"
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shlex
 import sys
 import tarfile
 from collections.abc import Callable
@@ -20,14 +21,16 @@ else:
 HERE = Path(__file__).parent
 ATTACKS = sorted(path.parent for path in HERE.glob("*/attack.toml"))
 GROUPS = ("resources", "escape", "network", "bundle", "results", "queue", "daemon", "faking")
-DOORS = ("experiment", "call", "notebook")
+NOTHING: dict[str, Any] = {"experiment": 0, "call": [], "notebook": []}
+"""What an attack returns that reached nothing, by the door through which it came."""
 SECONDS = 240.0
 _MARK = "VERDICT "
 _IN_A_FOLDER = """
 place=$(mktemp -d "$HOME/attacks.XXXXXX") && cd "$place" && tar -x && {}
 status=$?; cd; rm -rf "$place"; exit "$status"
 """
-_KEYS = {"tries", "group", "door", "settings", "arguments", "expect", "after"}
+_KEYS = {"tries", "wall", "why_no_wall", "settings", "arguments", "expect", "after"}
+_CALLED = re.compile(r"^class Attack\b", re.MULTILINE)
 _EXPECT, _AFTER = {"error", "message", "value", "output"}, {"most_jobs"}
 
 Cluster = Callable[..., Completed]
@@ -65,14 +68,27 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Attack:
-    """One folder of the corpus: see README.md there."""
+    """One folder of the corpus: see README.md there.
+
+    Attributes:
+        wall: what stops it, a name of ``walls.WALLS``; empty where no single one does.
+    """
 
     name: str
     folder: Path
-    group: str
+    door: str
     tries: str
+    wall: str
+    why_no_wall: str
+    settings: dict[str, Any]
+    arguments: dict[str, Any]
     expect: dict[str, Any]
     after: dict[str, Any]
+
+    @property
+    def group(self) -> str:
+        """What it is about."""
+        return self.name.partition("_")[0]
 
     @classmethod
     def load(cls, name: str) -> "Attack":
@@ -83,18 +99,26 @@ class Attack:
         """
         folder = HERE / name
         plan = tomllib.loads((folder / "attack.toml").read_text())
+        door = door_of(folder)
         expect, after = plan.get("expect", {}), plan.get("after", {})
+        wall, why_no_wall = plan.get("wall", ""), plan.get("why_no_wall", "")
         if (
             set(plan) - _KEYS
             or set(expect) - _EXPECT
-            or not expect
             or set(after) - _AFTER
-            or plan["group"] not in GROUPS
-            or plan["door"] not in DOORS
-            or not name.startswith(f"{plan['group']}_")
+            or not plan.get("tries")
+            or name.partition("_")[0] not in GROUPS
+            or bool(wall) == bool(why_no_wall)
         ):
             raise ValueError(f"{name}/attack.toml is not as README.md says.")
-        return cls(name, folder, plan["group"], plan["tries"], expect, after)
+        if not {"error", "value"} & set(expect):
+            expect = {"value": NOTHING[door], **expect}
+        settings, arguments = plan.get("settings", {}), plan.get("arguments", {})
+        if door == "experiment" and not arguments:
+            arguments = {"n": 1}
+        return cls(
+            name, folder, door, plan["tries"], wall, why_no_wall, settings, arguments, expect, after
+        )
 
     def faults(self, verdict: Verdict) -> list[str]:
         """What did not end as it must, one sentence each."""
@@ -114,17 +138,45 @@ class Attack:
         return found
 
 
+def door_of(folder: Path) -> str:
+    """How an attack gets in, which its source shows: see README.md.
+
+    Raises:
+        ValueError: it has no source.
+    """
+    if any(folder.glob("attack.c*")):
+        return "experiment"
+    try:
+        text = (folder / "attack.py").read_text()
+    except FileNotFoundError:
+        raise ValueError(f"{folder.name} has neither attack.cpp nor attack.py.") from None
+    return "call" if _CALLED.search(text) else "notebook"
+
+
 def carry_out(attack: Attack, cluster: Cluster, user: str) -> Verdict:
     """Have a user carry out an attack.
 
     Raises:
         AssertionError: the attacker's own process did not come to its end.
     """
-    drive = f"python3 -W ignore -m tests.attacks.driver tests/attacks/{attack.name}"
+    plan = {"door": attack.door, "settings": attack.settings, "arguments": attack.arguments}
+    drive = shlex.join(
+        ["python3", "-W", "ignore", "-m", "tests.attacks.driver",
+         f"tests/attacks/{attack.name}", json.dumps(plan)]
+    )  # fmt: skip
     done = cluster(
         "run", user, "sh", "-c", _IN_A_FOLDER.format(drive),
         timeout=SECONDS, input=_packed(attack),
     )  # fmt: skip
+    return read_verdict(attack, done)
+
+
+def read_verdict(attack: Attack, done: Completed) -> Verdict:
+    """What the driver told.
+
+    Raises:
+        AssertionError: the attacker's own process did not come to its end.
+    """
     printed, mark, verdict = done.stdout.rpartition(_MARK)
     assert mark and done.status == 0, f"{attack.name}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     found = json.loads(verdict)

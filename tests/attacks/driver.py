@@ -1,7 +1,8 @@
-"""Executed on the user node, as the attacker: ``python3 -m tests.attacks.driver FOLDER``.
+"""Executed on the user node, as the attacker: ``python3 -m tests.attacks.driver FOLDER PLAN``.
 
-Carries out the attack in a folder, then an ordinary run. Prints what the attack printed, and last,
-in a line of its own that begins with ``VERDICT``, how both ended as JSON.
+Carries out the attack in a folder, then an ordinary run. The plan is JSON: the ``door``, the
+``settings``, the ``arguments``. Prints what the attack printed, and last, in a line of its own that
+begins with ``VERDICT``, how both ended as JSON.
 """
 
 import importlib.util
@@ -20,18 +21,15 @@ import cfiddle
 import cfiddle_slurm
 from tests.attacks.student import Student
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 MARK = "VERDICT "
 ORDINARY = 'extern "C" long ordinary(long n) { return n * n; }'
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, plan: dict[str, Any]) -> None:
     """Attack, and see whether an ordinary run is right afterwards."""
-    plan = tomllib.loads((folder / "attack.toml").read_text())
+    # A notebook imports what lies in its folder, a program that `python3 -m` starts only what lay
+    # in the folder where it was started: without this, nobody would import what an attack leaves.
+    sys.path.insert(0, "")
     verdict: dict[str, Any] = {"error": None, "message": "", "value": None}
     # Always the same one: it is built once for all attacks.
     workshop = Path.home() / "ordinary"
@@ -40,11 +38,10 @@ def main(folder: Path) -> None:
     ordinary = cfiddle.build(cfiddle.code(ORDINARY))
     with tempfile.TemporaryDirectory(prefix="attack ", dir=Path.home()) as place:
         os.chdir(place)
-        cfiddle_slurm.configure(scheduler="slurm", **plan.get("settings", {}))
-        arguments = plan.get("arguments", {"n": 1} if plan["door"] == "experiment" else {})
+        cfiddle_slurm.configure(scheduler="slurm", **plan["settings"])
         verdict["began"] = time.time()
         try:
-            verdict["value"] = DOORS[plan["door"]](folder, arguments)
+            verdict["value"] = DOORS[plan["door"]](folder, plan["arguments"])
         except cfiddle.CFiddleException as error:
             verdict["error"], verdict["message"] = type(error).__name__, str(error)
         verdict["ended"] = time.time()
@@ -96,4 +93,4 @@ def load(folder: Path) -> ModuleType:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute())
+    main(Path(sys.argv[1]).absolute(), json.loads(sys.argv[2]))

@@ -149,13 +149,13 @@ def test_mistakes_are_found_before_anything_is_submitted(
     endings: Any, configured: Any, jobs: Any
 ) -> None:
     configured()
-    for error, function, arguments in (
-        (RunnerException, "finee", arg_map(n=1)),
-        (MissingArgument, "fine", arg_map()),
-        (UnusedArgument, "fine", arg_map(n=1, m=2)),
-        (IncorrectArgumentType, "fine", arg_map(n="one")),
+    for error, word, function, arguments in (
+        (RunnerException, "finee", "finee", arg_map(n=1)),
+        (MissingArgument, "n", "fine", arg_map()),
+        (UnusedArgument, "m", "fine", arg_map(n=1, m=2)),
+        (IncorrectArgumentType, "one", "fine", arg_map(n="one")),
     ):
-        with pytest.raises(error):
+        with pytest.raises(error, match=rf"\b{word}\b"):
             cfiddle.run(endings, function, arguments)
     assert not jobs.exists() or not [p for p in jobs.iterdir() if not (p / "failed.txt").exists()]
 

@@ -1,5 +1,6 @@
 """Several runs, one after another and at once."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from cfiddle import arg_map
 
 import cfiddle_slurm
+from cfiddle_slurm.schedulers.job_script import script_text
 
 SQUARE = 'extern "C" int square(int n) { return n * n; }'
 
@@ -62,15 +64,19 @@ def test_a_block_has_its_own_configuration(compiled: Any, scheduler: str, jobs: 
 
 
 def test_settings_are_checked_at_once(configured: Any) -> None:
-    with pytest.raises(cfiddle_slurm.errors.SettingsError, match="time_limit"):
+    with pytest.raises(cfiddle_slurm.errors.SettingsError, match=r"Did you mean time_limit\?"):
         configured(time_limits=5)
     with pytest.raises(cfiddle_slurm.errors.SettingsError, match="-1"):
         configured(time_limit=-1)
 
 
-def test_what_would_be_submitted_can_be_seen(configured: Any, scheduler: str) -> None:
+def test_what_would_be_submitted_can_be_seen(configured: Any, scheduler: str, jobs: Any) -> None:
     configured()
-    script = cfiddle_slurm.job_script()
-    assert "cfiddle" in script
+    said = cfiddle_slurm.job_script()
+    folder = jobs / "<run id>"
     if scheduler == "slurm":
-        assert script.startswith("#!/bin/sh") or "sbatch" in script
+        assert said.startswith("# sbatch --parsable ")
+        assert said.endswith(f"\n{script_text(folder)}")
+    else:
+        assert sys.executable in said
+        assert said.endswith(f"# input: {folder}\n")

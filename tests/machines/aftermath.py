@@ -1,6 +1,5 @@
 """What may be left of an attack, looked for on every worker and in the queue."""
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -115,10 +114,3 @@ def jobs_started(cluster: Machines, user: str, began: float, newest: int) -> int
 def ids(cluster: Machines, users: Sequence[str]) -> dict[str, str]:
     """The numbers of accounts."""
     return {user: cluster.check("run", user, "id", "-u").strip() for user in users}
-
-
-def parse_measurements(text: str) -> tuple[list[dict[str, float]], str | None]:
-    """What a neighbour printed: its measurements, and its error if there was one."""
-    lines = [json.loads(line) for line in text.splitlines()]
-    errors = [line["error"] for line in lines if "error" in line]
-    return [line for line in lines if "seconds" in line], errors[0] if errors else "it was killed"

@@ -1,92 +1,12 @@
 """The faults: what is done to the machines while a run is on its way, and how it is mended."""
 
-import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from cfiddle_slurm import process
 from tests.machines import full_disk
-from tests.machines.harness import HOME_SIZE, Machines
-from tests.machines.stages import JOBS, NAP, STAGES, Notebook, Staged
+from tests.machines.harness import HOME_SIZE
+from tests.machines.scene import Fault, Scene
+from tests.machines.stages import JOBS
 from tests.patience import wait_for
-
-_HELD = ("staged", "submitted", "queued", "starting", "returning")
-
-
-@dataclass
-class Scene:
-    """Where a fault happens: the cluster, and the runs that are on their way."""
-
-    machines: Machines
-    notebook: Notebook
-    runs: list[Staged] = field(default_factory=list)
-
-    def shell(self, name: str, script: str) -> str:
-        """What a script prints on a machine."""
-        return self.machines.on(name, "sh", "-c", script)
-
-    def inside(self, name: str, service: str, script: str) -> str:
-        """What a script prints that root executes with a service's view of the files."""
-        container = self.machines.container(name, service)
-        pid = self.machines.on(name, "docker", "inspect", "--format={{.State.Pid}}", container)
-        return self.machines.on(name, "nsenter", f"--target={pid}", "--mount", "--pid", "sh", "-c",
-                                script)  # fmt: skip
-
-    def status(self) -> dict[str, Any]:
-        """What ``status`` says."""
-        facts: dict[str, Any] = json.loads(self.machines.cluster("status", "--json").stdout)
-        return facts
-
-    def queue(self) -> str:
-        """Slurm's jobs, one a line: id, state, node; nothing while Slurm does not answer."""
-        squeue = ("squeue", "--noheader", "--format=%i %T %N")
-        command = ("docker", "exec", self.machines.container("head", "controller"), *squeue)
-        done = process.run(self.machines.arguments_on("head", *command), timeout=60)
-        return done.stdout if done.status == 0 else "Slurm does not answer"
-
-
-class Fault:
-    """Something that goes wrong.
-
-    Attributes:
-        name: as in the table.
-        groups: the stages at which it happens; those of one group happen at once, to as many runs.
-        early: the stages at which it is there before the run is.
-        staging: whether ``staged`` means that the run's directory is still to be written.
-        sbatch: what takes the place of sbatch, if that is what is wrong.
-        outcome: how all runs end, where nobody is left to see it.
-        keeps: whether a failed run's directory can say that it is one.
-        accounted: whether accounting hears of each job.
-        nap: milliseconds that a run takes which it meets while it runs.
-    """
-
-    groups: Sequence[tuple[str, ...]] = (_HELD, ("running",))
-    early: Sequence[str] = ()
-    staging = False
-    sbatch = ""
-    outcome = ""
-    keeps = True
-    accounted = True
-    nap = NAP
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def inject(self, scene: Scene) -> None:
-        """Let it happen."""
-
-    def go_on(self, scene: Scene) -> None:
-        """What happens after the runs were let go on, and before they have ended."""
-
-    def mend(self, scene: Scene) -> None:
-        """Undo it when the runs have ended, where that is not somebody else's work."""
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """All stages at which it can happen."""
-        return tuple(stage for stage in STAGES if any(stage in group for group in self.groups))
 
 
 class Killed(Fault):
@@ -181,12 +101,14 @@ class ResultLate(Fault):
     def inject(self, scene: Scene) -> None:
         place = self._place(scene)
         stale = f"{place}.stale"
-        scene.inside("head", "user", f"cp -a {place} {stale} && mount --bind {stale} {place}")
+        scene.machines.inside(
+            "head", "user", f"cp -a {place} {stale} && mount --bind {stale} {place}"
+        )
 
     def go_on(self, scene: Scene) -> None:
         wait_for(lambda: not scene.queue(), "the job has ended")
         place = self._place(scene)
-        scene.inside("head", "user", f"umount --lazy {place}; rm -r {place}.stale")
+        scene.machines.inside("head", "user", f"umount --lazy {place}; rm -r {place}.stale")
 
 
 class ClockOff(Fault):
@@ -220,11 +142,11 @@ class ClockOff(Fault):
             echo -10m >/etc/faketimerc
             echo {library} >/etc/ld.so.preload
         """)  # fmt: skip
-        scene.inside(self._where, self._service,
+        scene.machines.inside(self._where, self._service,
                      "mount --bind /run/munge/off/socket /run/munge/munge.socket.2")  # fmt: skip
 
     def go_on(self, scene: Scene) -> None:
-        off = [each for each in scene.status()["machines"] if each["clock_off"] > 500]
+        off = [each for each in scene.machines.status()["machines"] if each["clock_off"] > 500]
         assert [each["name"] for each in off] == [self._where], "`status` names the clock"
         told = scene.machines.cluster("check")
         assert told.status == 2 and re.search(r"clock\W+\d{3} s off", told.stdout), told.stdout
@@ -232,7 +154,7 @@ class ClockOff(Fault):
     def mend(self, scene: Scene) -> None:
         scene.shell(self._where, "rm -f /etc/ld.so.preload /etc/faketimerc;"
                                  " pkill -f 'munged .*off/[s]ocket'")  # fmt: skip
-        scene.inside(self._where, self._service, "umount --lazy /run/munge/munge.socket.2")
+        scene.machines.inside(self._where, self._service, "umount --lazy /run/munge/munge.socket.2")
         if self._service == "worker":
             # As an administrator would: what it had to say meanwhile was refused, and is lost.
             scene.machines.on(self._where, "pkill", "-KILL", "-f", "^slurmd -D")
@@ -255,10 +177,10 @@ class StateFull(Fault):
     _PLACE = "/var/lib/slurm"
 
     def inject(self, scene: Scene) -> None:
-        scene.inside("head", "controller", full_disk.FILL.format(place=self._PLACE))
+        scene.machines.inside("head", "controller", full_disk.FILL.format(place=self._PLACE))
 
     def mend(self, scene: Scene) -> None:
-        scene.inside("head", "controller", full_disk.EMPTY.format(place=self._PLACE))
+        scene.machines.inside("head", "controller", full_disk.EMPTY.format(place=self._PLACE))
 
 
 class ReplyLost(Fault):

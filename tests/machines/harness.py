@@ -1,12 +1,14 @@
 """Machines for tests: containers, each with an engine and an ssh server of its own."""
 
 import contextlib
+import json
 import os
 import shutil
 import stat
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from cfiddle_slurm import process
 from cfiddle_slurm.process import Completed
@@ -155,6 +157,13 @@ class Machines:
         """What a command prints in the container of a cluster's service on a machine."""
         return self.on(name, "docker", "exec", self.container(name, service), *command)
 
+    def inside(self, name: str, service: str, script: str) -> str:
+        """What a script prints that root executes with a service's view of the files."""
+        container = self.container(name, service)
+        pid = self.on(name, "docker", "inspect", "--format={{.State.Pid}}", container).strip()
+        view = ("nsenter", f"--target={pid}", "--mount", "--pid")
+        return self.on(name, *view, "sh", "-c", script)
+
     def container(self, name: str, service: str) -> str:
         """The newest container of a cluster's service on a machine, or an empty text."""
         label = f"--filter=label=com.docker.swarm.service.name=cfiddle_{service}"
@@ -197,6 +206,11 @@ class Machines:
         done = self.cluster(*words, timeout=timeout)
         assert done.status == 0, f"{words}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        """What ``status`` says of the cluster."""
+        facts: dict[str, Any] = json.loads(self.cluster("status", "--json").stdout)
+        return facts
 
     def discard(self, name: str) -> None:
         """Remove a machine and what is on it."""

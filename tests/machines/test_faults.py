@@ -20,8 +20,9 @@ from rich.table import Table
 
 from cfiddle_slurm import process
 from tests.machines.aftermath import SANDBOXES, WORKERS
-from tests.machines.faults import FAULTS, Fault, Scene
+from tests.machines.faults import FAULTS
 from tests.machines.harness import Machines
+from tests.machines.scene import Fault, Scene
 from tests.machines.stages import JOBS, STAGES, USER, Notebook
 from tests.patience import wait_for
 

@@ -3,19 +3,16 @@
 ``CFIDDLE_FLOOD_SECONDS`` says for how long each flood goes on (default: 8).
 """
 
-import json
 import os
 import statistics
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from cfiddle_slurm import process
 from tests.attacks.floods import WAYS
 from tests.machines.harness import HERE, Machines
+from tests.machines.neighbour import Neighbour
 
 pytestmark = pytest.mark.timeout(1500)
 SECONDS = float(os.environ.get("CFIDDLE_FLOOD_SECONDS", "8"))
@@ -23,6 +20,8 @@ STUDENT, OTHER = "floods1", "floods2"
 MACHINES = ("head", "w1", "w2")
 MOST = 4.0
 """Times that of the same load without a word sent: more than that is a door that does not hold."""
+TINY = 1000
+"""How often the loop of each run is gone through: what is measured is all that is around it."""
 MUNGE = "/run/munge/munge.socket.2"
 FLOODS = [
     ("length_words", "slurm"),
@@ -37,65 +36,21 @@ FLOODS = [
 ]
 
 
-class Runs:
-    """Another student's runs, one after the other, each of a tiny experiment."""
-
-    def __init__(self, cluster: Machines) -> None:
-        words = ("sh", "-c", "cd floods && exec python3 -W ignore -m tests.attacks.neighbour 1000")
-        self._process = process.start(
-            cluster.command("run", OTHER, *words),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=cluster.environment,
-        )  # fmt: skip
-        self.lines: list[dict[str, float]] = []
-        self.error: str | None = "it was killed"
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for raw in self._process.stdout:
-            line = json.loads(raw)
-            if "seconds" in line:
-                self.lines.append(line)
-            else:
-                self.error = line["error"]
-
-    def within(self, began: float, ended: float) -> list[float]:
-        """How long each run took, as its student felt it, that went on between two times."""
-        return [
-            line["ended"] - line["began"]
-            for line in self.lines
-            if line["ended"] > began and line["began"] < ended
-        ]
-
-    def stop(self) -> str | None:
-        """End them; the error of the first that failed, if one did."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(120)
-        self._reader.join(10)
-        return self.error
-
-
 @pytest.fixture(scope="module")
-def runs(cluster: Machines) -> Iterator[Runs]:
+def runs(cluster: Machines) -> Iterator[Neighbour]:
     """The other student's runs, under way while the tests of this file go on."""
     for number, user in enumerate((STUDENT, OTHER)):
         cluster.check("user", "add", user, f"--uid={21031 + number}")
-    for name in ("neighbour", "floods"):
-        file = f"tests/attacks/{name}.py"
-        owner = OTHER if name == "neighbour" else STUDENT
-        cluster.check("copy", owner, str(HERE.parents[1] / file), f"floods/{file}")
-    made = Runs(cluster)
-    give_up = time.monotonic() + 120
-    while len(made.lines) < 3 and time.monotonic() < give_up:
-        time.sleep(0.2)
+    file = "tests/attacks/floods.py"
+    cluster.check("copy", STUDENT, str(HERE.parents[1] / file), f"floods/{file}")
+    made = Neighbour(cluster, OTHER, TINY)
+    made.wait_for_the_first()
     yield made
     assert made.stop() is None
 
 
 @pytest.fixture(scope="module")
-def quiet(cluster: Machines, runs: Runs) -> tuple[float, float]:
+def quiet(cluster: Machines, runs: Neighbour) -> tuple[float, float]:
     """How long a run takes when nothing else happens, and when processors are as busy."""
     began = time.time()
     time.sleep(SECONDS)
@@ -145,7 +100,7 @@ def daemons(cluster: Machines) -> dict[str, list[str]]:
 @pytest.mark.parametrize(("way", "what"), FLOODS)
 def test_another_student_feels_nothing_of_it(
     cluster: Machines,
-    runs: Runs,
+    runs: Neighbour,
     quiet: tuple[float, float],
     capsys: pytest.CaptureFixture[str],
     way: str,
@@ -163,6 +118,6 @@ def test_another_student_feels_nothing_of_it(
             f"    a run: {still:.2f} s, x {loaded / still:.2f} by load alone, x {felt / still:.2f}"
             f" by this; the slowest of {len(during)}: {max(during, default=felt):.2f} s"
         )
-    assert runs.error == "it was killed", "a run failed"  # which is what it says until its end
+    assert runs.is_under_way, "a run failed"
     assert daemons(cluster) == before
     assert felt < MOST * max(loaded, still)

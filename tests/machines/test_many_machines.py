@@ -96,7 +96,7 @@ def test_a_whole_class_gets_accounts_at_once(cluster: Machines, tmp_path: Path) 
     assert "0 added, 215 were there already" in add_users(cluster, tmp_path, names)
     listed = cluster.check("user", "list")
     assert all(name in listed for name in names)
-    assert "id" in cluster.check("run", "student214", "id")
+    assert "(student214)" in cluster.check("run", "student214", "id")
     assert "examples" in cluster.check("run", "student000", "ls")
     many = many_runs(cluster, "student007", 3, 0)
     assert [run["error"] for run in many] == [None] * 3

@@ -1,6 +1,7 @@
 """Workers that are out of service: by a person's will, until a person ends that; or by their
 machine's trouble, until that is over."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -38,16 +39,20 @@ def node(cluster: Machines, name: str) -> Node:
     return found.get(name, Node(name, "", "", ""))
 
 
-def status(cluster: Machines) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(cluster.cluster("status", "--json").stdout)
-    return facts
+@contextlib.contextmanager
+def replaced(cluster: Machines) -> Iterator[None]:
+    """Until w1's worker is another than before, and a healthy one: one that takes no jobs because
+    it was told so is healthy, too."""
+    before = cluster.container("w1", "worker")
+    yield
+    wait_for(lambda: cluster.container("w1", "worker") not in ("", before), "there is another")
 
+    def healthy() -> bool:
+        container = cluster.container("w1", "worker")
+        check = ("docker", "exec", container, "/usr/local/lib/cfiddle-slurm/healthy", "worker")
+        return process.run(cluster.arguments_on("w1", *check), timeout=60).status == 0
 
-def inside(cluster: Machines, name: str, service: str, script: str) -> str:
-    """What a script prints that root executes with a service's view of the files."""
-    container = cluster.container(name, service)
-    pid = cluster.on(name, "docker", "inspect", "--format={{.State.Pid}}", container).strip()
-    return cluster.on(name, "nsenter", f"--target={pid}", "--mount", "--pid", "sh", "-c", script)
+    wait_for(healthy, "the worker is healthy")
 
 
 def add_users(cluster: Machines, folder: Path, names: list[str]) -> None:
@@ -75,19 +80,10 @@ def test_what_a_person_set_stays_set_whatever_restarts(cluster: Machines, tmp_pa
     # At once: Slurm itself would write the node's state down within five seconds.
     cluster.on("head", "pkill", "-KILL", "-f", "^slurmctld -D")
     wait_for(lambda: node(cluster, "w1").withdrawn, "the controller is back, and has not forgotten")
-    before = cluster.container("w1", "worker")
-    cluster.on("w1", "pkill", "-KILL", "-f", "^slurmd -D")
-    wait_for(lambda: cluster.container("w1", "worker") not in ("", before), "the worker is back")
-    check = ("docker", "exec", "{}", "/usr/local/lib/cfiddle-slurm/healthy", "worker")
-
-    def healthy() -> bool:
-        words = [word.format(cluster.container("w1", "worker")) for word in check]
-        return process.run(cluster.arguments_on("w1", *words), timeout=60).status == 0
-
-    wait_for(healthy, "a worker that takes no jobs because it was told so is a healthy one")
-    # Stopped in good order, and replaced by another.
-    cluster.on("head", "docker", "service", "update", "--quiet", "--force", "cfiddle_worker")
-    wait_for(healthy, "it is healthy again")
+    with replaced(cluster):
+        cluster.on("w1", "pkill", "-KILL", "-f", "^slurmd -D")
+    with replaced(cluster):  # this time stopped in good order
+        cluster.on("head", "docker", "service", "update", "--quiet", "--force", "cfiddle_worker")
     cluster.check("up", "--no-test")
     found = node(cluster, "w1")
     assert found.kept_out and found.reason == "fan broken"
@@ -136,7 +132,7 @@ def test_a_job_that_its_worker_could_not_start_is_tried_elsewhere(
 ) -> None:
     add_users(cluster, tmp_path, ["prolog"])
     keep, fail = f"mv {_PROLOG} {_PROLOG}.kept", f"printf '#!/bin/sh\nexit 1\n' >{_PROLOG}"
-    inside(cluster, "w1", "worker", f"{keep} && {fail} && chmod +x {_PROLOG}")
+    cluster.inside("w1", "worker", f"{keep} && {fail} && chmod +x {_PROLOG}")
     try:
         found = runs(cluster, "prolog", 4)
         assert errors(found) == []
@@ -144,38 +140,38 @@ def test_a_job_that_its_worker_could_not_start_is_tried_elsewhere(
         ended = ("sacct", "-X", "-n", "-P", "--user=prolog", "--format=State,NodeList")
         assert "CANCELLED by 0|w1" in cluster.on_service("head", "controller", *ended)
     finally:
-        inside(cluster, "w1", "worker", f"mv {_PROLOG}.kept {_PROLOG}")
+        cluster.inside("w1", "worker", f"mv {_PROLOG}.kept {_PROLOG}")
     wait_for(lambda: node(cluster, "w1").usable, "Slurm's own reason does not last", 60)
 
 
 def test_a_full_disk_of_slurmds_own_is_survived(cluster: Machines, tmp_path: Path) -> None:
     add_users(cluster, tmp_path, ["spool"])
     place = "/var/lib/slurm/slurmd"
-    inside(cluster, "w1", "worker", full_disk.FILL.format(place=place))
+    cluster.inside("w1", "worker", full_disk.FILL.format(place=place))
     try:
         wait_for(lambda: node(cluster, "w1").withdrew_itself, "w1 withdraws itself", 30)
         found = runs(cluster, "spool", 2)
         assert (errors(found), {run["node"] for run in found}) == ([], {"w2"})
     finally:
-        inside(cluster, "w1", "worker", full_disk.EMPTY.format(place=place))
+        cluster.inside("w1", "worker", full_disk.EMPTY.format(place=place))
     wait_for(lambda: node(cluster, "w1").usable, "there is room again, and w1 comes back", 60)
 
 
 def test_a_full_disk_of_the_controllers_state_is_named(cluster: Machines, tmp_path: Path) -> None:
     add_users(cluster, tmp_path, ["state"])
     place = "/var/lib/slurm"
-    inside(cluster, "head", "controller", full_disk.FILL.format(place=place))
+    cluster.inside("head", "controller", full_disk.FILL.format(place=place))
     try:
         (said,) = set(errors(runs(cluster, "state", 1)))
         assert said.startswith("SchedulerUnavailable")
         assert "disk of the cluster's head is full" in said and "whoever runs the cluster" in said
-        facts = status(cluster)
+        facts = cluster.status()
         (sentence,) = facts["trouble"]
         assert sentence.startswith(
             "head: the disk of the volume cfiddle_state (service controller)"
         )
     finally:
-        inside(cluster, "head", "controller", full_disk.EMPTY.format(place=place))
+        cluster.inside("head", "controller", full_disk.EMPTY.format(place=place))
     assert errors(runs(cluster, "state", 1)) == []
 
 
@@ -183,6 +179,6 @@ def test_a_worker_that_is_no_machine_is_named(cluster: Machines) -> None:
     slurm = ("head", "controller", "scontrol")
     cluster.on_service(*slurm, "create", "NodeName=ghost", "State=CLOUD")
     try:
-        assert any("ghost: Slurm has a worker of" in each for each in status(cluster)["trouble"])
+        assert any("ghost: Slurm has a worker of" in each for each in cluster.status()["trouble"])
     finally:
         cluster.on_service(*slurm, "delete", "NodeName=ghost")

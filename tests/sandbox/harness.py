@@ -18,7 +18,7 @@ from cfiddle_slurm.bundle.archive import Member, write_tar
 from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox.client import __main__ as client
 from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress
+from cfiddle_slurm.sandbox.daemon.engine_address import ENGINE_URL, EngineAddress
 from cfiddle_slurm.sandbox.protocol import SOCKET_VARIABLE
 from tests.patience import wait_until
 
@@ -69,15 +69,28 @@ class Job:
 
 
 class Sandboxd:
-    """A real daemon in a process of its own, with a socket, registry and label of its own."""
+    """A real daemon in a process of its own, with a socket, registry and label of its own.
 
-    def __init__(self, folder: Path, policy: str = POLICY, engine: str | None = None) -> None:
+    Args:
+        program: the module that is executed, and what comes before sandboxd's own arguments.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        policy: str = POLICY,
+        engine: str | None = None,
+        program: Sequence[str] = ("cfiddle_slurm.sandbox.daemon",),
+    ) -> None:
         self.folder = folder
         self.instance = f"test-{os.getpid()}-{os.urandom(4).hex()}"
         self.jobs = folder / "jobs"
         self.socket = folder / "socket" / "sandboxd.sock"
         self._policy = folder / "sandbox.toml"
         self._engine = engine
+        self._program = program
+        self.real_engine = ENGINE_URL
+        """The engine itself, where sandboxd was told of one that stands in its place."""
         self._numbers = iter(range(1, 10_000))
         self.log = folder / "sandboxd.log"
         folder.mkdir(exist_ok=True)
@@ -94,7 +107,7 @@ class Sandboxd:
 
     def start(self) -> None:
         """Start it and wait until it accepts."""
-        arguments = [sys.executable, "-m", "cfiddle_slurm.sandbox.daemon"]
+        arguments = [sys.executable, "-m", *self._program]
         arguments += ["--socket", str(self.socket), "--jobs", str(self.jobs)]
         arguments += ["--policy", str(self._policy), "--owner", str(os.geteuid())]
         arguments += ["--instance", self.instance, "--seccomp", str(SECCOMP)]
@@ -124,7 +137,7 @@ class Sandboxd:
 
     def containers(self) -> list[str]:
         """Ids of the containers it has, or left behind."""
-        engine = Engine(EngineAddress(instance=self.instance))
+        engine = Engine(EngineAddress(self.real_engine, self.instance))
         try:
             return engine.leftovers()
         finally:
@@ -134,7 +147,7 @@ class Sandboxd:
         """End it, however the test went, and remove what is left, by label."""
         if self.running:
             self.stop(signal.SIGKILL)
-        engine = Engine(EngineAddress(instance=self.instance))
+        engine = Engine(EngineAddress(self.real_engine, self.instance))
         for container in engine.leftovers():
             engine.remove(container)
         engine.close()

@@ -34,7 +34,10 @@ class Probe:
             "devices": sorted(os.listdir("/dev")),
             "writable": [place for place in _PLACES if _can_write(place)],
             "refused": {name: _errno_of(action) for name, action in _FORBIDDEN.items()},
-            "mounts": [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()],
+            "allowed": {name: _errno_of(action) for name, action in _ALLOWED.items()},
+            "mounts": dict(
+                line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()
+            ),
         }
         print(json.dumps(found))
 
@@ -66,9 +69,10 @@ def _errno_of(action: object) -> int:
 
 
 def _network() -> None:
-    with socket.socket() as tried:
-        tried.settimeout(2)
-        tried.connect(("192.0.2.1", 53))
+    """A datagram to TEST-NET-1 (RFC 5737): where there is any network, sending it succeeds, though
+    nobody is there; a connection would only time out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tried:
+        tried.sendto(b"x", ("192.0.2.1", 53))
 
 
 _FORBIDDEN = {
@@ -82,6 +86,15 @@ _FORBIDDEN = {
     "kmsg": lambda: os.close(os.open("/dev/kmsg", os.O_RDONLY)),
     "sysctl": lambda: os.close(os.open("/proc/sys/kernel/perf_event_paranoid", os.O_WRONLY)),
     "shadow": lambda: os.close(os.open("/etc/shadow", os.O_RDONLY)),
+}
+# Each is like one of those above: that it succeeds shows that it is the wall that refuses those.
+_ALLOWED = {
+    "a local socket": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).close(),
+    "a FIFO": lambda: os.mkfifo("/work/fifo"),
+    "its own uid": lambda: os.setuid(os.getuid()),
+    "nicer to others": lambda: os.nice(1),
+    "the list of accounts": lambda: os.close(os.open("/etc/passwd", os.O_RDONLY)),
+    "to read a sysctl": lambda: os.close(os.open("/proc/sys/kernel/ostype", os.O_RDONLY)),
 }
 _TAKE_OVER = {
     "guest_stdout": lambda: os.close(os.open("/proc/1/fd/1", os.O_WRONLY)),

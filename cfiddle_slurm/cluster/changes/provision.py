@@ -50,13 +50,16 @@ set -eu
 folder=$1 line=$2
 mkdir -p "$folder"
 export DEBIAN_FRONTEND=noninteractive
-dpkg -s nfs-kernel-server >/dev/null 2>&1 \\
-    || { apt-get -qq update && apt-get -qq install --yes nfs-kernel-server >/dev/null; }
+if ! dpkg -s nfs-kernel-server >/dev/null 2>&1; then
+    apt-get -qq update
+    apt-get -qq install --yes nfs-kernel-server >/dev/null
+fi
 mkdir -p /etc/exports.d
 file=/etc/exports.d/cfiddle.exports
 [ "$(cat "$file" 2>/dev/null)" = "$line" ] && exit 0
 printf '%s\\n' "$line" >"$file"
-exportfs -ra
+# What is not in force must not be taken for it the next time.
+exportfs -ra || { status=$?; rm -f "$file"; exit "$status"; }
 echo exported
 """
 

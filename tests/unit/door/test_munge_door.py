@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import os
 import struct
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cfiddle_slurm.door import munge
+from tests.unit.door import harness
+from tests.unit.door.harness import NEVER, SHORT, idle, run, until
 from tests.unit.door.test_frames import request
 
 BODY = b"b" * 100
@@ -35,6 +36,10 @@ class Munged:
         self.callers.append((uid, gid))
         yield
 
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """As a caller, to the door."""
+        return await asyncio.open_unix_connection(self.door)
+
 
 @pytest.fixture
 def munged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Munged:
@@ -42,7 +47,7 @@ def munged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Munged:
     monkeypatch.setattr(munge, "MUNGED_SOCKET", str(made.place))
     monkeypatch.setattr(munge, "MUNGE_SOCKET", str(made.door))
     monkeypatch.setattr(munge, "acting_as", made.acting_as)
-    monkeypatch.setattr(munge, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(munge, "REQUEST_SECONDS", NEVER)
     return made
 
 
@@ -50,31 +55,17 @@ def munged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Munged:
 async def opened(munged: Munged) -> AsyncIterator[None]:
     daemon = await asyncio.start_unix_server(munged.answer, munged.place)
     door = asyncio.create_task(munge.serve())
-    while not munged.door.exists():
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
+    await until(munged.door.exists)
     try:
         yield
     finally:
         door.cancel()
         daemon.close()
+        munged.door.unlink()
 
 
 async def say(munged: Munged, *pieces: bytes, pause: float = 0.0) -> bytes:
-    reader, writer = await asyncio.open_unix_connection(munged.door)
-    heard = b""
-    with contextlib.suppress(OSError):
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(pause)
-        heard = await reader.read()
-    writer.close()
-    return heard
-
-
-def run(what: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(what, 30))
+    return await harness.say(munged.connect, *pieces, pause=pause)
 
 
 def test_a_request_passes_as_its_callers(munged: Munged) -> None:
@@ -91,7 +82,11 @@ def test_a_request_passes_as_its_callers(munged: Munged) -> None:
     "said",
     [(b"x",), (request(),), (request() + BODY[:-1],), (request(length=1 << 30),), (b"x" * 11,)],
 )
-def test_munged_never_hears_of_it(munged: Munged, said: tuple[bytes, ...]) -> None:
+def test_munged_never_hears_of_it(
+    munged: Munged, said: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(munge, "REQUEST_SECONDS", SHORT)
+
     async def check() -> None:
         async with opened(munged):
             assert await say(munged, *said) == b""
@@ -104,25 +99,20 @@ def test_munged_never_hears_of_it(munged: Munged, said: tuple[bytes, ...]) -> No
 
 def test_idle_callers_keep_nobody_out(munged: Munged) -> None:
     async def check() -> None:
-        async with opened(munged):
-            place = munged.door
-            held = [await asyncio.open_unix_connection(place) for _ in range(60)]
+        async with opened(munged), idle(munged.connect, 60):
             assert await say(munged, request() + BODY) == b"answer " + request() + BODY
-            for _, writer in held:
-                writer.close()
 
     run(check())
 
 
 def test_more_than_anybody_needs_are_refused(munged: Munged) -> None:
     async def check() -> None:
-        async with opened(munged):
-            place, count = munged.door, munge.CALLERS.open_each
-            held = [await asyncio.open_unix_connection(place) for _ in range(count)]
-            while await say(munged, request() + BODY) != b"":
-                await asyncio.sleep(0.01)  # the last of them has yet to be let in
-            for _, writer in held:
-                writer.close()
+        # They are let in in the order in which they came, and stay until they are done.
+        async with opened(munged), idle(munged.connect, munge.CALLERS.open_each):
+            assert await say(munged, request() + BODY) == b""
+            assert munged.heard == []
+        async with opened(munged), idle(munged.connect, munge.CALLERS.open_each - 1):
+            assert await say(munged, request() + BODY) == b"answer " + request() + BODY
 
     run(check())
 

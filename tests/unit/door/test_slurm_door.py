@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,9 +12,11 @@ from cfiddle_slurm.door import slurm
 from cfiddle_slurm.door.frames import MUNGE_MOST
 from cfiddle_slurm.door.plumbing import accept_for_ever
 from cfiddle_slurm.door.slurm import Address
+from tests.unit.door import harness
+from tests.unit.door.harness import NEVER, SHORT, Connect, idle, run, until
 from tests.unit.door.test_frames import first, frame
 
-Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+HELD = frame(first()[4:] + b" to which the daemon does not answer as yet")
 
 
 class Outside:
@@ -24,20 +25,25 @@ class Outside:
     def __init__(self) -> None:
         self.target: Address = ("", 0)
         self.uid = 1000
-        self.seconds = 0.02
+        self.at_the_door = 0
         self.came = 0
         self.inside = 0
-        self.most_inside = 0
+        self.answers = asyncio.Event()
+        """Set when the daemon answers to ``HELD``, too."""
+
+    def uid_of(self, _: socket.socket) -> int:
+        self.at_the_door += 1
+        return self.uid
 
     async def echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.came += 1
         self.inside += 1
-        self.most_inside = max(self.most_inside, self.inside)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 head = await reader.readexactly(4)
                 content = await reader.readexactly(*struct.unpack("!I", head))
-                await asyncio.sleep(self.seconds)
+                if head + content == HELD:
+                    await self.answers.wait()
                 writer.write(head + content)
         self.inside -= 1
         writer.close()
@@ -47,11 +53,11 @@ class Outside:
 def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
     made = Outside()
     monkeypatch.setattr(slurm, "original_destination", lambda _: made.target)
-    monkeypatch.setattr(slurm, "uid_of", lambda _: made.uid)
+    monkeypatch.setattr(slurm, "uid_of", made.uid_of)
     monkeypatch.setattr(slurm, "is_daemons", lambda _: True)
     monkeypatch.setattr(slurm, "is_sruns", lambda _: True)
-    monkeypatch.setattr(slurm, "MESSAGE_SECONDS", 0.3)
-    monkeypatch.setattr(slurm, "QUIET_SECONDS", 1.0)
+    for limit in ("MESSAGE_SECONDS", "QUIET_SECONDS", "CONNECT_SECONDS"):
+        monkeypatch.setattr(slurm, limit, NEVER)
     return made
 
 
@@ -70,22 +76,13 @@ async def opened(outside: Outside, way: str = "from_users") -> AsyncIterator[int
         listener.close()
 
 
+def to(port: int) -> Connect:
+    return lambda: asyncio.open_connection("127.0.0.1", port)
+
+
 async def say(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """Say something, one piece after another, and all that comes back until the end."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    heard = b""
-    with contextlib.suppress(OSError):
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(pause)
-        heard = await reader.read(1 << 21) if pieces else await reader.read()
-    writer.close()
-    return heard
-
-
-def run(what: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(what, 30))
+    """Say something, one piece after another, and what comes back at first."""
+    return await harness.say(to(port), *pieces, pause=pause, most=1 << 21)
 
 
 def test_a_conversation_passes(outside: Outside) -> None:
@@ -115,17 +112,25 @@ def test_a_conversation_passes(outside: Outside) -> None:
         (b"GET / HTTP/1.1\r\n\r\n",),
     ],
 )
-def test_a_daemon_never_hears_of_it(outside: Outside, said: tuple[bytes, ...]) -> None:
+def test_a_daemon_never_hears_of_it(
+    outside: Outside, said: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def check() -> None:
         async with opened(outside) as port:
-            assert await say(port, *said) == b""
+            with monkeypatch.context() as patch:
+                patch.setattr(slurm, "MESSAGE_SECONDS", SHORT)
+                assert await say(port, *said) == b""
             assert outside.came == 0
             assert await say(port, first()) == first()
 
     run(check())
 
 
-def test_a_message_that_comes_slowly_is_not_waited_for(outside: Outside) -> None:
+def test_a_message_that_comes_slowly_is_not_waited_for(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "MESSAGE_SECONDS", SHORT)
+
     async def check() -> None:
         async with opened(outside) as port:
             slow = [bytes([each]) for each in first()]
@@ -151,18 +156,17 @@ def test_later_messages_are_looked_at_too(outside: Outside) -> None:
 
 def test_one_waits_behind_himself_and_another_does_not(outside: Outside) -> None:
     async def check() -> None:
-        async with opened(outside) as port:
-            outside.seconds = 0.1
-            idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(50)]
-            flood = [asyncio.create_task(say(port, first())) for _ in range(60)]
-            await asyncio.sleep(0.5)
+        async with opened(outside) as port, idle(to(port), 50):
+            flood = [asyncio.create_task(say(port, HELD)) for _ in range(60)]
+            await until(lambda: outside.at_the_door == 50 + len(flood))
+            await until(lambda: outside.inside == slurm.USERS.turns)
             outside.uid = 1001
             assert await say(port, first()) == first()
-            assert sum(not each.done() for each in flood) > 20
-            assert set(await asyncio.gather(*flood)) == {first()}
-            assert outside.most_inside <= slurm.USERS.turns + 1
-            for _, writer in idle:
-                writer.close()
+            # It came last and was served, while the flood has its turns and no more.
+            assert outside.came == slurm.USERS.turns + 1
+            assert not any(each.done() for each in flood)
+            outside.answers.set()
+            assert set(await asyncio.gather(*flood)) == {HELD}
 
     run(check())
 
@@ -171,13 +175,11 @@ def test_more_connections_than_anybody_needs_are_refused(outside: Outside) -> No
     async def check() -> None:
         async with opened(outside) as port:
             count = slurm.USERS.open_each
-            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(count)]
-            await asyncio.sleep(0.05)
-            assert await say(port, first()) == b""
-            outside.uid = 1001
-            assert await say(port, first()) == first()
-            for _, writer in held:
-                writer.close()
+            async with idle(to(port), count):
+                await until(lambda: outside.at_the_door == count)
+                assert await say(port, first()) == b""
+                outside.uid = 1001
+                assert await say(port, first()) == first()
 
     run(check())
 
@@ -187,24 +189,30 @@ def test_where_no_daemon_is_the_caller_is_told_at_once(outside: Outside) -> None
         async with opened(outside) as port:
             with socket.create_server(("127.0.0.1", 0)) as nobody:
                 outside.target = nobody.getsockname()
-            assert await asyncio.wait_for(say(port, first()), 0.2) == b""
+            assert await say(port, first()) == b""  # or :func:`run` gives up
 
     run(check())
 
 
-def test_an_sruns_stream_may_be_silent_and_need_not_be_messages(outside: Outside) -> None:
+def test_an_sruns_stream_may_be_silent_and_need_not_be_messages(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "QUIET_SECONDS", SHORT)
+
     async def check() -> None:
         async with opened(outside, "from_cluster") as port:
-            assert await say(port, b"\0") == b""
-            assert await say(port, struct.pack("!I", 900_000_000)) == b""
+            with monkeypatch.context() as patch:
+                patch.setattr(slurm, "MESSAGE_SECONDS", SHORT)
+                assert await say(port, b"\0") == b""
+                assert await say(port, struct.pack("!I", 900_000_000)) == b""
             assert outside.came == 0
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(frame(b"hello"))
             assert await reader.readexactly(9) == frame(b"hello")
-            await asyncio.sleep(1.3)
+            await asyncio.sleep(SHORT * 1.5)
             half = frame(b"a stream")
             writer.write(half[:5])
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(SHORT * 1.5)
             writer.write(half[5:])
             assert await reader.readexactly(len(half)) == half
             writer.close()

@@ -1,4 +1,9 @@
-"""How machines are prepared; no script runs here."""
+"""How machines are prepared. The script of the exports runs here, beside stand-ins of the programs
+that would change this machine; no other script does."""
+
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +110,85 @@ def test_counters_are_opened_where_experiments_run(
 ) -> None:
     prepared(config)
     assert {place for place, script, _ in scripts if "perf_event_paranoid" in script} == where
+
+
+STAND_IN = """#!/bin/sh
+echo "${0##*/} $*" >>"$SAID"
+exit "${STATUS:-0}"
+"""
+
+
+class Head:
+    """A machine whose exports are in a folder, and whose programs only note how they are called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.exports = folder / "the homes", folder / "exports.d"
+        self._said, self._programs = folder / "said", folder / "programs"
+        self._programs.mkdir()
+        for name in ("dpkg", "apt-get", "exportfs"):
+            self.stand_in(name)
+
+    def stand_in(self, name: str, status: int = 0) -> None:
+        """Have a program, or one that fails."""
+        program = self._programs / name
+        program.write_text(STAND_IN.replace("${STATUS:-0}", str(status)))
+        program.chmod(0o755)
+
+    def export(self, line: str) -> tuple[int, str, list[str]]:
+        """Run the script: its status, what it says, and the programs that it called."""
+        script = provision._EXPORT.replace("/etc/exports.d", str(self.exports))
+        assert script != provision._EXPORT
+        self._said.write_text("")
+        done = subprocess.run(
+            ["sh", "-s", str(self.home), line],
+            input=script, capture_output=True, text=True, check=False, timeout=30,
+            env={"PATH": f"{self._programs}:{os.environ['PATH']}", "SAID": str(self._said)},
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr, self._said.read_text().splitlines()
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Head:
+    return Head(tmp_path)
+
+
+ASKED = "dpkg -s nfs-kernel-server"
+
+
+def test_the_script_exports_the_homes_and_says_so(head: Head) -> None:
+    line = provision.export_line(NFS)
+    assert head.export(line) == (0, "exported\n", [ASKED, "exportfs -ra"])
+    assert (head.exports / "cfiddle.exports").read_text() == f"{line}\n"
+    assert head.home.is_dir()
+
+
+def test_what_is_exported_already_is_left_alone_and_another_line_takes_its_place(
+    head: Head,
+) -> None:
+    head.export("one")
+    assert head.export("one") == (0, "", [ASKED])
+    assert head.export("another") == (0, "exported\n", [ASKED, "exportfs -ra"])
+    assert (head.exports / "cfiddle.exports").read_text() == "another\n"
+
+
+def test_a_head_without_the_server_gets_it(head: Head) -> None:
+    head.stand_in("dpkg", status=1)
+    status, _, called = head.export("one")
+    assert status == 0
+    assert called == [
+        ASKED,
+        "apt-get -qq update",
+        "apt-get -qq install --yes nfs-kernel-server",
+        "exportfs -ra",
+    ]
+
+
+@pytest.mark.parametrize("program", ["apt-get", "exportfs"])
+def test_what_cannot_be_done_is_not_called_exported(head: Head, program: str) -> None:
+    head.stand_in("dpkg", status=1)
+    head.stand_in(program, status=100)
+    status, said, _ = head.export("one")
+    assert status == 100
+    assert "exported" not in said
+    head.stand_in(program)
+    assert head.export("one")[1] == "exported\n"

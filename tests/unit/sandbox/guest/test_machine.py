@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from cfiddle_slurm.sandbox.guest import machine
 if TYPE_CHECKING:
     from cfiddle_slurm.sandbox.status import Perf
 
+PAGE_FAULTS = 2
+"""PERF_COUNT_SW_PAGE_FAULTS of linux/perf_event.h."""
 # The beginnings of real machines' /proc/cpuinfo.
 INTEL = """\
 processor\t: 0
@@ -82,7 +85,13 @@ def test_a_processor_whose_system_calls_are_not_known(monkeypatch: pytest.Monkey
 
 
 def test_an_event_that_does_not_exist_is_refused_by_the_kernel() -> None:
-    assert machine.open_perf_event(1, 1 << 40) != 0
+    there = machine.open_perf_event(machine._TYPE_SOFTWARE, PAGE_FAULTS)
+    absent = machine.open_perf_event(machine._TYPE_SOFTWARE, 1 << 40)
+    if there == 0:
+        assert absent == errno.ENOENT
+    else:  # a machine that opens no counter to this account refuses both alike
+        assert os.geteuid() != 0
+        assert absent == there in (errno.EACCES, errno.EPERM)
 
 
 def test_this_machine_as_it_is_reported() -> None:
