@@ -61,9 +61,10 @@ def parse(text: str, where: str) -> dict[str, Any]:
         TableError: the text is no TOML.
     """
     try:
-        return tomllib.loads(text)
+        table: dict[str, Any] = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also what is nested or a number without end
         raise TableError(f"{_begun(where)} is not valid TOML: {error}.") from error
+    return table
 
 
 def read(file: Path, where: str) -> dict[str, Any] | None:

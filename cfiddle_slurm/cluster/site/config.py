@@ -147,13 +147,31 @@ def load(path: Path = FILE) -> Config:
     where = f"the file {path}"
     try:
         table = tables.read(path, where)
-        found = None if table is None else tables.checked(table, Config, where)
     except tables.TableError as error:
         raise ConfigError(str(error)) from error
-    if found is None:
+    if table is None:
         raise ConfigError(f"There is no {path}: `python -m cfiddle_slurm.cluster init` writes one.")
+    return _described(table, where)
+
+
+def parse(text: str, path: Path) -> Config:
+    """The cluster that a file of that text describes.
+
+    Raises:
+        ConfigError: the text is no TOML, or holds something wrong.
+    """
+    where = f"the file {path}"
     try:
-        return Config(**found)
+        return _described(tables.parse(text, where), where)
+    except tables.TableError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _described(table: Mapping[str, Any], where: str) -> Config:
+    try:
+        return Config(**tables.checked(table, Config, where))
+    except tables.TableError as error:
+        raise ConfigError(str(error)) from error
     except ConfigError as error:
         raise ConfigError(f"In {where}: {error}") from error
 

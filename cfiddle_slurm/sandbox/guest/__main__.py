@@ -8,6 +8,7 @@ results finished before.
 Environment: ``CFIDDLE_GUEST_WORK`` (work directory, default /work), ``CFIDDLE_GUEST_CPU_SECONDS``.
 """
 
+import contextlib
 import ctypes
 import errno
 import io
@@ -22,7 +23,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.bundle.archive import BundleError, Member, find_files, write_tar
+from cfiddle_slurm.bundle.archive import BundleError, Member, write_tar
+from cfiddle_slurm.bundle.globs import find_outputs, fixed_folder
 from cfiddle_slurm.bundle.layout import FILES, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.sandbox.guest import machine
@@ -131,6 +133,7 @@ def serve(
         return Ending(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
     for folder in (FILES, RESULTS):
         (work / folder).mkdir(exist_ok=True)
+    make_output_folders(work / FILES, manifest.outputs)
     before = signatures(work / FILES, manifest.outputs)
     started = time.monotonic()
     ending = execute(manifest, work, cpu_seconds)
@@ -210,10 +213,18 @@ def version_mismatch(theirs: dict[str, str], ours: dict[str, str]) -> str | None
     return f"The versions do not match: {'; '.join(differing)}." if differing else None
 
 
+def make_output_folders(files: Path, patterns: tuple[str, ...]) -> None:
+    """Make the folders that output files are to lie in: a program seldom makes them itself."""
+    for pattern in patterns:
+        # Where an input file has that name, or no file can have it, the program finds the same.
+        with contextlib.suppress(OSError):
+            (files / fixed_folder(pattern)).mkdir(parents=True, exist_ok=True)
+
+
 def signatures(files: Path, patterns: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
     """What tells a changed file from an unchanged one: inode, size in bytes, time in ns."""
     found = {}
-    for name in find_files(files, patterns):
+    for name in find_outputs(files, patterns):
         facts_of = (files / name).lstat()
         found[name] = (facts_of.st_ino, facts_of.st_size, facts_of.st_mtime_ns)
     return found

@@ -42,6 +42,17 @@ def test_a_changed_file_is_told_from_an_unchanged_one(work: Path) -> None:
     assert [name for name in after if after[name] == before[name]] == ["same.txt"]
 
 
+def test_a_program_finds_the_folder_that_its_output_files_are_to_lie_in(work: Path) -> None:
+    files = work / FILES
+    (files / "input").write_text("mine")
+    guest.make_output_folders(
+        files, ("sub/dir/*.txt", "all/", "here.txt", "input/x.txt", "x" * 300 + "/y", "a/*/b")
+    )
+    assert {path.name for path in files.iterdir()} == {"sub", "all", "input", "a"}
+    assert list((files / "sub").iterdir()) == [files / "sub" / "dir"]
+    assert (files / "input").read_text() == "mine"
+
+
 def sent(stream: bytes) -> tuple[list[str], dict[str, bytes], dict[str, Any] | None]:
     """The members' names in order, their contents, and the final status, of what was sent."""
     incoming, data, status = io.BytesIO(stream), b"", None
