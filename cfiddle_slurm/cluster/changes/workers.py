@@ -12,6 +12,7 @@ from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.services import slurm, stack
 from cfiddle_slurm.cluster.site import config as config_
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
 Say = Callable[[str], None]
@@ -194,7 +195,7 @@ def leave(
         stack.wait_until_gone(machine)
         if purge:
             stack.remove_volumes(machine)
-    except (MachineError, ProcessError, stack.NotHealthy) as error:
+    except (ClusterError, ProcessError) as error:
         say(str(error))
 
 

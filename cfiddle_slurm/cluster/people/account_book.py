@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cfiddle_slurm.cluster.site.errors import ClusterError
+
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 UIDS = range(1000, 60000)
 FIRST_FREE = 1100
@@ -24,7 +26,7 @@ SYSTEM_NAMES = frozenset(
 _MAX_DIGITS = 10
 
 
-class AccountError(ValueError):
+class AccountError(ClusterError):
     """An account's name or uid cannot be used; the message is one sentence."""
 
 

@@ -11,6 +11,7 @@ import tomlkit.exceptions
 
 from cfiddle_slurm import tables
 from cfiddle_slurm.cluster.site import kit
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.sandbox.policy import Policy
 from cfiddle_slurm.tables import key, subtable
 from cfiddle_slurm.values import choice, flag, size_from, text, whole
@@ -25,7 +26,7 @@ _PACKAGE = r"[A-Za-z0-9][A-Za-z0-9.+_=<>!~\[\],:-]{0,120}"
 _LEAST_BYTES = 1 << 20
 
 
-class ConfigError(ValueError):
+class ConfigError(ClusterError):
     """``cluster.toml`` is wrong, or not there: one sentence that says what and where."""
 
 

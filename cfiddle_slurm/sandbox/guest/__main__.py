@@ -16,17 +16,15 @@ import os
 import resource
 import signal
 import stat
-import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cfiddle_slurm._version import __version__
 from cfiddle_slurm.bundle.archive import BundleError, Member, write_tar
 from cfiddle_slurm.bundle.globs import find_outputs, fixed_folder
 from cfiddle_slurm.bundle.layout import FILES, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
+from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.guest import machine
 from cfiddle_slurm.sandbox.guest.processes import (
     Ending,
@@ -128,7 +126,7 @@ def serve(
     manifest = unpack_bundle(
         io.BufferedReader(BundleStream(incoming), MAX_FRAME), work, max_bytes=MAX_BUNDLE_BYTES
     )
-    mismatch = version_mismatch(manifest.versions, versions())
+    mismatch = versions.mismatch(manifest.versions, versions.here())
     if mismatch:
         return Ending(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
     for folder in (FILES, RESULTS):
@@ -178,39 +176,6 @@ def _take_stdio() -> tuple[BinaryIO, BinaryIO]:
     os.close(nothing)
     os.dup2(2, 1)
     return incoming, outgoing
-
-
-def versions() -> dict[str, str]:
-    """The versions that must agree between notebook and sandbox."""
-    return {
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "cfiddle": installed_version("cfiddle"),
-        "cfiddle_slurm": __version__,
-    }
-
-
-def installed_version(package: str) -> str:
-    """A package's version, from the name of its metadata folder.
-
-    importlib.metadata would know too, at 20 ms for its import.
-    """
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        return "not installed"
-    site = Path(spec.origin).parent.parent
-    for folder in site.glob(f"{package}-*.dist-info"):
-        return folder.name[len(package) + 1 : -len(".dist-info")]
-    return "not known"
-
-
-def version_mismatch(theirs: dict[str, str], ours: dict[str, str]) -> str | None:
-    """One sentence about the versions that differ, or None."""
-    differing = [
-        f"{name} {theirs.get(name)} in the notebook, {ours[name]} in the sandbox"
-        for name in ours
-        if theirs.get(name) != ours[name]
-    ]
-    return f"The versions do not match: {'; '.join(differing)}." if differing else None
 
 
 def make_output_folders(files: Path, patterns: tuple[str, ...]) -> None:
@@ -265,7 +230,7 @@ def status(ending: Ending, run_seconds: float) -> dict[str, Any]:
         "run_seconds": run_seconds,
         "perf": machine.perf_availability(),
         **machine.machine(),
-        "versions": versions(),
+        "versions": versions.here(),
     }
 
 

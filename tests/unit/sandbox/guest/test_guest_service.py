@@ -12,6 +12,7 @@ import pytest
 from cfiddle_slurm.bundle.archive import Member, write_tar
 from cfiddle_slurm.bundle.layout import FILES, MANIFEST, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest
+from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.guest import __main__ as guest
 from cfiddle_slurm.sandbox.guest.processes import Ending
 from cfiddle_slurm.sandbox.protocol import MAX_JSON, OutcomeKind, read_frame
@@ -90,7 +91,7 @@ def test_records_in_order_and_only_new_and_changed_files_are_sent(work: Path) ->
 
 
 def bundle(**fields: Any) -> io.BytesIO:
-    manifest = Manifest("r", "call", **{"versions": guest.versions(), **fields})
+    manifest = Manifest("r", "call", **{"versions": versions.here(), **fields})
     data = io.BytesIO()
     write_tar(data, [Member(MANIFEST, manifest.to_bytes()), Member("call.pickle", b"pickle")])
     return frames((b"D", data.getvalue()), (b"E", b""))
