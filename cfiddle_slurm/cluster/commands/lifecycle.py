@@ -58,7 +58,7 @@ def init(
     home = home or ("nfs" if workers else "volume")
     values = {"head": head, "workers": workers, "ssh_user": ssh_user, "home": home}
     text = config_.example(values)
-    config_.parse(text, cluster.file)
+    config_.parse(text, str(cluster.file))
     config_.write(cluster.file, text)
     tell(f"{cluster.file} is written. Look it through; `check` is next.")
 

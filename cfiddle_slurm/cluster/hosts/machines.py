@@ -151,8 +151,8 @@ class Machine:
         """
         done = self.shell(script, *words, timeout=timeout)
         if done.status != 0:
-            words = done.last_words or f"a script ended with status {done.status}"
-            raise MachineError(f"{self}: {words}")
+            said = done.last_words or f"a script ended with status {done.status}"
+            raise MachineError(f"{self}: {said}")
         return done.stdout.strip()
 
     def __str__(self) -> str:

@@ -155,7 +155,7 @@ def load(path: Path = FILE) -> Config:
     return _described(table, where)
 
 
-def parse(text: str, path: Path) -> Config:
+def parse(text: str, path: Path | str) -> Config:
     """The cluster that a file of that text describes.
 
     Raises:
