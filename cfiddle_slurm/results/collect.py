@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from cfiddle_slurm.bundle.archive import BundleError, matches, read_tar, write_below
+from cfiddle_slurm.bundle.archive import BundleError, read_tar, write_below
+from cfiddle_slurm.bundle.globs import matches
 from cfiddle_slurm.bundle.layout import OUTPUTS, RESULTS
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm._version import __version__
 from cfiddle_slurm.bundle.archive import BundleError, Member
 from cfiddle_slurm.bundle.layout import BUNDLE, MANIFEST, REQUEST, RESULT
 from cfiddle_slurm.bundle.manifest import Manifest, environment_to_travel
@@ -33,6 +32,7 @@ from cfiddle_slurm.run.outcomes import error_of_outcome
 from cfiddle_slurm.run.sweeping import sweep
 from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.run.waiting import Wait
+from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.protocol import PROTOCOL
 from cfiddle_slurm.schedulers import scheduler_for, watcher_for
 from cfiddle_slurm.schedulers.base import Scheduler
@@ -160,17 +160,6 @@ def _check_places(settings: Settings) -> None:
             )
 
 
-def notebook_versions() -> dict[str, str]:
-    """The versions that must agree between notebook and sandbox."""
-    from importlib.metadata import version
-
-    return {
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "cfiddle": version("cfiddle"),
-        "cfiddle_slurm": __version__,
-    }
-
-
 def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings) -> None:
     manifest = Manifest(
         run_id=run_id,
@@ -178,13 +167,13 @@ def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings)
         entry=task.entry,
         outputs=task.outputs,
         environment=environment_to_travel(os.environ),
-        versions=notebook_versions(),
+        versions=versions.here(),
     )
     request = {
         "protocol": PROTOCOL,
         "run_id": run_id,
         "image": settings.image,
-        "versions": notebook_versions(),
+        "versions": versions.here(),
         "wall_seconds": settings.time_limit,
         "cpu_seconds": None,
         "memory_bytes": settings.memory,

@@ -16,7 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.bundle.archive import BundleError, matches
+from cfiddle_slurm.bundle.archive import BundleError
+from cfiddle_slurm.bundle.globs import matches
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.door.frames import (
     MUNGE_HEADER_BYTES,

@@ -142,6 +142,7 @@ def test_the_workers_socket_is_no_setting(files: dict[str, Path]) -> None:
         {"poll_fast": 2, "poll_slow": 1},
         {"memory": "much"},
         {"keep_failed": -1},
+        {"retries": 10**30},
         {"jobs_directory": "jobs"},
         {"input_files": 5},
         {"sbatch_options": ["--wrap=id"]},

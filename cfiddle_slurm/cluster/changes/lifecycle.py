@@ -4,12 +4,13 @@ from cfiddle_slurm.cluster.changes import bring_up, limits, plan, revival, uncha
 from cfiddle_slurm.cluster.changes.bring_up import Work
 from cfiddle_slurm.cluster.changes.plan import Foreseen, Step
 from cfiddle_slurm.cluster.changes.upgrade import Postponed, Say
-from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, head_of, on_each, require
+from cfiddle_slurm.cluster.hosts.machines import Machine, head_of, on_each, require
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.members import swarm, swarm_state
 from cfiddle_slurm.cluster.people import accounts
 from cfiddle_slurm.cluster.services import credentials, slurm, stack
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
 
@@ -149,5 +150,5 @@ def cancel_all(head: Machine) -> None:
         jobs = [job.job_id for job in slurm.queue(head)]
         if jobs:
             slurm.command(head, "scancel", "--quiet", *jobs)
-    except (MachineError, ProcessError, stack.NotHealthy):
+    except (ClusterError, ProcessError):
         return  # without a controller nothing can be asked of it

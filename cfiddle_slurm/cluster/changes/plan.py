@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from cfiddle_slurm.cluster.hosts.machines import MachineError
-from cfiddle_slurm.cluster.services.stack import NotHealthy
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
 _Work = TypeVar("_Work")
@@ -90,6 +89,6 @@ def _look(step: Step[_Work], work: _Work) -> tuple[State, str]:
             return State.EACH_TIME, ""
         elif not step.is_done(work):
             return State.TO_DO, ""
-    except (MachineError, NotHealthy, ProcessError) as error:
+    except (ClusterError, ProcessError) as error:
         return State.FAILS, str(error)
     return State.DONE, ""

@@ -6,10 +6,10 @@ renews it at once; but Docker takes that only from a machine that does not know 
 """
 
 import json
-import time
 from collections.abc import Callable
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.members import swarm, swarm_state
 from cfiddle_slurm.cluster.services import stack
 from cfiddle_slurm.cluster.site import kit
@@ -94,11 +94,10 @@ def _swarm_on(head: Machine) -> list[str]:
 
 
 def _wait_for_swarm(head: Machine, root: str) -> None:
-    give_up = time.monotonic() + _NEW_SECONDS
-    while swarm.state(head) != "active" or not swarm.is_manager(head):
-        if time.monotonic() > give_up:
-            raise MachineError(
-                f"The swarm on {head} does not come back: `journalctl -u docker` there says why."
-                f" What it was is in {root}/swarm."
-            )
-        time.sleep(1)
+    for _ in until(_NEW_SECONDS, 1):
+        if swarm.state(head) == "active" and swarm.is_manager(head):
+            return
+    raise MachineError(
+        f"The swarm on {head} does not come back: `journalctl -u docker` there says why."
+        f" What it was is in {root}/swarm."
+    )

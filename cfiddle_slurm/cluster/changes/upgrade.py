@@ -5,12 +5,12 @@ anything open there, or when the administrator says so; until then it stays at i
 sandbox image of that version stays on the workers (:mod:`cfiddle_slurm.sandbox.daemon.editions`).
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cfiddle_slurm.cluster.hosts.machines import Machine
+from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.image.images import CLUSTER
 from cfiddle_slurm.cluster.people import open_work
 from cfiddle_slurm.cluster.people.open_work import OpenWork
@@ -20,6 +20,7 @@ from cfiddle_slurm.cluster.site.config import Config
 Say = Callable[[str], None]
 USER, NEWEST = "user", "sandboxd"
 _FIRST = ("database", "accounting")
+_PAUSE = 0.2
 _NOTICE_SECONDS = 10.0
 _TEMPLATE = (
     "{{.Spec.Name}}|{{.Spec.TaskTemplate.ContainerSpec.Image}}"
@@ -116,15 +117,12 @@ def roll_out(
     if all(name in services and services[name].image != image for name in _FIRST):
         before = [_container(head, name) for name in _FIRST]
         stack.deploy(head, config, _FIRST)
-        give_up = time.monotonic() + seconds
         for name, old in zip(_FIRST, before, strict=True):
-            while _container(head, name) in ("", old):
-                if time.monotonic() > give_up:
-                    raise stack.NotHealthy(
-                        f"The new {name} is not healthy after {seconds:.0f} seconds"
-                        f" (`logs {name}`); all else is as it was."
-                    )
-                time.sleep(0.2)
+            if all(_container(head, name) in ("", old) for _ in until(seconds, _PAUSE)):
+                raise stack.NotHealthy(
+                    f"The new {name} is not healthy after {seconds:.0f} seconds"
+                    f" (`logs {name}`); all else is as it was."
+                )
     return stack.deploy(head, config)
 
 
@@ -177,9 +175,9 @@ def settle(
     before = _task(head)
     stack.deploy_user_node(head, config, variables)
     # Docker takes a moment to see what is to be replaced, in which all looks healthy.
-    give_up = time.monotonic() + _NOTICE_SECONDS
-    while _task(head) == before and time.monotonic() < give_up:
-        time.sleep(0.2)
+    for _ in until(_NOTICE_SECONDS, _PAUSE):
+        if _task(head) != before:
+            break
     stack.wait_until_healthy(head, seconds, lambda text: None)  # the others are, as was said
     say("the user node is replaced")
     return None

@@ -12,22 +12,12 @@ from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableT
 from rich.segment import Segment
 from rich.text import Text
 
-from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts import lock, machines
-from cfiddle_slurm.cluster.people import accounts
-from cfiddle_slurm.cluster.services import stack
 from cfiddle_slurm.cluster.site import config as config_
-from cfiddle_slurm.cluster.site import kit
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.printable import printable
+from cfiddle_slurm.process import ProcessError
 
-ERRORS = (
-    accounts.AccountError,
-    config_.ConfigError,
-    kit.KitError,
-    machines.MachineError,
-    process.ProcessError,
-    stack.NotHealthy,
-)
 _PIPE_WIDTH = 200
 _NO_SWARM = "This node is not a swarm manager"
 
@@ -69,7 +59,7 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except ERRORS as error:
+        except (ClusterError, ProcessError) as error:
             raise click.ClickException(printable(in_plain_words(str(error)))) from error
 
     def resolve_command(

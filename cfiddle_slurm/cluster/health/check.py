@@ -17,7 +17,6 @@ from cfiddle_slurm.cluster.hosts.machines import (
 from cfiddle_slurm.cluster.people import quotas
 from cfiddle_slurm.cluster.site.config import Config
 from cfiddle_slurm.ids import NAMES
-from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import ProcessError
 
 OLDEST_DOCKER = 23
@@ -112,7 +111,7 @@ def _facts(machine: Machine, config: Config) -> dict[str, str] | Finding:
     except (MachineError, ProcessError) as error:
         return _no_answer(machine, str(error))
     if done.status != 0:
-        return _no_answer(machine, one_line(done.stderr)[-200:])
+        return _no_answer(machine, done.last_words)
     facts = parse(done.stdout)
     # It was read somewhere between the question and the answer.
     facts["skew"] = str(skew(facts.get("clock", ""), before, time.time()))

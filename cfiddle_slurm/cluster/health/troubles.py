@@ -9,7 +9,7 @@ from typing import Any
 from cfiddle_slurm.cluster.health import disks
 from cfiddle_slurm.cluster.health.check import MOST_SKEW_SECONDS
 from cfiddle_slurm.printable import one_line
-from cfiddle_slurm.slurm_states import MARK, reason_is_a_machines
+from cfiddle_slurm.slurm_states import BEING_REPLACED, MARK, reason_is_a_machines
 
 MOST_BACKLOG = 1000
 """Messages for accounting that wait in the controller, which keeps about 10,000."""
@@ -20,7 +20,7 @@ _ADVICE = (
     ("Docker's disk is full", "make room there (`docker system df` says what takes it)"),
     ("Docker cannot", "look at Docker's log there (`journalctl -u docker`)"),
     ("the sandbox service does not answer", f"see `{_CLI} logs sandboxd`"),
-    ("being replaced", "it comes back by itself"),
+    (BEING_REPLACED, "it comes back by itself"),
     ("restarted", "it comes back by itself"),
 )
 _ELSE = f"it comes back by itself when the cause is gone; see `{_CLI} logs worker`"

@@ -17,9 +17,9 @@ from typing import IO
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import (
+    OWN_CONNECTION,
     Machine,
     MachineError,
-    own_connection,
     unreachable,
 )
 from cfiddle_slurm.printable import one_line
@@ -74,7 +74,7 @@ def held(head: Machine, what: str) -> Iterator[None]:
         MachineError: the head cannot be reached.
     """
     shell = ["sh", "-c", _SCRIPT, "cfiddle-cluster-lock", _words(what), _HOLD, _PLACE]
-    command = head.root_arguments(shell, *own_connection())
+    command = head.root_arguments(shell, *OWN_CONNECTION)
     with (
         tempfile.TemporaryFile() as words,
         process.started(command, stdin=PIPE, stderr=words) as child,

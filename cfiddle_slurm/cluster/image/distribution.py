@@ -6,10 +6,9 @@ from contextlib import nullcontext
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import (
+    FORWARDING,
     Machine,
     MachineError,
-    last_words,
-    own_connection,
     try_each,
     tunnel,
 )
@@ -143,7 +142,7 @@ def _copy(head: Machine, machine: Machine, tags: list[str]) -> None:
         timeout=_SECONDS,
     )
     if done.status != 0:
-        raise MachineError(f"The images could not be copied to {machine}: {last_words(done)}")
+        raise MachineError(f"The images could not be copied to {machine}: {done.last_words}")
 
 
 def _check(machine: Machine, right: dict[str, str], images: list[Image]) -> None:
@@ -224,13 +223,8 @@ def _pull(machine: Machine, places: list[str], images: list[Image], port: int) -
         f"docker pull --quiet {place} && docker tag {place} {image.tag} && docker image rm {place}"
         for place, image in zip(places, images, strict=True)
     ]
-    done = process.run(
-        [
-            "ssh", "-o", "BatchMode=yes", *own_connection(), "-o", "ExitOnForwardFailure=yes",
-            "-R", f"127.0.0.1:{_PORT}:127.0.0.1:{port}", f"{machine.user}@{machine.address}",
-            " && ".join(pulls),
-        ],
-        timeout=_SECONDS,
-    )  # fmt: skip
+    forward = ("-R", f"127.0.0.1:{_PORT}:127.0.0.1:{port}")
+    command = machine.ssh_arguments(" && ".join(pulls), *FORWARDING, *forward)
+    done = process.run(command, timeout=_SECONDS)
     if done.status != 0:
-        raise MachineError(f"{machine} could not pull the images: {last_words(done)}")
+        raise MachineError(f"{machine} could not pull the images: {done.last_words}")

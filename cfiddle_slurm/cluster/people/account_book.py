@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.ids import RESERVED
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -24,7 +25,7 @@ SYSTEM_NAMES = frozenset(
 _MAX_DIGITS = 10
 
 
-class AccountError(ValueError):
+class AccountError(ClusterError):
     """An account's name or uid cannot be used; the message is one sentence."""
 
 

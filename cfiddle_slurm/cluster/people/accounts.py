@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, last_words, on_each
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, on_each
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES
 from cfiddle_slurm.cluster.people.account_book import (
     FIRST_FREE,
@@ -161,7 +161,7 @@ def _program(head: Machine, *words: str, input: bytes | None = None) -> str:  # 
         input=input or b"",
     )  # fmt: skip
     if done.status == REFUSED:
-        raise AccountError(last_words(done))
+        raise AccountError(done.last_words)
     if done.status != 0:
-        raise MachineError(f"The accounts on {head} cannot be read or changed: {last_words(done)}")
+        raise MachineError(f"The accounts on {head} cannot be read or changed: {done.last_words}")
     return done.stdout

@@ -80,8 +80,7 @@ def apply(head: Machine, config: Config, uids: Iterable[int]) -> str:
     sizes = str(config.home_quota // 1024), str(config.home_quota // _BYTES_PER_FILE)
     done = head.shell(_APPLY, folder, *sizes, *map(str, uids), timeout=_SECONDS)
     if done.status != 0:
-        words = " ".join((done.stdout or done.stderr).split()[-60:])
-        return f"home_quota is not in force: {words}."
+        return f"home_quota is not in force: {done.last_words}."
     return ""
 
 

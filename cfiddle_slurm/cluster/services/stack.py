@@ -1,15 +1,16 @@
 """The cluster's services: deploy them, see how they are, remove them."""
 
 import json
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.image import content
 from cfiddle_slurm.cluster.image.images import CLUSTER, USER, Image
 from cfiddle_slurm.cluster.services import compose, rendering
-from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.config import Config, ConfigError
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.sandbox.daemon import container_config
 
 NAME = "cfiddle"
@@ -25,7 +26,7 @@ SANDBOX_LABEL = f"{container_config.LABEL}={container_config.INSTANCE}"
 _NAMESPACE = f"label=com.docker.stack.namespace={NAME}"
 
 
-class NotHealthy(Exception):
+class NotHealthy(ClusterError):
     """A service did not become healthy; the message names it and has its last words."""
 
 
@@ -69,7 +70,7 @@ def check_home(head: Machine, config: Config) -> bool:
     """Whether the head has its volume of the homes.
 
     Raises:
-        NotHealthy: it has one that is another folder's.
+        ConfigError: it has one that is another folder's.
         MachineError: Docker does not answer.
     """
     options = rendering.home_options(config)
@@ -78,7 +79,7 @@ def check_home(head: Machine, config: Config) -> bool:
         return False
     found = json.loads(known.stdout) or {}
     if found != options:
-        raise NotHealthy(
+        raise ConfigError(
             f"The homes on {head} are in {_place(found)}, and cluster.toml says {_place(options)}."
             " Set home and home_path back; docs/cluster.md says how homes are moved."
         )
@@ -93,7 +94,7 @@ def ensure_home(head: Machine, config: Config) -> None:
     """Make the head's volume of the homes, as the compose files would.
 
     Raises:
-        NotHealthy: there is one already that is another folder's.
+        ConfigError: there is one already that is another folder's.
         MachineError: Docker refused.
     """
     if check_home(head, config):
@@ -194,9 +195,8 @@ def wait_until_healthy(head: Machine, seconds: float, say: Callable[[str], None]
         NotHealthy: a service is not, after so many seconds.
         MachineError: Docker does not answer.
     """
-    give_up = time.monotonic() + seconds
     told: set[str] = set()
-    while True:
+    for _ in until(seconds):
         found = services(head)
         waiting = [service.name for service in found if not service.is_healthy]
         waiting += [name for name in _being_updated(head, found) if name not in waiting]
@@ -206,9 +206,7 @@ def wait_until_healthy(head: Machine, seconds: float, say: Callable[[str], None]
                 say(f"{service.name} is healthy")
         if found and not waiting:
             return
-        if time.monotonic() > give_up:
-            raise NotHealthy(_why(head, waiting[0] if waiting else "the stack", seconds))
-        time.sleep(0.5)
+    raise NotHealthy(_why(head, waiting[0] if waiting else "the stack", seconds))
 
 
 def _being_updated(head: Machine, found: list[Service]) -> list[str]:
@@ -269,11 +267,11 @@ def wait_until_gone(machine: Machine, seconds: float = 180.0) -> None:
     Raises:
         NotHealthy: something does not go away.
     """
-    give_up = time.monotonic() + seconds
-    while left := list(_left(machine)):
-        if time.monotonic() > give_up:
-            raise NotHealthy(f"These do not go away on {machine}: {', '.join(left)}")
-        time.sleep(0.5)
+    for _ in until(seconds):
+        if not (left := list(_left(machine))):
+            break
+    else:
+        raise NotHealthy(f"These do not go away on {machine}: {', '.join(left)}")
     sandboxes = machine.docker("ps", "--all", "--quiet", f"--filter=label={SANDBOX_LABEL}").split()
     if sandboxes:
         machine.docker("rm", "--force", *sandboxes)

@@ -8,6 +8,7 @@ results finished before.
 Environment: ``CFIDDLE_GUEST_WORK`` (work directory, default /work), ``CFIDDLE_GUEST_CPU_SECONDS``.
 """
 
+import contextlib
 import ctypes
 import errno
 import io
@@ -15,16 +16,15 @@ import os
 import resource
 import signal
 import stat
-import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cfiddle_slurm._version import __version__
-from cfiddle_slurm.bundle.archive import BundleError, Member, find_files, write_tar
+from cfiddle_slurm.bundle.archive import BundleError, Member, write_tar
+from cfiddle_slurm.bundle.globs import find_outputs, fixed_folder
 from cfiddle_slurm.bundle.layout import FILES, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
+from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.guest import machine
 from cfiddle_slurm.sandbox.guest.processes import (
     children,
@@ -133,11 +133,12 @@ def serve(
     manifest = unpack_bundle(
         io.BufferedReader(BundleStream(incoming), MAX_FRAME), work, max_bytes=MAX_BUNDLE_BYTES
     )
-    mismatch = version_mismatch(manifest.versions, versions())
+    mismatch = versions.mismatch(manifest.versions, versions.here())
     if mismatch:
         return outcome(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
     for folder in (FILES, RESULTS):
         (work / folder).mkdir(exist_ok=True)
+    make_output_folders(work / FILES, manifest.outputs)
     before = signatures(work / FILES, manifest.outputs)
     started = time.monotonic()
     ended = execute(manifest, work, cpu_seconds)
@@ -184,43 +185,18 @@ def _take_stdio() -> tuple[BinaryIO, BinaryIO]:
     return incoming, outgoing
 
 
-def versions() -> dict[str, str]:
-    """The versions that must agree between notebook and sandbox."""
-    return {
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "cfiddle": installed_version("cfiddle"),
-        "cfiddle_slurm": __version__,
-    }
-
-
-def installed_version(package: str) -> str:
-    """A package's version, from the name of its metadata folder.
-
-    importlib.metadata would know too, at 20 ms for its import.
-    """
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        return "not installed"
-    site = Path(spec.origin).parent.parent
-    for folder in site.glob(f"{package}-*.dist-info"):
-        return folder.name[len(package) + 1 : -len(".dist-info")]
-    return "not known"
-
-
-def version_mismatch(theirs: dict[str, str], ours: dict[str, str]) -> str | None:
-    """One sentence about the versions that differ, or None."""
-    differing = [
-        f"{name} {theirs.get(name)} in the notebook, {ours[name]} in the sandbox"
-        for name in ours
-        if theirs.get(name) != ours[name]
-    ]
-    return f"The versions do not match: {'; '.join(differing)}." if differing else None
+def make_output_folders(files: Path, patterns: tuple[str, ...]) -> None:
+    """Make the folders that output files are to lie in: a program seldom makes them itself."""
+    for pattern in patterns:
+        # Where an input file has that name, or no file can have it, the program finds the same.
+        with contextlib.suppress(OSError):
+            (files / fixed_folder(pattern)).mkdir(parents=True, exist_ok=True)
 
 
 def signatures(files: Path, patterns: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
     """What tells a changed file from an unchanged one: inode, size in bytes, time in ns."""
     found = {}
-    for name in find_files(files, patterns):
+    for name in find_outputs(files, patterns):
         entry = (files / name).lstat()
         found[name] = (entry.st_ino, entry.st_size, entry.st_mtime_ns)
     return found
@@ -255,7 +231,7 @@ def status(ended: "Outcome", run_seconds: float) -> "Guest":
         "run_seconds": run_seconds,
         "perf": machine.perf_availability(),
         **machine.machine(),
-        "versions": versions(),
+        "versions": versions.here(),
     }
 
 

@@ -20,12 +20,14 @@ from cfiddle_slurm.cluster.image import images
 from cfiddle_slurm.cluster.members import swarm, swarm_state
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import user_node
+from cfiddle_slurm.cluster.people.account_book import AccountError
 from cfiddle_slurm.cluster.people.open_work import OpenWork
 from cfiddle_slurm.cluster.services import slurm
 from cfiddle_slurm.cluster.services.slurm import Node
 from cfiddle_slurm.cluster.services.stack import NotHealthy
 from cfiddle_slurm.cluster.site import config
-from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.config import Config, ConfigError
+from cfiddle_slurm.cluster.site.kit import KitError
 from cfiddle_slurm.process import CommandTimeout
 from tests.unit.cluster.conftest import HEAD
 from tests.unit.cluster.health.test_overview import GOOD
@@ -396,6 +398,9 @@ def test_provision_prepares_all_machines(steps: Recorder) -> None:
     [
         NotHealthy("The service worker is not healthy."),
         MachineError("w1 cannot be reached."),
+        ConfigError("There is no cluster.toml."),
+        AccountError("There is no ann."),
+        KitError("The kit is not whole."),
         CommandTimeout("docker did not end."),
     ],
 )

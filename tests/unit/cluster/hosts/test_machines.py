@@ -111,7 +111,7 @@ def test_a_machine_out_of_reach_is_told_with_sshs_last_words(ssh: Program) -> No
 def test_a_scripts_failure_is_no_failure_of_ssh(ssh: Program) -> None:
     ssh.answers("*", BEHAVE_LIKE_SSH)
     assert WORKER.shell("exit 7").status == 7
-    with pytest.raises(MachineError, match=r"^w1: b c d$"):
+    with pytest.raises(MachineError, match=r"^w1: a b c d$"):
         WORKER.check_shell("printf 'a\\nb\\nc\\nd\\n' >&2; exit 7")
     with pytest.raises(MachineError, match=r"^w1: a script ended with status 7$"):
         WORKER.check_shell("exit 7")

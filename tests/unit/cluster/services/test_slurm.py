@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from cfiddle_slurm.cluster.hosts import waiting
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.services import slurm
 from cfiddle_slurm.cluster.services.slurm import Job, Node
@@ -153,7 +154,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look at the clock is a second later; nobody sleeps."""
     clock = count()
     stand_in = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None)
-    monkeypatch.setattr(slurm, "time", stand_in)
+    monkeypatch.setattr(waiting, "time", stand_in)
 
 
 @pytest.mark.usefixtures("quick")

@@ -39,6 +39,7 @@ from cfiddle_slurm.sandbox.protocol import (
     parse_json,
 )
 from cfiddle_slurm.sandbox.status import MAX_GUEST_STATUS, parse_guest_status
+from cfiddle_slurm.tables import TableError
 from tests.unit.anything import ANYTHING, DEEP, JSON, json_of
 
 # Policy and request.
@@ -76,8 +77,8 @@ def test_any_policy_file_is_a_policy_or_a_sentence(text: str) -> None:
 @given(st.dictionaries(KEYS, ANYTHING, max_size=3))
 def test_any_table_is_a_policy_of_the_right_types(table: dict[str, Any]) -> None:
     try:
-        check_policy(parse_policy(table))
-    except PolicyError as error:
+        check_policy(parse_policy(table, "a table"))
+    except TableError as error:
         assert str(error) and len(str(error)) < 1000
 
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from cfiddle_slurm.bundle.archive import BundleError
 from cfiddle_slurm.bundle.layout import RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest
-from cfiddle_slurm.sandbox.guest import __main__ as guest
 from cfiddle_slurm.sandbox.guest import processes
 from cfiddle_slurm.sandbox.guest.__main__ import BundleStream, ResultStream
 from cfiddle_slurm.sandbox.guest.processes import outcome_of
@@ -27,8 +26,6 @@ from cfiddle_slurm.sandbox.protocol import (
     write_frame,
 )
 from cfiddle_slurm.sandbox.status import outcome
-
-OURS = {"python": "3.11", "cfiddle": "0.6.1", "cfiddle_slurm": "0.1.0"}
 
 
 def frames(*parts: tuple[bytes, bytes]) -> io.BytesIO:
@@ -98,25 +95,6 @@ def test_how_a_process_ended(
 def test_only_a_process_that_said_so_has_ended_well(returncode: int, done: bool) -> None:
     ended_well = outcome_of(returncode, done=done)["kind"] == OutcomeKind.OK
     assert ended_well == (returncode == 0 and done)
-
-
-def test_versions_that_differ_are_all_named() -> None:
-    assert guest.version_mismatch(OURS, OURS) is None
-    assert guest.version_mismatch({**OURS, "another": "1"}, OURS) is None
-    words = guest.version_mismatch({**OURS, "python": "3.13", "cfiddle": "0.7"}, OURS)
-    assert words == (
-        "The versions do not match: python 3.13 in the notebook, 3.11 in the sandbox; "
-        "cfiddle 0.7 in the notebook, 0.6.1 in the sandbox."
-    )
-    assert "cfiddle None in the notebook" in str(guest.version_mismatch({}, OURS))
-
-
-def test_versions_are_those_that_the_notebook_would_name() -> None:
-    from cfiddle_slurm.run.remote_run import notebook_versions
-
-    assert guest.versions() == notebook_versions()
-    assert guest.installed_version("no_such_package") == "not installed"
-    assert guest.installed_version("json") == "not known"
 
 
 def test_the_processes_to_start() -> None:

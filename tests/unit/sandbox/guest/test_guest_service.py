@@ -12,6 +12,7 @@ import pytest
 from cfiddle_slurm.bundle.archive import Member, write_tar
 from cfiddle_slurm.bundle.layout import FILES, MANIFEST, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest
+from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.guest import __main__ as guest
 from cfiddle_slurm.sandbox.protocol import MAX_JSON, OutcomeKind, read_frame
 from cfiddle_slurm.sandbox.status import outcome
@@ -40,6 +41,17 @@ def test_a_changed_file_is_told_from_an_unchanged_one(work: Path) -> None:
     (files / "new").rename(files / "replaced.txt")
     after = guest.signatures(files, ("*.txt",))
     assert [name for name in after if after[name] == before[name]] == ["same.txt"]
+
+
+def test_a_program_finds_the_folder_that_its_output_files_are_to_lie_in(work: Path) -> None:
+    files = work / FILES
+    (files / "input").write_text("mine")
+    guest.make_output_folders(
+        files, ("sub/dir/*.txt", "all/", "here.txt", "input/x.txt", "x" * 300 + "/y", "a/*/b")
+    )
+    assert {path.name for path in files.iterdir()} == {"sub", "all", "input", "a"}
+    assert list((files / "sub").iterdir()) == [files / "sub" / "dir"]
+    assert (files / "input").read_text() == "mine"
 
 
 def sent(stream: bytes) -> tuple[list[str], dict[str, bytes], dict[str, Any] | None]:
@@ -79,7 +91,7 @@ def test_records_in_order_and_only_new_and_changed_files_are_sent(work: Path) ->
 
 
 def bundle(**fields: Any) -> io.BytesIO:
-    manifest = Manifest("r", "call", **{"versions": guest.versions(), **fields})
+    manifest = Manifest("r", "call", **{"versions": versions.here(), **fields})
     data = io.BytesIO()
     write_tar(data, [Member(MANIFEST, manifest.to_bytes()), Member("call.pickle", b"pickle")])
     return frames((b"D", data.getvalue()), (b"E", b""))
