@@ -245,6 +245,7 @@ class Experiments:
             entry={
                 "runner": "runner.pickle",
                 "full": False,
+                "lines": True,
                 "libraries": {self._executable.lib: places},
                 "groups": [{"environment": {}, "invocations": list(range(len(values)))}],
             },

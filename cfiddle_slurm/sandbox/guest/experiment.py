@@ -103,7 +103,8 @@ def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     recorder.know(chosen)
     runner._invocations = list(chosen.values())
     runner._progress_bar = _no_progress_bar
-    keeps = not entry["lines"]  # a Runner of the user's own may look at its results
+    # A Runner of the user's own may look at its results.
+    keeps = not isinstance(recorder, LineRecorder)
     runner._result_list_factory = lambda: _RecordingList(recorder, keeps=keeps)
     from cfiddle.config import cfiddle_config
     from cfiddle.Exceptions import CFiddleException
