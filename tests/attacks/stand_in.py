@@ -1,7 +1,8 @@
 """A Slurm of one machine for `make test-walls`: its commands, as far as runs and attacks use them.
 
-Called as ``python stand_in.py COMMAND ...`` by small scripts on the PATH. A job is a folder of
-``$STAND_IN``; it is registered with sandboxd as the Prolog does it, runs here, and is over.
+Called as ``python stand_in.py COMMAND ...`` by small scripts on the PATH, under the attacker's own
+account. A job is a folder of ``$STAND_IN``. It waits until :class:`Registrar`, which is root as the
+Prolog is, has registered it with sandboxd, runs here, and is over.
 """
 
 import json
@@ -10,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -56,10 +58,9 @@ class Job:
 
     def execute(self, words: list[str], place: str, output: str | None) -> int:
         """Prolog, job, Epilog; the exit status."""
-        registration = STATE / "sandboxd" / "jobs" / self.job_id
-        temporary = registration.with_name(f".{self.job_id}")
-        temporary.write_text(json.dumps({"uid": os.geteuid()}))
-        temporary.rename(registration)
+        self.say("ready", "")
+        while not (STATE / "sandboxd" / "jobs" / self.job_id).exists():
+            time.sleep(0.01)
         environment = {**os.environ, "SLURM_JOB_ID": self.job_id}
         log = None if output is None else open(Path(place, output), "ab")  # noqa: SIM115
         process = subprocess.Popen(
@@ -68,9 +69,44 @@ class Job:
         )  # fmt: skip
         self.say("pid", str(process.pid))
         status = process.wait()
-        registration.unlink(missing_ok=True)
         self.say("state", "COMPLETED" if status == 0 else "FAILED")
         return status
+
+
+class Registrar(threading.Thread):
+    """Prolog and Epilog: says to sandboxd which jobs are here.
+
+    Args:
+        folder: of all jobs.
+        registry: the folder that sandboxd believes.
+        uid: whose jobs they are.
+    """
+
+    def __init__(self, folder: Path, registry: Path, uid: int) -> None:
+        super().__init__(daemon=True)
+        self._folder, self._registry, self._uid = folder, registry, uid
+        self._has_ended = threading.Event()
+
+    def run(self) -> None:
+        """Until :meth:`stop`."""
+        while not self._has_ended.wait(0.01):
+            for name in filter(str.isdecimal, os.listdir(self._folder)):
+                is_here, registration = self._is_here(name), self._registry / name
+                if is_here and not registration.exists():
+                    temporary = self._registry / f".{name}"
+                    temporary.write_text(json.dumps({"uid": self._uid}))
+                    temporary.rename(registration)
+                elif not is_here:
+                    registration.unlink(missing_ok=True)
+
+    def _is_here(self, name: str) -> bool:
+        job = self._folder / name
+        return (job / "ready").exists() and not (job / "state").exists()
+
+    def stop(self) -> None:
+        """No job is registered any more."""
+        self._has_ended.set()
+        self.join()
 
 
 def options(arguments: list[str]) -> tuple[dict[str, str], list[str]]:

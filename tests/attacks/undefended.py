@@ -7,6 +7,7 @@ another wall away than the attacks name (``none``: none at all).
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -26,6 +27,14 @@ from tests.attacks.walls import MIB, WALLS, Wall, reached
 from tests.sandbox.harness import IMAGE, Sandboxd
 
 ROOT = HERE.parents[1]
+STUDENT = 21098
+"""The attacker's account on this machine: a number that is nobody's."""
+# It may read anything, since the Python that it needs may lie in root's home; and change nothing.
+_READS = "-all,+dac_read_search"
+_AS_STUDENT = (
+    "setpriv", f"--reuid={STUDENT}", f"--regid={STUDENT}", "--clear-groups", "--no-new-privs",
+    f"--inh-caps={_READS}", f"--ambient-caps={_READS}", f"--bounding-set={_READS}", "--",
+)  # fmt: skip
 SECONDS = 100.0
 POLICY = {
     "images": f'["{IMAGE}"]',
@@ -34,6 +43,7 @@ POLICY = {
     "work_bytes": '"200MiB"',
     "busy_wait_seconds": "30",
     "connections": "64",
+    "connections_per_user": "16",
 }
 _SCRIPT = '#!/bin/sh\nexec "{python}" {options} "{program}" {words} "$@"\n'
 
@@ -55,8 +65,13 @@ class Undefended:
         self.sandboxd = Sandboxd(folder / "sandboxd", lines, engine, program=program)
         self.sandboxd.real_engine = engine
         self._programs, self._home = folder / "bin", folder / "home"
-        for place in (self._programs, self._home):
+        self._jobs = folder / "slurm"
+        for place in (self._programs, self._home, self._jobs):
             place.mkdir()
+        # The attacker is nobody here: an attack that goes astray has no rights to do harm with.
+        for place in (self._home, self._jobs):
+            os.chown(place, STUDENT, STUDENT)
+        folder.chmod(0o755)
         for command in stand_in.COMMANDS:
             self._add(command, "", Path(stand_in.__file__), command)
         self._add("cfiddle-sandbox", "-I -S", Path(client.__file__), "")
@@ -68,6 +83,19 @@ class Undefended:
         )
         made.chmod(0o755)
 
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """Have it work."""
+        with self.sandboxd:
+            self.sandboxd.start()
+            registrar = stand_in.Registrar(self._jobs, self.sandboxd.jobs, STUDENT)
+            registrar.start()
+            try:
+                yield
+            finally:
+                registrar.stop()
+            self.sandboxd.stop()
+
     def attack(self, attack: Attack) -> str:
         """Carry an attack out; what it reached, nothing if it was stopped all the same.
 
@@ -76,8 +104,10 @@ class Undefended:
         """
         settings = {**attack.settings, **self.wall.settings}
         plan = {"door": attack.door, "settings": settings, "arguments": attack.arguments}
-        words = [sys.executable, "-W", "ignore", "-m", "tests.attacks.weaker", "notebook",
-                 self.name, str(attack.folder), json.dumps(plan)]  # fmt: skip
+        words = [
+            *_AS_STUDENT, sys.executable, "-W", "ignore", "-m", "tests.attacks.weaker",
+            "notebook", self.name, str(attack.folder), json.dumps(plan),
+        ]  # fmt: skip
         try:
             done = process.run(words, timeout=SECONDS, cwd=ROOT, env=self._environment())
             verdict = read_verdict(attack, done)
@@ -99,7 +129,8 @@ class Undefended:
     def _environment(self) -> dict[str, str]:
         path = f"{self._programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return {
-            "HOME": str(self._home), "PATH": path, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT),
+            "HOME": str(self._home), "USER": "student", "PATH": path, "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
             "CFIDDLE_SLURM_SCHEDULER": "slurm", "STAND_IN": str(self.folder),
             SOCKET_VARIABLE: str(self.sandboxd.socket),
         }  # fmt: skip
@@ -109,8 +140,7 @@ def try_all(name: str, attacks: Sequence[Attack], engine: str) -> Iterator[tuple
     """Take a wall away; each attack with what it reached, and with what it printed."""
     with tempfile.TemporaryDirectory(prefix="undefended ") as folder:
         worker = Undefended(Path(folder), name, engine)
-        with worker.sandboxd:
-            worker.sandboxd.start()
+        with worker.open():
             for attack in attacks:
                 worker.printed = ""
                 try:
@@ -118,7 +148,6 @@ def try_all(name: str, attacks: Sequence[Attack], engine: str) -> Iterator[tuple
                 except (AssertionError, ProcessError) as error:
                     found, worker.printed = "", str(error)
                 yield attack, found, worker.printed
-            worker.sandboxd.stop()
         # Where some attacks write what shows that they got out.
         Path("/tmp/executed").unlink(missing_ok=True)
 
