@@ -187,7 +187,7 @@ class ResultMissing(CFiddleSlurmError):
 
 
 class ResultRejected(CFiddleSlurmError):
-    """The results hold what results do not hold; they were not loaded."""
+    """The result file contains something a result never contains; none of it was loaded."""
 
 
 class VersionMismatch(CFiddleSlurmError):

@@ -72,7 +72,7 @@ def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
         # creating vxlan interface: file exists"). Made anew, each has its own.
         stack.remove(head)
     head.check_shell(_DONE, root)
-    say(f"the swarm on {head} is back, with its secrets; its services start anew")
+    say(f"the swarm on {head} is back with its secrets; its services are starting")
 
 
 def _wait_for_swarm(head: Machine, root: str) -> None:
@@ -80,7 +80,7 @@ def _wait_for_swarm(head: Machine, root: str) -> None:
     while swarm.state(head) != "active" or not swarm.is_manager(head):
         if time.monotonic() > give_up:
             raise MachineError(
-                f"The swarm on {head} does not come back: `journalctl -u docker` there says why."
-                f" What it was is in {root}/swarm."
+                f"The swarm on {head} did not come back: `journalctl -u docker` there says why."
+                f" Its old state is in {root}/swarm."
             )
         time.sleep(1)

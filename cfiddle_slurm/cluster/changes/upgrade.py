@@ -56,10 +56,10 @@ class Postponed:
 
     def __str__(self) -> str:
         return (
-            f"Open on the user node: {self.open}. So it stays at its version, and their runs go on."
-            " Once they are closed, the next `update` replaces it; `update --now` does so at once,"
-            " `update --at 03:00` then. A notebook is open until its kernel is shut down, however"
-            " long it has been idle."
+            f"Open on the user node: {self.open}. The user node keeps its version until they are"
+            " closed, and their runs continue. After that the next `update` replaces it;"
+            " `update --now` replaces it at once, `update --at 03:00` at that time. A notebook is"
+            " open until its kernel is shut down, however long it has been idle."
         )
 
 
@@ -122,7 +122,7 @@ def roll_out(
                 if time.monotonic() > give_up:
                     raise stack.NotHealthy(
                         f"The new {name} is not healthy after {seconds:.0f} seconds"
-                        f" (`logs {name}`); all else is as it was."
+                        f" (`logs {name}`); nothing else was changed."
                     )
                 time.sleep(0.2)
     return stack.deploy(head, config)

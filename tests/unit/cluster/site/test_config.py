@@ -142,8 +142,8 @@ def test_what_is_wrong_in_a_table_is_told_with_the_tables_name(
     ("text", "words"),
     [
         ('workers = ["a", "b", "a"]\nhome = "nfs"', "The worker 'a' is listed twice"),
-        ('head = "a"\nworkers = ["b", "a"]\nhome = "nfs"', "head 'a' is listed as a worker, too"),
-        ('workers = ["local"]\nhome = "nfs"', "head 'local' is listed as a worker, too"),
+        ('head = "a"\nworkers = ["b", "a"]\nhome = "nfs"', "head 'a' is also listed as a worker"),
+        ('workers = ["local"]\nhome = "nfs"', "head 'local' is also listed as a worker"),
         ('workers = ["a"]', "'volume' is for one machine only"),
     ],
 )
