@@ -43,9 +43,8 @@ def _time_of_day(
 def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> None:
     """Bring a running cluster up to date; running jobs finish first.
 
-    It builds new images and rolls out new settings.
-
-    The user node is replaced last, and only when nobody has a notebook open there.
+    It builds new images and rolls out new settings. The user node is replaced last, and only
+    when nobody has a notebook open there.
     """
     if now and at:
         raise click.UsageError("--now and --at cannot be used together.")
