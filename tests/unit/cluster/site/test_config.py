@@ -198,7 +198,7 @@ def test_what_the_example_has_commented_out_is_right_as_well(file: Path) -> None
     found = loaded(file, "\n".join(lines))
     assert found.nfs_server and found.advertise and found.ca_bundle and found.mirror
     assert found.user_packages.apt and found.sandbox_packages.apt
-    assert found.policy == Policy()  # "What is commented out stands at its default."
+    assert found.policy == Policy()  # "What is commented out has its default value."
 
 
 def test_changing_the_workers_leaves_the_rest_as_it_is(file: Path) -> None:
