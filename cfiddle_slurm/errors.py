@@ -187,7 +187,7 @@ class ResultMissing(CFiddleSlurmError):
 
 
 class ResultRejected(CFiddleSlurmError):
-    """The result file contains something a result never contains; none of it was loaded."""
+    """The result file contains something a result never contains, so none of it was loaded."""
 
 
 class VersionMismatch(CFiddleSlurmError):

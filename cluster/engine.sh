@@ -16,6 +16,7 @@ fail() {
     exit 1
 }
 
+# Nothing where no engine answers.
 server_version() {
     docker version --format '{{.Server.Version}}' 2>/dev/null || true
 }
@@ -108,12 +109,18 @@ up() {
     echo "engine: Docker $version"
 }
 
+# The number alone may be another process's by now.
+runs() {
+    [ "$(cat "/proc/$1/comm" 2>/dev/null)" = dockerd ]
+}
+
 down() {
     [ -f "$STATE/dockerd.pid" ] || return 0
     pid=$(cat "$STATE/dockerd.pid")
-    kill "$pid" 2>/dev/null || true
+    # It may end by itself in between.
+    ! runs "$pid" || kill "$pid" 2>/dev/null || true
     tries=0
-    while kill -0 "$pid" 2>/dev/null; do
+    while runs "$pid"; do
         tries=$((tries + 1))
         [ "$tries" -lt 60 ] || fail "the engine (process $pid) does not end."
         sleep 0.5

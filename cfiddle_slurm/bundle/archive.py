@@ -5,6 +5,7 @@ the container.
 """
 
 import contextlib
+import errno
 import fnmatch
 import io
 import os
@@ -227,7 +228,7 @@ def write_below(directory: Path, name: str, content: BinaryIO, *, mode: int = 0o
 
     Raises:
         BundleError: a part of the path is a link or no directory.
-        OSError: it cannot be written: a name too long, a full disk, a directory in its place.
+        OSError: it cannot be written: no permission, a full disk, a directory in its place.
     """
     *folders, last = name.split("/")
     with contextlib.ExitStack() as stack:
@@ -246,7 +247,9 @@ def _enter(parent: int, folder: str, name: str) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(folder, flags, dir_fd=parent)
-    except (NotADirectoryError, OSError) as error:
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise  # the folder's owner is to blame, not the path
         raise BundleError(f"{folder!r} in the path {name!r} is not a directory.") from error
 
 

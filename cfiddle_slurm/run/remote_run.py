@@ -19,6 +19,7 @@ from cfiddle_slurm.errors import (
     InputError,
     JobLost,
     NodeFailed,
+    ResultRejected,
     SandboxUnavailable,
     SchedulerUnavailable,
     SubmissionError,
@@ -30,6 +31,7 @@ from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import Records
 from cfiddle_slurm.run.outcomes import error_of_outcome
 from cfiddle_slurm.run.sweeping import sweep
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.run.waiting import Wait
 from cfiddle_slurm.sandbox.protocol import PROTOCOL
 from cfiddle_slurm.schedulers import scheduler_for, watcher_for
@@ -45,24 +47,6 @@ _CANCEL_SECONDS = 20.0
 _RETRY_PAUSE = 2.0
 _MACHINES_FAULT = (JobLost, NodeFailed, SandboxUnavailable, Withdrawn)
 """After these nothing of the run is alive, and the same run may succeed on another worker."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be executed.
-
-    Attributes:
-        kind, entry, outputs: as in :class:`cfiddle_slurm.bundle.manifest.Manifest`.
-        members: the bundle's files beside the manifest.
-        invocations, extra: as in :func:`cfiddle_slurm.results.records.read_records`.
-    """
-
-    kind: str
-    entry: dict[str, Any]
-    members: tuple[Member, ...]
-    outputs: tuple[str, ...] = ()
-    invocations: Sequence[Any] = ()
-    extra: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -260,8 +244,7 @@ def _bring_home(
         directory.path / RESULT,
         Path.cwd(),
         outputs=task.outputs,
-        invocations=task.invocations,
-        extra=task.extra,
+        read=task.read,
     )
     submitted, started, finished, collected = directory.times()
     report = RunReport.of(
@@ -273,7 +256,19 @@ def _bring_home(
         collected=collected,
     )
     _remember(report)
-    return Outcome(records, report, error_of_outcome(status))
+    return Outcome(records, report, _error_of(status, records))
+
+
+def _error_of(status: dict[str, Any], records: Records) -> CFiddleSlurmError | None:
+    """The error that the user sees, if any: how the run ended comes first."""
+    error = error_of_outcome(status)
+    if error is None and records.truncated:
+        return ResultRejected("The results are cut off in the middle of a record.")
+    if error is not None and records.truncated:
+        error.hint = f"{error.hint} The last result was cut off and is not among these.".lstrip()
+    if error is not None and records.unwritten is not None:
+        print(f"cfiddle_slurm: {records.unwritten}", file=sys.stderr, flush=True)
+    return error or records.unwritten
 
 
 def _after_failure(directory: JobDirectory, error: CFiddleSlurmError, settings: Settings) -> None:

@@ -9,19 +9,21 @@ import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from cfiddle.Runner import InvocationResult
+from cfiddle.Runner import InvocationResult, MissingArgument
 
 from cfiddle_slurm.bundle.layout import MANIFEST
 from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox.daemon.callers import frame_of
-from cfiddle_slurm.sandbox.guest.experiment import Recorder, describe_exception
+from cfiddle_slurm.sandbox.guest.experiment import describe_exception
+from cfiddle_slurm.sandbox.guest.recording import LineRecorder, Recorder
 from cfiddle_slurm.sandbox.protocol import DATA, END, RELEASE, RESULT, STATUS, header
 from tests.fuzz.inputs import engine_stream
 from tests.unit import forged_archives as archives
 from tests.unit import forged_pickles as pickles
 from tests.unit.forged_bombs import DEEP_OBJECTS, EMPTY_ONES, GREEDY, nested
+from tests.unit.forged_lines import DAMAGED, FORGED, line
 
 CORPUS = Path(__file__).with_name("corpus")
 RAW, MENDED = b"\0", b"\1"
@@ -42,6 +44,8 @@ LAST_WORD: dict[str, Any] = {
     "max_rss_bytes": 1 << 20,
     "versions": {"python": "3.11"},
 }
+MOST = 1 << 15
+"""Bytes of an input."""
 DEEP = b'{"protocol": ' + b"[" * 900 + b"]" * 900 + b"}"
 
 
@@ -143,6 +147,35 @@ def forged_records() -> Iterator[tuple[str, bytes]]:
         yield what, CALL + pickles.record(body)
 
 
+def honest_lines() -> Iterator[tuple[str, bytes]]:
+    """Lines as the sandbox writes them."""
+    stream = io.BytesIO()
+    recorder = LineRecorder(cast("BinaryIO", stream))
+    known = [object() for _ in range(3)]
+    recorder.know(dict(enumerate(known)))
+    uneven = [{"a": "1"}, {"a": "2", None: ["3", "4"]}]
+    tables: tuple[Any, ...] = ([], [{"ET": "0.5", "é": None}] * 3, uneven)
+    for invocation, rows, value in zip(known, tables, (None, float("inf"), b"\xff"), strict=True):
+        recorder.record(("result", InvocationResult(invocation, rows, value)))
+    yield "results", stream.getvalue()
+    yield "cut off", stream.getvalue()[:-9]
+    for error in (KeyError("n"), MissingArgument("x", (1, b"y"))):
+        stream.seek(0)
+        stream.truncate()
+        told = describe_exception(error)
+        recorder.record(("raised", *told[:2], "trace", told[3]))
+        yield f"raised {type(error).__name__}", stream.getvalue()
+    title = "\x1b]0;title\x07"
+    yield "commands", line(["result", 0, [title], [[title]], title])
+    yield "damaged", DAMAGED
+
+
+def forged_lines() -> Iterator[tuple[str, bytes]]:
+    """Lines as nobody honest writes them."""
+    for what, (raw, _) in FORGED.items():
+        yield what, raw if len(raw) < MOST else raw[:MOST]
+
+
 def questions() -> Iterator[tuple[str, bytes]]:
     """The JSON of a HELLO."""
     changes: dict[str, dict[str, Any]] = {
@@ -238,6 +271,7 @@ def doors() -> Iterator[tuple[str, bytes]]:
 SEEDS = {
     "bundle": [bundles],
     "results_pickle": [honest_records, forged_records],
+    "results_lines": [honest_lines, forged_lines],
     "client_frames": [callers],
     "guest_frames": [guests],
     "manifest": [manifests],

@@ -17,7 +17,8 @@ from cfiddle_slurm import backend, errors
 from cfiddle_slurm.backend import Backend, BackendFactory, configure, configured, job_script
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.records import RaisedThere, Records
-from cfiddle_slurm.run.remote_run import Outcome, Task
+from cfiddle_slurm.run.remote_run import Outcome
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.settings import Settings
 from tests.unit.experiments import invocation, library
 

@@ -14,7 +14,11 @@ set -eu
 if entry=$(getent passwd 7000); then
     [ "${entry%%:*}" = cfiddle ] || { echo "uid 7000 belongs to ${entry%%:*}" >&2; exit 1; }
 else
-    groupadd --gid 7000 cfiddle 2>/dev/null || true
+    if entry=$(getent group 7000); then
+        [ "${entry%%:*}" = cfiddle ] || { echo "gid 7000 belongs to ${entry%%:*}" >&2; exit 1; }
+    else
+        groupadd --gid 7000 cfiddle
+    fi
     useradd --uid 7000 --gid 7000 --no-create-home --home-dir /nonexistent \\
         --shell /usr/sbin/nologin cfiddle
     echo made

@@ -18,7 +18,7 @@ from cfiddle_slurm.cluster.services import rendering, stack
 from cfiddle_slurm.cluster.site.config import Config
 
 Say = Callable[[str], None]
-_USER, _NEWEST = "user", "sandboxd"
+USER, NEWEST = "user", "sandboxd"
 _FIRST = ("database", "accounting")
 _NOTICE_SECONDS = 10.0
 _TEMPLATE = (
@@ -83,9 +83,9 @@ def parse(text: str) -> dict[str, Deployed]:
 
 def is_older(services: Mapping[str, Deployed]) -> bool:
     """Whether the user node is not the one that goes with the rest of the cluster."""
-    if _USER not in services or _NEWEST not in services:
+    if USER not in services or NEWEST not in services:
         return False
-    return services[_USER].edition != services[_NEWEST].edition
+    return services[USER].edition != services[NEWEST].edition
 
 
 def images_in_use(services: Mapping[str, Deployed]) -> set[str]:
@@ -144,9 +144,9 @@ def may_be_deployed_at_once(
     Raises:
         MachineError: Docker does not answer.
     """
-    if _USER not in services or services[_USER].edition == variables[rendering.EDITION]:
+    if USER not in services or services[USER].edition == variables[rendering.EDITION]:
         return True
-    return not _container(head, _USER)
+    return not _container(head, USER)
 
 
 def settle(
@@ -167,7 +167,7 @@ def settle(
     Raises:
         MachineError, NotHealthy: it cannot be replaced.
     """
-    if deployed(head)[_USER].edition == variables[rendering.EDITION]:
+    if deployed(head)[USER].edition == variables[rendering.EDITION]:
         return None
     found = open_work.look(head)
     if found and not now:
@@ -186,7 +186,7 @@ def settle(
 
 
 def _task(head: Machine) -> str:
-    service = f"{stack.NAME}_{_USER}"
+    service = f"{stack.NAME}_{USER}"
     return head.docker("service", "ps", "--quiet", "--filter=desired-state=running", service)
 
 
@@ -203,7 +203,7 @@ def replace(
     """
     services = deployed(head)
     wanted = postponed.variables[rendering.EDITION]
-    if not is_older(services) or services[_NEWEST].edition != wanted:
+    if not is_older(services) or services[NEWEST].edition != wanted:
         return False
     settle(head, config, postponed.variables, now=True, seconds=seconds, say=say)
     return True

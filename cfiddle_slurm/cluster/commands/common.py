@@ -154,6 +154,8 @@ def _locked(name: str, callback: Callable[..., object] | None) -> Callable[..., 
         cluster = click.get_current_context().find_object(Cluster)
         if cluster is None:
             raise TypeError(f"{name!r} is about no cluster")
+        if options.get("dry_run"):
+            return callback(*arguments, **options)
         head = machines.Machine() if options.get("local") else cluster.head
         with lock.held(head, name):
             return callback(*arguments, **options)

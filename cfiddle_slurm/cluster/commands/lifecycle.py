@@ -3,13 +3,14 @@
 import json
 import sys
 import time
+from collections.abc import Iterable
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
-from cfiddle_slurm.cluster.changes import lifecycle
-from cfiddle_slurm.cluster.changes import provision as provision_
+from cfiddle_slurm.cluster.changes import lifecycle, provision
+from cfiddle_slurm.cluster.changes.plan import Foreseen, State
 from cfiddle_slurm.cluster.commands import watching
 from cfiddle_slurm.cluster.commands.common import (
     Cluster,
@@ -20,8 +21,7 @@ from cfiddle_slurm.cluster.commands.common import (
     tell,
 )
 from cfiddle_slurm.cluster.commands.updating import update
-from cfiddle_slurm.cluster.health import check as check_
-from cfiddle_slurm.cluster.health import overview, trial
+from cfiddle_slurm.cluster.health import check, overview, trial
 from cfiddle_slurm.cluster.hosts.fleet import Incomplete
 from cfiddle_slurm.cluster.members import swarm
 from cfiddle_slurm.cluster.people import accounts, user_node
@@ -29,7 +29,8 @@ from cfiddle_slurm.cluster.services import slurm
 from cfiddle_slurm.cluster.site import config as config_
 from cfiddle_slurm.printable import one_line, printable
 
-_COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}
+_STATE_COLOURS = {State.DONE: "green", State.TO_DO: "yellow", State.FAILS: "red"}
+_COLOURS = {check.Level.FINE: "green", check.Level.WARNING: "yellow", check.Level.FAILURE: "red"}
 
 
 @click.command()
@@ -63,35 +64,35 @@ def init(
     tell(f"Wrote {cluster.file}. Read it through, then run `check`.")
 
 
-@click.command()
+@click.command("check")
 @pass_cluster
-def check(cluster: Cluster) -> None:
+def check_all(cluster: Cluster) -> None:
     """Check that every machine can be part of the cluster.
 
     The exit status is 0 when all is fine, 1 when there are warnings, 2 when the cluster
     cannot work.
     """
-    findings = check_.run(cluster.config)
+    findings = check.run(cluster.config)
     table = Table("machine", "what", "found", "how to fix it")
     for row in findings:
         colour = _COLOURS[row.level]
         found = f"[{colour}]{escape(row.found)}[/{colour}]"
         table.add_row(row.machine, row.what, found, escape(row.mend))
     console.print(table)
-    worst = check_.verdict(findings)
+    worst = check.verdict(findings)
     console.print({0: "All is fine.", 1: "It can work; read the warnings.",
                    2: "It cannot work until the failures are fixed."}[int(worst)])  # fmt: skip
     sys.exit(int(worst))
 
 
-@click.command()
+@click.command("provision")
 @pass_cluster
-def provision(cluster: Cluster) -> None:
+def provision_all(cluster: Cluster) -> None:
     """Install what the machines need and do not have.
 
     That is Docker, the account cfiddle and, with home = "nfs", the export of the home.
     """
-    provision_.all_machines(cluster.config, say)
+    provision.all_machines(cluster.config, say)
     console.print("All machines are prepared.")
 
 
@@ -102,9 +103,12 @@ def provision(cluster: Cluster) -> None:
 @click.option("--no-test", is_flag=True, help="Leave out the experiments at the end.")
 @click.option("--now", is_flag=True,
               help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what is still to be done, and change nothing.")
 @health_timeout
 @pass_cluster
-def up(cluster: Cluster, local: bool, no_test: bool, now: bool, timeout: float) -> None:
+def up(
+    cluster: Cluster, local: bool, no_test: bool, now: bool, dry_run: bool, timeout: float
+) -> None:
     """Start the cluster, or bring it up to date.
 
     At the end every worker runs a real experiment. Without workers in the file, the head measures.
@@ -114,6 +118,9 @@ def up(cluster: Cluster, local: bool, no_test: bool, now: bool, timeout: float) 
         cluster.use_local()
     elif not cluster.config.workers:
         say(f"a cluster of one machine: {cluster.head} measures, too")
+    if dry_run:
+        _show_plan(lifecycle.foresee_up(cluster.config, say))
+        return
     incomplete = postponed = None
     try:
         postponed = lifecycle.up(cluster.config, timeout, say, now=now)
@@ -129,6 +136,16 @@ def up(cluster: Cluster, local: bool, no_test: bool, now: bool, timeout: float) 
     if not measures:
         raise click.ClickException("The cluster is up, but not every worker can run experiments.")
     console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
+
+
+def _show_plan(steps: Iterable[Foreseen]) -> None:
+    table = Table("step", "state", "what it does", "needs")
+    for step in steps:
+        does = escape(step.why) if step.state is State.FAILS else step.does
+        table.add_row(step.name, step.state.value, does, ", ".join(step.needs),
+                      style=_STATE_COLOURS.get(step.state))  # fmt: skip
+    console.print(table)
+    console.print("Nothing was changed.")
 
 
 def _jupyter(cluster: Cluster) -> str:
@@ -227,4 +244,4 @@ def url(cluster: Cluster) -> None:
     click.echo(printable(_jupyter(cluster)))
 
 
-COMMANDS = (init, check, provision, up, down, status, try_all, update, url)
+COMMANDS = (init, check_all, provision_all, up, down, status, try_all, update, url)

@@ -68,11 +68,7 @@ def push(
     """
     right = check_built(head)
     has, failures = try_each([machine for machine in machines if machine != head], digests)
-    behind = {}
-    for machine, have in has.items():
-        missing = [i for i in wanted(machine, head) if have.get(i.name) != right[i.name]]
-        if missing:
-            behind[machine] = missing
+    behind = {m: images for m, have in has.items() if (images := _missing(m, head, have, right))}
     if behind:
         bring = _through_registry if registry else _copied
         failures |= bring(head, right, behind, say)
@@ -82,6 +78,23 @@ def push(
     complete = [machine for machine in has if machine not in failures]
     _, untagged = try_each(complete, lambda machine: _tag(machine, head, right))
     return {**failures, **untagged}
+
+
+def _missing(
+    machine: Machine, head: Machine, have: dict[str, str], right: dict[str, str]
+) -> list[Image]:
+    return [image for image in wanted(machine, head) if have.get(image.name) != right[image.name]]
+
+
+def are_everywhere(head: Machine, machines: Iterable[Machine]) -> bool:
+    """Whether each machine has the head's images; one that does not answer has not.
+
+    Raises:
+        MachineError: the head does not have them.
+    """
+    right = check_built(head)
+    has, failures = try_each(machines, digests)
+    return not failures and not any(_missing(m, head, have, right) for m, have in has.items())
 
 
 def _copied(

@@ -15,6 +15,7 @@ from cfiddle_slurm.cluster.hosts.machines import LIVE_RESTORE, Machine, MachineE
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.site.config import LOCAL
 
+# Not everybody may ask for the first process's namespaces (ptrace(2), "access mode checking").
 _PLACE = """
 uname -n
 cat /proc/sys/kernel/random/boot_id

@@ -252,7 +252,8 @@ def managers(machine: Machine) -> list[str]:
 
 
 # An engine makes them here and moves each into a network namespace at once. One that was stopped in
-# between leaves it, and cannot make it again ("error creating vxlan interface: file exists").
+# between leaves it, and cannot make it again ("error creating vxlan interface: file exists"). One
+# that is being moved right now is gone before it could be deleted, and is none of those.
 _REMOVE_LEFT_LINKS = r"""
 command -v ip >/dev/null || exit 0
 ip -o link show type vxlan | sed -n 's/^[0-9]*: \(vx-[0-9a-f]*-[a-z0-9]*\)[:@].*/\1/p' |

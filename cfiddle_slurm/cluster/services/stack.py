@@ -116,9 +116,8 @@ def deploy(head: Machine, config: Config, only: Collection[str] = ()) -> dict[st
     Raises:
         MachineError: Docker refused.
     """
-    wanted = rendering.configuration(config)
-    known = head.docker("config", "ls", "--format={{.Name}}").split()
-    for file in wanted:
+    known = configurations(head)
+    for file in rendering.configuration(config):
         if file.name not in known:
             head.docker("config", "create", file.name, "-", input=file.text.encode())
     images = versioned(head, CLUSTER), versioned(head, USER)
@@ -148,12 +147,17 @@ def _deploy(
     head.docker(*arguments, *options, NAME, input=text or None, env=variables)
 
 
+def configurations(head: Machine) -> set[str]:
+    """The names of the files that our services get from the swarm."""
+    names = head.docker("config", "ls", "--format={{.Name}}").split()
+    return {name for name in names if name.startswith(rendering.CONFIG_PREFIX)}
+
+
 def remove_old_configuration(head: Machine, config: Config) -> None:
     """Remove the configurations that no service uses any more."""
     keep = {file.name for file in rendering.configuration(config)}
-    for name in head.docker("config", "ls", "--format={{.Name}}").split():
-        if name.startswith(rendering.CONFIG_PREFIX) and name not in keep:
-            head.try_docker("config", "rm", name)  # refused while a service still uses it
+    for name in sorted(configurations(head) - keep):
+        head.try_docker("config", "rm", name)  # refused while a service still uses it
 
 
 def services(head: Machine) -> list[Service]:
@@ -254,9 +258,8 @@ def remove(head: Machine, seconds: float = 180.0) -> None:
     if services(head):
         head.docker("stack", "rm", NAME)
     wait_until_gone(head, seconds)
-    for name in head.docker("config", "ls", "--format={{.Name}}").split():
-        if name.startswith(rendering.CONFIG_PREFIX):
-            head.docker("config", "rm", name)
+    for name in sorted(configurations(head)):
+        head.docker("config", "rm", name)
 
 
 def wait_until_gone(machine: Machine, seconds: float = 180.0) -> None:

@@ -14,9 +14,11 @@ from cfiddle_slurm.sandbox.daemon.callers import (
     give_answer,
     receive_question,
 )
-from cfiddle_slurm.sandbox.daemon.container import create_arguments
+from cfiddle_slurm.sandbox.daemon.container_config import create_arguments
+from cfiddle_slurm.sandbox.daemon.container_handle import Container
 from cfiddle_slurm.sandbox.daemon.editions import suited
-from cfiddle_slurm.sandbox.daemon.engine import Container, Engine, EngineError
+from cfiddle_slurm.sandbox.daemon.engine import Engine
+from cfiddle_slurm.sandbox.daemon.engine_address import EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import NotRegistered
 from cfiddle_slurm.sandbox.daemon.node import Busy, Gone, Node, Run, log
 from cfiddle_slurm.sandbox.daemon.process_watch import ProcessWatch, read_tasks

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from cfiddle_slurm.sandbox.daemon.plumbing import Outbox
+from cfiddle_slurm.sandbox.daemon.outbox import Outbox
+from cfiddle_slurm.sandbox.daemon.phases import Course, Phase
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.daemon.verdict import End, parse_guest_status
 from cfiddle_slurm.sandbox.policy import Limits, Policy
@@ -29,8 +30,6 @@ READ_BYTES = 256 << 10
 BACKLOG_BYTES = 1 << 20
 """With more than this waiting for one side, the other is not read."""
 TICK_SECONDS = 1.0
-DRAIN_SECONDS = 5.0
-"""How long a guest that gave its status may take to end; all it said has then come."""
 _GONE = select.POLLHUP | select.POLLERR | select.POLLRDHUP
 
 
@@ -78,18 +77,15 @@ class Pump:
         before_farewell: Callable[[], None],
     ) -> None:
         self._caller, self._container, self._wake = caller, container, wake
-        self._policy, self._limits = policy, limits
+        self._policy = policy
         self._tick, self._before_farewell = tick, before_farewell
         self.to_caller, self._to_guest = Outbox(), Outbox()
         self._from_caller = FrameStream(frozenset((DATA, END)))
         self._from_engine = EngineStream()
         self._from_guest = FrameStream(frozenset((RESULT, STATUS)))
         self.counts = Counts()
-        self._began = self._progress = time.monotonic()
+        self._course = Course(policy, limits, time.monotonic())
         self._bundle_ended = False
-        self._running_since: float | None = None
-        self._home_since: float | None = None
-        self._said_farewell: float | None = None
 
     def run(self) -> Ended:
         """Pass bytes until the end; what is still in ``to_caller`` is the taker's to send."""
@@ -99,9 +95,7 @@ class Pump:
             self._loop()
         except Ended as error:
             ended = error
-        if self._running_since is not None:
-            until = self._home_since or time.monotonic()
-            self.counts.run_seconds = until - self._running_since
+        self.counts.run_seconds = self._course.run_seconds(time.monotonic())
         return ended
 
     def _loop(self) -> NoReturn:
@@ -119,7 +113,7 @@ class Pump:
             now = time.monotonic()
             if now >= next_tick:
                 next_tick = now + TICK_SECONDS
-                self._tick(now, self._running_since is not None and self._home_since is None)
+                self._tick(now, self._course.phase is Phase.RUNNING)
             deadline, end = self._deadline()
             if now >= deadline:
                 if end is End.CALLER_SILENT and self._to_guest.size >= BACKLOG_BYTES:
@@ -145,14 +139,7 @@ class Pump:
         return poller
 
     def _deadline(self) -> tuple[float, End]:
-        silence = self._progress + self._policy.progress_seconds
-        if self._said_farewell is not None and not self.to_caller.size:
-            return self._said_farewell + DRAIN_SECONDS, End.GUEST_DONE
-        if self._home_since is not None:
-            return silence, End.CALLER_SILENT
-        if self._running_since is not None:
-            return self._running_since + self._limits.wall_seconds, End.WALL_TIME
-        return min(silence, self._began + self._policy.wall_seconds), End.CALLER_SILENT
+        return self._course.deadline(unsent=self.to_caller.size > 0)
 
     def _serve_caller(self, events: int) -> None:
         if events & _GONE:
@@ -171,12 +158,12 @@ class Pump:
         before = self.to_caller.size
         self.to_caller.send(self._caller)
         if self.to_caller.size < before:
-            self._progress = time.monotonic()
+            self._course.progress(time.monotonic())
 
     def _take_bundle(self, data: bytes) -> None:
         if not data:
             raise Ended(End.CALLER_LEFT)
-        self._progress = time.monotonic()
+        self._course.progress(time.monotonic())
         try:
             for kind, payload in self._from_caller.feed(data):
                 if self._bundle_ended:
@@ -206,12 +193,13 @@ class Pump:
             self._to_guest.send(self._container)
         except OSError:
             self._to_guest.clear()  # the container is ending, and its stream will say so
-        if self._bundle_ended and not self._to_guest.size and self._running_since is None:
-            self._running_since = time.monotonic()
+        if self._bundle_ended and not self._to_guest.size:
+            self._course.enter(Phase.RUNNING, time.monotonic())
 
     def _take_from_engine(self, data: bytes) -> None:
         if not data:
-            raise Ended(End.STREAM_ENDED if self.counts.guest is None else End.GUEST_DONE)
+            is_done = self._course.phase is Phase.FAREWELL
+            raise Ended(End.GUEST_DONE if is_done else End.STREAM_ENDED)
         try:
             for stream, part in self._from_engine.feed(data):
                 if stream == STDOUT:
@@ -232,10 +220,9 @@ class Pump:
 
     def _take_from_guest(self, part: memoryview) -> None:
         for kind, payload in self._from_guest.feed(part):
-            if self.counts.guest is not None:
+            if self._course.phase is Phase.FAREWELL:
                 raise ProtocolError("The guest goes on after its status.")
-            if self._home_since is None:
-                self._home_since = self._progress = time.monotonic()
+            self._course.enter(Phase.RESULTS, time.monotonic())
             if kind == STATUS:
                 self._say_farewell(payload)
                 continue
@@ -247,7 +234,7 @@ class Pump:
     def _say_farewell(self, payload: bytes) -> None:
         self.counts.guest = parse_guest_status(payload)
         self._before_farewell()
-        self._said_farewell = time.monotonic()
+        self._course.enter(Phase.FAREWELL, time.monotonic())
         # Output and status come through different pipes: only the end of the stream, after the
         # guest saw its stdin end and ended itself, says that all output has come.
         try:

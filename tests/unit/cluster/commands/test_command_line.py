@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from cfiddle_slurm.cluster import __main__ as command_line
 from cfiddle_slurm.cluster.changes import lifecycle, provision, unchanged, upgrade
+from cfiddle_slurm.cluster.changes.plan import Foreseen, State
 from cfiddle_slurm.cluster.commands import updating, watching
 from cfiddle_slurm.cluster.health import check, overview, trial
 from cfiddle_slurm.cluster.health.check import Finding, Level
@@ -160,6 +161,25 @@ def test_up_tries_every_worker_at_the_end(steps: Recorder) -> None:
     steps.calls.clear()
     assert call("up", "--no-test").exit_code == 0
     assert "trial.on_workers" not in steps.calls
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(steps: Recorder, locks: list[str]) -> None:
+    wanted = written()
+    steps.replace(lifecycle, foresee_up=[
+        Foreseen("head", "reach the head", (), State.DONE),
+        Foreseen("swarm", "make the swarm", ("head",), State.TO_DO),
+        Foreseen("data", "see the data", ("head",), State.FAILS, "The name [bold]is another."),
+    ])  # fmt: skip
+    result = call("up", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert steps.calls == ["lifecycle.foresee_up"]
+    assert steps.arguments["lifecycle.foresee_up"][0] == wanted
+    rows = {line.split()[1]: line for line in result.output.splitlines() if "\u2502" in line}
+    assert "to do" in rows["swarm"] and "make the swarm" in rows["swarm"]
+    assert "done" in rows["head"]
+    assert "The name [bold]is another." in rows["data"]
+    assert "Nothing was changed." in result.output
+    assert locks == [], "whoever changes something meanwhile is not in the way"
 
 
 def test_up_local_takes_no_other_machine_whatever_the_file_says(steps: Recorder) -> None:

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm.sandbox.daemon import __main__ as daemon_module
-from cfiddle_slurm.sandbox.daemon.__main__ import Doorman, Server, StartError, listen, make_node
-from cfiddle_slurm.sandbox.daemon.container import Place as NodePlace
-from cfiddle_slurm.sandbox.daemon.engine import EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.__main__ import make_node
+from cfiddle_slurm.sandbox.daemon.container_config import Place as NodePlace
+from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.node import Node
 from cfiddle_slurm.sandbox.daemon.readiness import Readiness
+from cfiddle_slurm.sandbox.daemon.server import Server, StartError, listen
 from cfiddle_slurm.sandbox.daemon.verdict import (
     MAX_GUEST_STATUS,
     State,
@@ -40,6 +41,7 @@ from cfiddle_slurm.sandbox.protocol import (
     parse_json,
     read_frame,
 )
+from tests.patience import wait_until
 from tests.unit.sandbox.daemon.test_pump import GOOD_STATUS, frame, piece
 
 ME = os.geteuid()
@@ -129,15 +131,15 @@ class FakeEngine:
 class Place:
     """A server in this process, and callers of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, administrator: int = ME) -> None:
         self.engine = FakeEngine()
         self.jobs = folder / "jobs"
         self.jobs.mkdir(mode=0o755)
         policy = Policy(busy_wait_seconds=0.3, progress_seconds=2, bundle_bytes=1000)
         self.state = folder / "state"
         self.node = Node(
-            policy, Registry(self.jobs, ME), EngineAddress(), NodePlace("0", "{}"), ME, self.engine,  # type: ignore[arg-type]
-            Readiness(self.state),
+            policy, Registry(self.jobs, ME), EngineAddress(), NodePlace("0", "{}"), administrator,
+            self.engine, Readiness(self.state),  # type: ignore[arg-type]
         )  # fmt: skip
         self.path = folder / "d.sock"
         folder.chmod(0o755)
@@ -314,20 +316,21 @@ def test_after_a_stop_nothing_new_begins(place: Place) -> None:
     assert (status["outcome"]["kind"], status["outcome"]["message"]) == ("cancelled", "It stops.")
 
 
-def test_too_many_connections_of_one_user(place: Place) -> None:
-    place.node.administrator = ME + 1
-    place.server._doorman = Doorman(Policy(connections_per_user=2), ME + 1)
-    idle = [place.call(), place.call()]
-    with idle[0], idle[1]:
+def test_too_many_connections_of_one_user(tmp_path: Path) -> None:
+    place = Place(tmp_path, administrator=ME + 1)
+    with contextlib.ExitStack() as idle:
+        for _ in range(place.node.policy.connections_per_user):
+            idle.enter_context(place.call())
         assert place.kind() == "busy"
+    assert wait_until(lambda: place.kind(frame(PING, b"{}")) == "ok", 5), "they have left"
+    place.stop()
 
 
-def test_the_doorman() -> None:
-    doorman = Doorman(Policy(connections=3, connections_per_user=2), 0)
-    assert [doorman.admit(uid) for uid in (1, 1, 1, 2, 3)] == [True, True, False, True, False]
-    assert all(doorman.admit(0) for _ in range(10))
-    doorman.leave(1)
-    assert doorman.admit(3)
+def test_the_administrator_is_always_let_in(place: Place) -> None:
+    with contextlib.ExitStack() as idle:
+        for _ in range(2 * place.node.policy.connections):
+            idle.enter_context(place.call())
+        assert place.kind(frame(PING, b"{}")) == "ok"
 
 
 def test_where_it_may_listen(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from dataclasses import replace
 
 import pytest
 
+from cfiddle_slurm.sandbox.daemon import phases
 from cfiddle_slurm.sandbox.daemon import pump as pump_module
-from cfiddle_slurm.sandbox.daemon.plumbing import Outbox, Stopper
+from cfiddle_slurm.sandbox.daemon.node import Stopper
+from cfiddle_slurm.sandbox.daemon.outbox import Outbox
 from cfiddle_slurm.sandbox.daemon.pump import BACKLOG_BYTES, Ended, Pump
 from cfiddle_slurm.sandbox.daemon.streams import STDERR, STDOUT
 from cfiddle_slurm.sandbox.daemon.verdict import End
@@ -105,7 +107,7 @@ class Stage:
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(pump_module, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(pump_module, "DRAIN_SECONDS", 0.5)
+    monkeypatch.setattr(phases, "DRAIN_SECONDS", 0.5)
     made = Stage()
     yield made
     made.close()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.sandbox.daemon.verdict import Usage
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 
 LABEL = "cfiddle-slurm.sandbox"
@@ -159,21 +158,3 @@ def _tmpfs(policy: Policy, limits: Limits) -> dict[str, str]:
         "/work": f"rw,exec,nosuid,nodev,size={work},nr_inodes={policy.work_inodes},{owner}",
         "/tmp": f"rw,noexec,nosuid,nodev,size={tmp},nr_inodes={policy.tmp_inodes},{owner}",  # noqa: S108
     }
-
-
-def parse_usage(stats: dict[str, Any]) -> Usage:
-    """What is of use in the engine's one-shot statistics, of cgroup v1 or v2.
-
-    Only v1 gives a peak. Only in v2 does ``failcnt`` mean out of memory (it is ``oom`` of
-    memory.events); in v1 it also counts page cache that was reclaimed.
-    """
-    memory = stats.get("memory_stats") or {}
-    peak = memory.get("max_usage")
-    events = None if peak else memory.get("failcnt")
-    cpu = ((stats.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
-    return Usage(
-        peak,
-        events,
-        (stats.get("pids_stats") or {}).get("current"),
-        cpu / 1e9 if isinstance(cpu, int) else None,
-    )
