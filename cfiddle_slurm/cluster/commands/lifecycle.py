@@ -98,9 +98,9 @@ def provision_all(cluster: Cluster) -> None:
 
 @click.command()
 @click.option(
-    "--local", is_flag=True, help="All parts on this one machine, whatever the file says."
+    "--local", is_flag=True, help="Run all parts on this machine, whatever the file says."
 )
-@click.option("--no-test", is_flag=True, help="Leave out the experiments at the end.")
+@click.option("--no-test", is_flag=True, help="Skip the experiments at the end.")
 @click.option("--now", is_flag=True,
               help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what is still to be done, and change nothing.")
@@ -111,7 +111,7 @@ def up(
 ) -> None:
     """Start the cluster, or bring it up to date.
 
-    At the end every worker runs a real experiment. Without workers in the file, the head measures.
+    At the end every worker runs a real experiment. Without workers in the file, the head does.
     """
     began = time.monotonic()
     if local:
