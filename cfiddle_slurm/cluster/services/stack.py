@@ -10,6 +10,7 @@ from cfiddle_slurm.cluster.image import content
 from cfiddle_slurm.cluster.image.images import CLUSTER, USER, Image
 from cfiddle_slurm.cluster.services import compose, rendering
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.sandbox.daemon import container_config
 
 NAME = "cfiddle"
 HOME_VOLUME = "cfiddle_home"
@@ -20,7 +21,7 @@ VOLUMES = (
     ),
     HOME_VOLUME,
 )
-SANDBOX_LABEL = "cfiddle-slurm.sandbox=1"
+SANDBOX_LABEL = f"{container_config.LABEL}={container_config.INSTANCE}"
 _NAMESPACE = f"label=com.docker.stack.namespace={NAME}"
 
 

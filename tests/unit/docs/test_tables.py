@@ -57,13 +57,14 @@ def kinds_of_errors() -> Iterator[type[errors.CFiddleSlurmError]]:
 
 
 def test_the_errors() -> None:
-    rows = page("docs/errors.md").table("error", "raised when", "transient")
+    rows = page("docs/errors.md").table("error", "is a", "raised when", "transient")
     known = {kind.__name__: kind for kind in kinds_of_errors()}
     del known["CFiddleSlurmError"]
     assert sorted(names_of(rows)) == sorted(known)
-    for names, _, transient in rows:
-        for name in names_in(names):
-            assert {"yes": True, "no": False}[transient] is known[name].transient, name
+    for name, above, _, transient in rows:
+        kind = known[names_in(name)[0]]
+        assert names_in(above) == [kind.__bases__[0].__name__], name
+        assert {"yes": True, "no": False}[transient] is kind.transient, name
 
 
 def test_what_every_error_has() -> None:
