@@ -108,8 +108,8 @@ class Settings:
             raise _beyond("memory", values.size_text(memory), values.size_text(all_of_it))
         if memory is not None and memory < SMALLEST_MEMORY:
             raise SettingsError(
-                f"The setting memory asks for {values.size_text(memory)}, and a sandbox needs "
-                f"{values.size_text(SMALLEST_MEMORY)} at the least."
+                f"The setting memory asks for {values.size_text(memory)}, but a sandbox needs "
+                f"at least {values.size_text(SMALLEST_MEMORY)}."
             )
         if self.image is not None and self.allowed_images and self.image not in self.allowed_images:
             raise SettingsError(
@@ -120,7 +120,7 @@ class Settings:
 
 def _beyond(name: str, asked: str, most: str) -> SettingsError:
     return SettingsError(
-        f"The setting {name} asks for {asked}, and this site allows {most} at the most.",
+        f"The setting {name} asks for {asked}, but this site allows at most {most}.",
         hint="Ask for less, or ask whoever runs the cluster.",
     )
 

@@ -259,7 +259,7 @@ def folder(value: object) -> Path:
     try:
         found = Path(value).expanduser()
     except RuntimeError as error:
-        raise ValueError("must be in the home of a user that there is") from error
+        raise ValueError("must be in the home of an existing user") from error
     if not found.is_absolute():
         raise ValueError("must be an absolute path")
     return found

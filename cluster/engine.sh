@@ -33,7 +33,7 @@ add_trixie() {
     # shellcheck disable=SC2016
     mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
         sed -n 's/^bookworm //p' | head -n 1)
-    [ -n "$mirror" ] || fail "apt knows no mirror of Debian 12: see sources.list(5)."
+    [ -n "$mirror" ] || fail "apt has no mirror of Debian 12: see sources.list(5)."
     cat >/etc/apt/sources.list.d/cfiddle-slurm-trixie.sources <<END
 Types: deb
 URIs: $mirror
@@ -63,7 +63,7 @@ install_engine() {
         debian-bookworm) add_trixie; packages="docker.io docker-cli docker-buildx" ;;
         debian-*) packages="docker.io docker-cli docker-buildx" ;;
         ubuntu-*) packages="docker.io docker-buildx" ;;
-        *) fail "it is not known how to install Docker on ${PRETTY_NAME:-this system}" ;;
+        *) fail "install Docker $OLDEST or newer by hand: this program cannot on ${PRETTY_NAME:-this system}" ;;
     esac
     echo "engine: installing $packages"
     apt-get -qq update

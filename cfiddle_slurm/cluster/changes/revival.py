@@ -72,7 +72,7 @@ def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
         # creating vxlan interface: file exists"). Made anew, each has its own.
         stack.remove(head)
     head.check_shell(_DONE, root)
-    say(f"the swarm on {head} is back, with its secrets; its services start anew")
+    say(f"the swarm on {head} is back with its secrets; its services are starting")
 
 
 def is_fine(head: Machine) -> bool:
@@ -98,6 +98,6 @@ def _wait_for_swarm(head: Machine, root: str) -> None:
         if swarm.state(head) == "active" and swarm.is_manager(head):
             return
     raise MachineError(
-        f"The swarm on {head} does not come back: `journalctl -u docker` there says why."
-        f" What it was is in {root}/swarm."
+        f"The swarm on {head} did not come back: `journalctl -u docker` there says why."
+        f" Its old state is in {root}/swarm."
     )

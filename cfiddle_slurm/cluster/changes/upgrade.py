@@ -57,10 +57,10 @@ class Postponed:
 
     def __str__(self) -> str:
         return (
-            f"Open on the user node: {self.open}. So it stays at its version, and their runs go on."
-            " Once they are closed, the next `update` replaces it; `update --now` does so at once,"
-            " `update --at 03:00` then. A notebook is open until its kernel is shut down, however"
-            " long it has been idle."
+            f"Open on the user node: {self.open}. The user node keeps its version until they are"
+            " closed, and their runs continue. After that the next `update` replaces it;"
+            " `update --now` replaces it at once, `update --at 03:00` at that time. A notebook is"
+            " open until its kernel is shut down, however long it has been idle."
         )
 
 
@@ -121,7 +121,7 @@ def roll_out(
             if all(_container(head, name) in ("", old) for _ in until(seconds, _PAUSE)):
                 raise stack.NotHealthy(
                     f"The new {name} is not healthy after {seconds:.0f} seconds"
-                    f" (`logs {name}`); all else is as it was."
+                    f" (`logs {name}`); nothing else was changed."
                 )
     return stack.deploy(head, config)
 

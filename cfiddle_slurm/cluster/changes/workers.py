@@ -77,10 +77,10 @@ def _known(
             continue
         other = elsewhere.get(member.address)
         if other is not None and other.is_at_the_place_of(me):
-            say(f"{worker} is {me.hostname}, which is known as {member.address}: that stays")
+            say(f"{worker} is {me.hostname}, already known as {member.address}; that stays")
             worker = Machine(member.address, config.ssh_user)
         else:
-            say(f"{me.hostname} is reached at {worker} now, no more at {member.address}")
+            say(f"{me.hostname} is now reached at {worker} instead of {member.address}")
             workers = tuple(one for one in workers if one != member.address)
     return worker, tuple(dict.fromkeys((*workers, worker.address)))
 
@@ -153,8 +153,8 @@ def _check_it_may_leave(member: Member, config: Config) -> None:
         return  # whoever takes it out is told so
     if there.node_id != member.node_id:
         raise MachineError(
-            f"{machine} leads to another machine now ({there.hostname}), and not to the worker"
-            f" {member.hostname}: `worker add` with its present address comes first."
+            f"{machine} now leads to another machine ({there.hostname}), not to the worker"
+            f" {member.hostname}: run `worker add` with the worker's current address first."
         )
 
 
@@ -189,7 +189,7 @@ def leave(
         }:
             swarm.leave_dead(machine)  # its certificate has expired, for instance
         elif there.state != "inactive":
-            say(f"{machine} ({there.hostname}) is in another swarm: it is left alone")
+            say(f"{machine} ({there.hostname}) belongs to another swarm and was left alone")
             return
         stack.wait_until_gone(machine)
         if purge:
@@ -248,7 +248,7 @@ def find(head: Machine, name: str) -> Member:
 def no_worker(name: str, workers: Iterable[Member]) -> MachineError:
     """The error for a name that is no worker's."""
     known = ", ".join(sorted({one.hostname for one in workers})) or "none"
-    return MachineError(f"There is no worker {name!r}; there are {known}.")
+    return MachineError(f"There is no worker {name!r}; the workers are {known}.")
 
 
 def _workers(members: Iterable[Member]) -> list[Member]:

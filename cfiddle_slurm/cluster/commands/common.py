@@ -69,8 +69,8 @@ class Group(click.Group):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             known = self.list_commands(ctx)
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(known)}."
-            ctx.fail(printable(f"There is no command {name!r}.{hint}"))
+            hint = f"Did you mean {near[0]!r}?" if near else f"The commands are {', '.join(known)}."
+            ctx.fail(printable(f"There is no command {name!r}. {hint}"))
         return super().resolve_command(ctx, args)
 
 
@@ -103,7 +103,7 @@ class Cluster:
         if self.file == config_.FILE and not self.file.exists():
             return self.local()
         if self._port is not None:
-            raise config_.ConfigError(f"Without --port: {self.file} has jupyter_port for that.")
+            raise config_.ConfigError(f"Set jupyter_port in {self.file} instead of --port.")
         return config_.load(self.file)
 
     def local(self) -> config_.Config:
@@ -155,7 +155,7 @@ def _locked(name: str, callback: Callable[..., object] | None) -> Callable[..., 
 
 pass_cluster = click.make_pass_decorator(Cluster)
 health_timeout = click.option("--timeout", default=180.0, show_default=True,
-                        help="Seconds for all services to become healthy.")  # fmt: skip
+                        help="Seconds to wait until all services are healthy.")  # fmt: skip
 
 
 def tell(text: str) -> None:

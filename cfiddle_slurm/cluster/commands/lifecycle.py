@@ -35,10 +35,10 @@ _COLOURS = {check.Level.FINE: "green", check.Level.WARNING: "yellow", check.Leve
 
 @click.command()
 @click.option("--head", default=config_.LOCAL, show_default=True, help="ssh address of the head.")
-@click.option("--worker", "workers", multiple=True, help="ssh address of a worker; repeat it.")
-@click.option("--ssh-user", default="root", show_default=True, help="The account there.")
+@click.option("--worker", "workers", multiple=True, help="ssh address of a worker; repeatable.")
+@click.option("--ssh-user", default="root", show_default=True, help="The account to log in to.")
 @click.option("--home", type=click.Choice(config_.HOMES),
-              help="Source of the shared home; else nfs with workers, volume without.")  # fmt: skip
+              help="Source of the shared home (default: nfs; volume without workers).")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @pass_cluster
 def init(
@@ -54,14 +54,14 @@ def init(
     Without --worker it describes a cluster of one machine.
     """
     if cluster.file.exists() and not force:
-        tell(f"{cluster.file} is there already, and stays as it is (--force replaces it).")
+        tell(f"{cluster.file} already exists and was not changed (--force overwrites it).")
         return
     home = home or ("nfs" if workers else "volume")
     values = {"head": head, "workers": workers, "ssh_user": ssh_user, "home": home}
     text = config_.example(values)
     config_.parse(text, str(cluster.file))
     config_.write(cluster.file, text)
-    tell(f"{cluster.file} is written. Look it through; `check` is next.")
+    tell(f"Wrote {cluster.file}. Read it through, then run `check`.")
 
 
 @click.command("check")
@@ -69,7 +69,8 @@ def init(
 def check_all(cluster: Cluster) -> None:
     """Check that every machine can be part of the cluster.
 
-    The exit status is 0 when all is fine, 1 when there are warnings, 2 when it cannot work.
+    The exit status is 0 when all is fine, 1 when there are warnings, 2 when the cluster
+    cannot work.
     """
     findings = check.run(cluster.config)
     table = Table("machine", "what", "found", "how to fix it")
@@ -79,17 +80,17 @@ def check_all(cluster: Cluster) -> None:
         table.add_row(row.machine, row.what, found, escape(row.mend))
     console.print(table)
     worst = check.verdict(findings)
-    console.print({0: "All is fine.", 1: "It can work; see the warnings.",
-                   2: "It cannot work like this."}[int(worst)])  # fmt: skip
+    console.print({0: "All is fine.", 1: "It can work; read the warnings.",
+                   2: "It cannot work until the failures are fixed."}[int(worst)])  # fmt: skip
     sys.exit(int(worst))
 
 
 @click.command("provision")
 @pass_cluster
 def provision_all(cluster: Cluster) -> None:
-    """Install what machines lack.
+    """Install what the machines need and do not have.
 
-    That is Docker, the account cfiddle and, with home = "nfs", the exported home.
+    That is Docker, the account cfiddle and, with home = "nfs", the export of the home.
     """
     provision.all_machines(cluster.config, say)
     console.print("All machines are prepared.")
@@ -97,9 +98,9 @@ def provision_all(cluster: Cluster) -> None:
 
 @click.command()
 @click.option(
-    "--local", is_flag=True, help="All parts on this one machine, whatever the file says."
+    "--local", is_flag=True, help="Run all parts on this machine, whatever the file says."
 )
-@click.option("--no-test", is_flag=True, help="Leave out the experiments at the end.")
+@click.option("--no-test", is_flag=True, help="Skip the experiments at the end.")
 @click.option("--now", is_flag=True,
               help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what is still to be done, and change nothing.")
@@ -110,7 +111,7 @@ def up(
 ) -> None:
     """Start the cluster, or bring it up to date.
 
-    At the end every worker runs a real experiment. Without workers in the file, the head measures.
+    At the end every worker runs a real experiment. Without workers in the file, the head does.
     """
     began = time.monotonic()
     if local:
@@ -133,7 +134,7 @@ def up(
         console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
         raise incomplete
     if not measures:
-        raise click.ClickException("The cluster is up, but not every worker measures.")
+        raise click.ClickException("The cluster is up, but not every worker can run experiments.")
     console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
 
 
@@ -155,20 +156,20 @@ def _jupyter(cluster: Cluster) -> str:
 
 @click.command()
 @click.option("--purge", is_flag=True, help="Also remove all data: homes, accounting, state.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_cluster
 def down(cluster: Cluster, purge: bool, yes: bool) -> None:
     """Stop and remove the cluster; its data stay.
 
-    Data are the homes, the accounting and Slurm's state; --purge removes them, too.
+    The data are the homes, the accounting and Slurm's state; --purge removes them, too.
     """
     name = cluster.config.name
     if purge and not yes:
         typed = click.prompt(
-            f"This removes all homes and results. Type the name {name!r}", type=str
+            f"This deletes all homes and results. Type the cluster's name, {name!r}", type=str
         )
         if typed != name:
-            raise click.ClickException("That is not its name: nothing was done.")
+            raise click.ClickException("That is not the cluster's name; nothing was removed.")
     lifecycle.down(cluster.config, purge=purge, say=say)
     console.print("The cluster is down; its data are " + ("removed." if purge else "kept."))
 
@@ -184,7 +185,7 @@ def status(cluster: Cluster, watch: bool, as_json: bool) -> None:
     """
     if watch:
         if as_json:
-            raise click.UsageError("--watch and --json exclude each other.")
+            raise click.UsageError("--watch and --json cannot be used together.")
         watching.watch(cluster)
     facts = overview.gather(cluster.head, cluster.config.ssh_user)
     if as_json:
@@ -200,10 +201,10 @@ def status(cluster: Cluster, watch: bool, as_json: bool) -> None:
 def try_all(cluster: Cluster) -> None:
     """Run a real experiment on every worker.
 
-    Then two users run one each at the same time.
+    Then two users each run one at the same time.
     """
     if not _try(cluster):
-        raise click.ClickException("Not every worker measures.")
+        raise click.ClickException("Not every worker can run experiments.")
 
 
 def _try(cluster: Cluster, lost: frozenset[str] = frozenset()) -> bool:

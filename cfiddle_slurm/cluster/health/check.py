@@ -172,13 +172,13 @@ def _system(facts: Mapping[str, str]) -> _Row:
     if system.startswith(_KNOWN_SYSTEMS):
         return "system", Level.FINE, system, ""
     return ("system", Level.WARNING, system,
-            f"Tried on {', '.join(_KNOWN_SYSTEMS)}; install Docker by hand.")  # fmt: skip
+            f"Tested on {', '.join(_KNOWN_SYSTEMS)}; else install Docker by hand.")  # fmt: skip
 
 
 def _docker(facts: Mapping[str, str]) -> _Row:
     version = facts.get("docker", "")
     if facts.get("engine") == "live-restore":
-        return ("Docker", Level.FAILURE, "live-restore is set, which swarms do not work with",
+        return ("Docker", Level.FAILURE, "live-restore is on, and a swarm does not work with it",
                 "Remove it from /etc/docker/daemon.json, and restart Docker.")  # fmt: skip
     if not version and facts.get("engine") == "installed":
         return ("Docker", Level.WARNING, "installed, but no engine answers",
@@ -255,8 +255,8 @@ def _pmu(facts: Mapping[str, str]) -> _Row:
     if facts.get("pmu"):
         return "hardware counters", Level.FINE, "there", ""
     return ("hardware counters", Level.WARNING, "none (no PMU)",
-            "Experiments can count page faults and the like, but no cycles and no cache misses."
-            " A virtual machine has them if its host passes the PMU through.")  # fmt: skip
+            "Experiments can count page faults and the like, but not cycles or cache misses."
+            " In a virtual machine, have the host pass its PMU through.")  # fmt: skip
 
 
 def _home(facts: Mapping[str, str], config: Config, *, is_head: bool) -> list[_Row]:
@@ -287,7 +287,7 @@ def alike(workers: Mapping[str, Mapping[str, str]]) -> list[Finding]:
     odd = {name: model for name, model in models.items() if model != usual}
     return [
         Finding(name, "processor", Level.WARNING, f"{model}; the others: {usual}",
-                "Times will differ between them; part them by `constraint`.")
+                "Times will differ between them; separate them with `constraint`.")
         for name, model in odd.items()
     ] or [Finding("all workers", "processor", Level.FINE, usual)]  # fmt: skip
 

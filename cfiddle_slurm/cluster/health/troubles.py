@@ -50,11 +50,11 @@ def _of_services(rows: list[dict[str, Any]]) -> Iterator[str]:
 def _of_machine(row: dict[str, Any]) -> Iterator[str]:
     name = row["name"]
     if not row["ready"]:
-        yield f"{name}: the swarm hears nothing of it: is it on, and is Docker running there?"
+        yield f"{name}: the swarm has lost contact with it: is it on, and is Docker running there?"
     elif row.get("trouble"):
         yield f"{name}: {one_line(row['trouble'])}"
     if not is_timely(row):
-        yield f"{name}: its clock is {row['clock_off']:.0f} s off: set it, by NTP for instance."
+        yield f"{name}: its clock is {row['clock_off']:.0f} s off: set it, for example by NTP."
     for disk in row["disks"]:
         if disk["low"]:
             yield disks.trouble(name, disk)
@@ -70,7 +70,7 @@ def _of_worker(row: dict[str, Any]) -> Iterator[str]:
     if row["usable"]:
         return
     if reason and not reason_is_a_machines(reason):
-        yield f"{name}: out of service ({reason}); `{_CLI} worker resume {name}` ends that."
+        yield f"{name}: out of service ({reason}); `{_CLI} worker resume {name}` puts it back."
     elif "not_responding" in row["state"] or not reason:
         yield f"{name}: does not answer Slurm ({row['state']}); see `{_CLI} logs worker`."
     else:
@@ -88,23 +88,23 @@ def _of_strangers(facts: dict[str, Any]) -> Iterator[str]:
     nodes = {row["name"] for row in facts["workers"]}
     for name in sorted(members - nodes):
         yield (
-            f"{name}: a worker that Slurm does not know, so it gets no jobs: see"
+            f"{name}: Slurm does not know this worker, so it gets no jobs: see"
             f" `{_CLI} logs worker`."
         )
     for name in sorted(nodes - members):
         yield (
-            f"{name}: Slurm has a worker of this name, and the swarm has none: `scontrol delete"
+            f"{name}: Slurm has a worker of this name, but the swarm has none: `scontrol delete"
             f" NodeName={name}` in `{_CLI} shell controller` removes it."
         )
     if not members:
-        yield f"There is no worker: `{_CLI} worker add HOST` makes one."
+        yield f"There is no worker: `{_CLI} worker add HOST` adds one."
 
 
 def _of_slurm(facts: dict[str, Any]) -> Iterator[str]:
     if facts["partition"] != "UP":
         yield (
-            f"No job starts: Slurm's partition is {facts['partition']}, as for some seconds after"
-            f" the controller's start; later see `{_CLI} logs controller`."
+            f"No job starts: Slurm's partition is {facts['partition']}. That is normal for some"
+            f" seconds after the controller starts; later see `{_CLI} logs controller`."
         )
     if (facts["backlog"] or 0) > MOST_BACKLOG:
         yield (

@@ -106,8 +106,8 @@ def _check(head: Machine, answer: IO[bytes] | None, words: IO[bytes]) -> None:
     if first == b"busy":
         holder = one_line(answer.readline().decode(errors="replace")) if answer else ""
         raise Busy(
-            f"Another command changes the cluster on {head} just now: "
-            f"{holder or 'it is not known whose'}. Wait until that has ended."
+            f"Another command is changing the cluster on {head}: "
+            f"{holder or 'it is not known whose'}. Wait until it has finished."
         )
     words.seek(0)
     said = words.read().decode(errors="replace")

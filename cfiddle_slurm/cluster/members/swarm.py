@@ -151,7 +151,7 @@ def join(worker: Machine, head: Machine) -> None:
             return
         if managers(worker) != managers(head):
             raise MachineError(
-                f"{worker} is in another swarm: let it leave that (`docker swarm leave`) first."
+                f"{worker} is in another swarm: run `docker swarm leave` on it first."
             )
     leave_dead(worker)
     token = head.docker("swarm", "join-token", "--quiet", "worker")
@@ -240,7 +240,7 @@ def leave_dead(machine: Machine) -> None:
     if machine.shell('test -d "$1/swarm/raft"', root).status == 0:
         raise MachineError(
             f"{machine} is the manager of another swarm, whose services and secrets are there. If"
-            " nobody needs them, `docker swarm leave --force` on it comes first."
+            " nobody needs them, run `docker swarm leave --force` on it first."
         )
     leave(machine)
 
@@ -288,6 +288,6 @@ def machine_of(member: Member, user: str) -> Machine:
     """
     if not member.address:
         raise MachineError(
-            f"It is not known how to reach {member.hostname}: `up` and `worker add` note it."
+            f"The address of {member.hostname} is not known: `up` and `worker add` record it."
         )
     return Machine(member.address, user if member.address != LOCAL else "root")

@@ -92,7 +92,7 @@ class Files:
         """
         book = self.book()
         if name not in book.ever or name in {each.name for each in book.accounts}:
-            raise AccountError(f"{name!r} is an account, or never was one: its home stays.")
+            raise AccountError(f"{name!r} is still an account or never was one: its home stays.")
         if name not in book.homes:
             return
         if book.homes[name] != book.ever[name]:

@@ -117,7 +117,7 @@ def parse(text: str) -> list[Process]:
             for pid, parent, uid, account, words in rows
         ]
     except (ValueError, TypeError) as error:
-        raise MachineError(f"The user node does not tell what runs there: {error}.") from error
+        raise MachineError(f"What runs on the user node cannot be read: {error}.") from error
 
 
 def summary(processes: Iterable[Process]) -> OpenWork:

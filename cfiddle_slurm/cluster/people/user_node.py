@@ -38,7 +38,7 @@ def _require_account(head: Machine, container: str, user: str) -> None:
     Raises:
         AccountError, MachineError: as :func:`exec_arguments`.
     """
-    unknown = AccountError(f"The user node does not know the account {user!r}.")
+    unknown = AccountError(f"There is no account {user!r} on the user node.")
     if not NAME.fullmatch(user):
         raise unknown
     words = ""

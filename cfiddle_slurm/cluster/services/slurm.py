@@ -125,7 +125,9 @@ def drain(head: Machine, node: str, reason: str) -> None:
         MachineError: the reason is one of those that machines give, or Slurm refused.
     """
     if reason_is_a_machines(reason):
-        raise MachineError(f"A worker's own reasons begin like {reason!r}: give another one.")
+        raise MachineError(
+            f"Only workers give a reason like {reason!r} themselves: give another one."
+        )
     command(head, "sh", "-c", _DRAIN, "sh", _host(node), reason)
 
 
@@ -157,7 +159,7 @@ def wait_until_free(head: Machine, node: str, seconds: float, say: Callable[[str
             return
         if not told:
             told = True
-            say(f"{node}: waiting for its present job to end")
+            say(f"{node}: waiting for its current job to finish")
     raise MachineError(
         f"{node} still has a job after {seconds:g} seconds; it takes no new ones. "
         "Try again, or end the job with `scancel`."

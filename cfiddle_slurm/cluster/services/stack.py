@@ -81,7 +81,7 @@ def check_home(head: Machine, config: Config) -> bool:
     if found != options:
         raise ConfigError(
             f"The homes on {head} are in {_place(found)}, and cluster.toml says {_place(options)}."
-            " Set home and home_path back; docs/cluster.md says how homes are moved."
+            " Set home and home_path back; docs/cluster.md says how to move homes."
         )
     return True
 
@@ -271,7 +271,7 @@ def wait_until_gone(machine: Machine, seconds: float = 180.0) -> None:
         if not (left := list(_left(machine))):
             break
     else:
-        raise NotHealthy(f"These do not go away on {machine}: {', '.join(left)}")
+        raise NotHealthy(f"These could not be removed on {machine}: {', '.join(left)}")
     sandboxes = machine.docker("ps", "--all", "--quiet", f"--filter=label={SANDBOX_LABEL}").split()
     if sandboxes:
         machine.docker("rm", "--force", *sandboxes)

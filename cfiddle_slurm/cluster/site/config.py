@@ -123,11 +123,11 @@ class Config:
             raise ConfigError(f"The worker {double[0]!r} is listed twice.")
         if self.head in self.workers:
             raise ConfigError(
-                f"The head {self.head!r} is listed as a worker, too: what runs on the head disturbs"
-                " what is measured. Give it another machine, or use `up --local` to try things out."
+                f"The head {self.head!r} is also listed as a worker: what runs on the head disturbs"
+                " what is measured. Use another machine, or `up --local` to try things out."
             )
         if LOCAL in self.workers:
-            raise ConfigError(f"A worker needs an ssh address, and {LOCAL!r} is none.")
+            raise ConfigError(f"A worker needs an ssh address; {LOCAL!r} is not one.")
         if self.home == "volume" and self.workers:
             raise ConfigError(
                 "home = 'volume' is for one machine only: with workers it must be 'nfs' or 'bind'."

@@ -171,7 +171,7 @@ def _fixed(evidence: Evidence, policy: Policy, limits: Limits) -> tuple[OutcomeK
     if end is End.CALLER_SILENT:
         return (
             OutcomeKind.UNAVAILABLE,
-            f"The job's side neither sent nor took anything for {policy.progress_seconds:g} s.",
+            f"The job neither sent nor received anything for {policy.progress_seconds:g} s.",
         )
     if end is End.BAD_CALLER:
         return OutcomeKind.REFUSED, evidence.detail

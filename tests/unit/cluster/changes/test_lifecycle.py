@@ -193,7 +193,7 @@ def test_one_dead_worker_does_not_hold_up_the_others(
     said: list[str] = []
     with pytest.raises(Incomplete, match=r"^w2(: ill| is ill)\nThe rest is up\.$"):
         lifecycle.up(THREE, 60, said.append)
-    assert said and said[0].startswith("w2") and said[0].endswith("The rest goes on.")
+    assert said and said[0].startswith("w2") and said[0].endswith("The others continue.")
     assert steps.calls[-1] == "bring_up.tidy"
     assert steps.arguments["bring_up.tidy"][0] == Machine("w1")
     assert steps.calls.count("bring_up.tidy") == 2  # the head

@@ -221,7 +221,7 @@ def test_a_worker_that_does_not_answer_is_told_of(
     monkeypatch.setattr(bring_up, "require_one", require_one)
     said: list[str] = []
     found = states(lifecycle.foresee_up(THREE, said.append))
-    assert said == ["w2 is off. The rest goes on."]
+    assert said == ["w2 is off. The others continue."]
     assert found["workers"] is State.DONE
     cluster.replace(bring_up, require_one=MachineError("off"))
     assert foreseen()["workers"] is State.FAILS

@@ -53,7 +53,7 @@ def test_the_swarm_is_made_anew_out_of_what_is_there(
     assert "swarm init" not in " ".join(head.lines), "it only looks"
     revival.renew_if_expired(WORKER, said.append)
     assert revival.is_fine(WORKER)
-    assert said[-1] == "the swarm on w1 is back, with its secrets; its services start anew"
+    assert said[-1] == "the swarm on w1 is back with its secrets; its services are starting"
     assert [line for line in head.lines if line.endswith(AGAIN)]
     assert list((tmp_path / "root/swarm").iterdir()) == []
     assert "leave" not in " ".join(head.lines)

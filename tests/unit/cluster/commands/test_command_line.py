@@ -82,7 +82,7 @@ def test_init_never_writes_over_what_is_there() -> None:
     FILE.write_text("# mine\n")
     result = call("init", "--head=h")
     assert (result.exit_code, FILE.read_text()) == (0, "# mine\n")
-    assert "stays as it is" in result.output
+    assert "was not changed" in result.output
     assert call("init", "--head=h", "--force").exit_code == 0
     assert config.load(FILE).head == "h"
 
@@ -113,7 +113,7 @@ def test_another_file_can_be_named(steps: Recorder) -> None:
 def test_a_port_that_would_be_ignored_is_refused(steps: Recorder) -> None:
     written()
     result = call("--port=9999", "up")
-    assert (result.exit_code, "has jupyter_port for that" in result.output) == (1, True)
+    assert (result.exit_code, "Set jupyter_port in" in result.output) == (1, True)
     assert steps.calls == []
     FILE.unlink()
     assert call("--port=9999", "up").exit_code == 0
@@ -204,7 +204,7 @@ def test_a_worker_that_does_not_measure_is_an_error(
     steps.replace(trial, **bad)
     result = call("test")
     assert result.exit_code == 1
-    assert "Error: Not every worker measures." in result.output
+    assert "Error: Not every worker can run experiments." in result.output
 
 
 def test_a_worker_that_takes_no_jobs_is_named(steps: Recorder) -> None:
@@ -263,7 +263,7 @@ def test_down_asks_for_the_name_before_data_are_removed(steps: Recorder) -> None
     for answer in ("", "y\n", "yes\n", "cfiddle\n"):
         result = call("down", "--purge", answer=answer)
         assert result.exit_code == 1
-    assert "That is not its name: nothing was done." in result.output
+    assert "That is not the cluster's name; nothing was removed." in result.output
     assert steps.calls == []
     assert call("down", "--purge", answer="lab\n").exit_code == 0
     assert steps.arguments["lifecycle.down"][1] is True
@@ -326,7 +326,7 @@ def test_whom_an_update_would_cut_off_is_said(steps: Recorder, command: tuple[st
     result = call(*command)
     assert result.exit_code == 0
     said = " ".join(result.output.split())
-    assert "Open on the user node: 3 notebooks (jovyan 2, ana 1). So it stays" in said
+    assert "Open on the user node: 3 notebooks (jovyan 2, ana 1). The user node keeps" in said
     assert "`update --now`" in said
     assert steps.arguments["lifecycle.up"][3:] in ((), (False,))
 
@@ -347,7 +347,7 @@ def test_update_at_waits(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> No
     assert "Waiting until " in result.output and "is up to date." in result.output
     assert steps.calls[-1] == "upgrade.replace"
     steps.replace(upgrade, replace=False)
-    assert "Another update has come meanwhile" in call("update", "--at", "03:00").output
+    assert "Another update came first" in call("update", "--at", "03:00").output
 
 
 def test_whoever_stops_waiting_has_changed_nothing(

@@ -76,7 +76,7 @@ def test_bash_is_given_the_commands(tmp_path: Path) -> None:
         (["statsu"], "There is no command 'statsu'. Did you mean 'status'?"),
         (["provison"], "Did you mean 'provision'?"),
         (["images", "biuld"], "There is no command 'biuld'. Did you mean 'build'?"),
-        (["worker", "frobnicate"], "There are add, drain, remove, resume."),
+        (["worker", "frobnicate"], "The commands are add, drain, remove, resume."),
         (["x\x1b]0;t\x07"], r"There is no command 'x\x1b]0;t\x07'."),
         (["status", "--jsn"], "--json"),
     ],

@@ -157,7 +157,7 @@ def test_each_machine_needs_ssh_and_an_engine(ssh: Program, docker: Program) -> 
         with pytest.raises(MachineError, match=rf"No Docker engine answers on w1: .*{words}.*Can"):
             machines.require([HEAD, WORKER])
     ssh.answers("*", "echo 'Permission denied (publickey).' >&2; exit 255")
-    with pytest.raises(MachineError, match=r"w1 cannot be reached by ssh as root: it lets nobody"):
+    with pytest.raises(MachineError, match=r"w1 cannot be reached by ssh as root: it refuses"):
         machines.require([HEAD, WORKER])
 
 

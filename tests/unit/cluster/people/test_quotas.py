@@ -66,7 +66,9 @@ def test_what_setquota_refuses_is_told(disk: dict[str, Program]) -> None:
 
 def test_anothers_homes_cannot_be_limited_from_here(disk: dict[str, Program]) -> None:
     config = Config(home="nfs", nfs_server="nas", home_quota=GIB)
-    assert quotas.apply(HEAD, config, [1100]).startswith("home_quota is not in force: nas has")
+    assert quotas.apply(HEAD, config, [1100]).startswith(
+        "home_quota is not in force: the homes are on nas"
+    )
     assert disk["setquota"].calls == []
 
 
@@ -90,7 +92,7 @@ ON = {"home_disk": "/shared", "home_options": "rw,usrquota", "docker_disk": "/"}
     ("facts", "config", "level", "found"),
     [
         (ON, BIND, check.Level.FINE, "in force on /shared"),
-        (ON, Config(), check.Level.WARNING, "set for nobody"),
+        (ON, Config(), check.Level.WARNING, "possible, but not set"),
         ({**ON, "home_options": "rw"}, BIND, check.Level.WARNING, "none on /shared"),
         ({**ON, "home_options": "rw", "docker_disk": "/shared"}, BIND, check.Level.WARNING,
          "none on /shared, which Docker and the database use, too"),

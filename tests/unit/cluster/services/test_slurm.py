@@ -165,7 +165,7 @@ def test_a_busy_worker_is_waited_for(controller: Program) -> None:
     )  # fmt: skip
     said: list[str] = []
     slurm.wait_until_free(HEAD, "w1", 100, said.append)
-    assert said == ["w1: waiting for its present job to end"]
+    assert said == ["w1: waiting for its current job to finish"]
     assert len(asked(controller)) == 2
     slurm.wait_until_free(HEAD, "another", 100, said.append)
     assert len(said) == 1

@@ -279,7 +279,7 @@ def test_what_does_not_go_away_is_named(docker: Program) -> None:
     listed(docker, "")
     docker.answers("ps --all *")
     docker.answers("network ls *", "echo cfiddle_backbone")
-    with pytest.raises(NotHealthy, match="do not go away on this machine: cfiddle_backbone"):
+    with pytest.raises(NotHealthy, match="could not be removed on this machine: cfiddle_backbone"):
         stack.remove(HEAD, seconds=0)
 
 

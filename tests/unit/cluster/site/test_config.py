@@ -141,8 +141,8 @@ def test_what_is_wrong_in_a_table_is_told_with_the_tables_name(
     ("text", "words"),
     [
         ('workers = ["a", "b", "a"]\nhome = "nfs"', "The worker 'a' is listed twice"),
-        ('head = "a"\nworkers = ["b", "a"]\nhome = "nfs"', "head 'a' is listed as a worker, too"),
-        ('workers = ["local"]\nhome = "nfs"', "head 'local' is listed as a worker, too"),
+        ('head = "a"\nworkers = ["b", "a"]\nhome = "nfs"', "head 'a' is also listed as a worker"),
+        ('workers = ["local"]\nhome = "nfs"', "head 'local' is also listed as a worker"),
         ('workers = ["a"]', "'volume' is for one machine only"),
     ],
 )
@@ -201,7 +201,7 @@ def test_what_the_example_has_commented_out_is_right_as_well(file: Path) -> None
     found = loaded(file, "\n".join(lines))
     assert found.nfs_server and found.advertise and found.ca_bundle and found.mirror
     assert found.user_packages.apt and found.sandbox_packages.apt
-    assert found.policy == Policy()  # "What is commented out stands at its default."
+    assert found.policy == Policy()  # "What is commented out has its default value."
 
 
 def test_changing_the_workers_leaves_the_rest_as_it_is(file: Path) -> None:
