@@ -82,12 +82,12 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
             Exception: what the method raised, with its type where that can be loaded here, and a
                 RemoteError otherwise.
         """
-        outcome = execute(self._task(obj, method, args, kwargs), self._settings)
-        records = outcome.records
-        if outcome.error is not None:
+        returned = execute(self._task(obj, method, args, kwargs), self._settings)
+        records = returned.records
+        if returned.error is not None:
             if records.values:
-                outcome.error.partial_results = records.values[0]
-            raise outcome.error
+                returned.error.partial_results = records.values[0]
+            raise returned.error
         if records.state is not None:
             # In place: other names may refer to the dictionary.
             for name in records.removed:

@@ -120,24 +120,24 @@ def read_word(file: Path = STATE) -> tuple[str | None, int]:
     except OSError:
         return None, 0
     try:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
+        stats = os.fstat(descriptor)
+        if not stat.S_ISREG(stats.st_mode):
             return None, 0
         text = one_line(os.read(descriptor, _LONGEST_WORD).decode("utf-8", "replace"))
     except OSError:
         return None, 0
     finally:
         os.close(descriptor)
-    return text or None, facts.st_mtime_ns
+    return text or None, stats.st_mtime_ns
 
 
 def spool_cause(spool: Path = SPOOL) -> str | None:
     """What is wrong with slurmd's own disk."""
     try:
-        facts = os.statvfs(spool)
+        room = os.statvfs(spool)
     except OSError as error:
         return f"slurmd's spool cannot be used ({error.strerror})"
-    if facts.f_bavail * facts.f_frsize < LEAST_SPOOL:
+    if room.f_bavail * room.f_frsize < LEAST_SPOOL:
         return "slurmd's spool is full"
     return None
 

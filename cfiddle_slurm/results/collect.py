@@ -9,8 +9,13 @@ from typing import BinaryIO
 from cfiddle_slurm.bundle.archive import BundleError, read_tar, write_below
 from cfiddle_slurm.bundle.globs import matches
 from cfiddle_slurm.bundle.layout import OUTPUTS, RESULTS
-from cfiddle_slurm.errors import CFiddleSlurmError, InputError, ResultMissing, ResultRejected
-from cfiddle_slurm.job_directory import home_trouble
+from cfiddle_slurm.errors import (
+    CFiddleSlurmError,
+    InputError,
+    ResultMissing,
+    ResultRejected,
+    home_trouble,
+)
 from cfiddle_slurm.obeyed import is_obeyed_file
 from cfiddle_slurm.results.records import Records, read_records
 

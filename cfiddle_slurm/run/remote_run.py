@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.bundle.archive import BundleError, Member
-from cfiddle_slurm.bundle.layout import MANIFEST
+from cfiddle_slurm.bundle.layout import BUNDLE, MANIFEST, REQUEST, RESULT
 from cfiddle_slurm.bundle.manifest import Manifest, environment_to_travel
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
@@ -24,7 +24,7 @@ from cfiddle_slurm.errors import (
     SubmissionError,
     Withdrawn,
 )
-from cfiddle_slurm.job_directory import BUNDLE, RESULT, JobDirectory, new_run_id
+from cfiddle_slurm.job_directory import JobDirectory, new_run_id
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import Records
@@ -50,7 +50,7 @@ _MACHINES_FAULT = (JobLost, NodeFailed, SandboxUnavailable, Withdrawn)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Returned:
     """What came back: records, how it went, and the error when it did not end well."""
 
     records: Records
@@ -76,7 +76,7 @@ def _remember(report: RunReport) -> None:
     _latest[:] = [report]
 
 
-def execute(task: Task, settings: Settings) -> Outcome:
+def execute(task: Task, settings: Settings) -> Returned:
     """Run a task to its end, and once more when a machine failed (``settings.retries`` times).
 
     Raises:
@@ -86,26 +86,30 @@ def execute(task: Task, settings: Settings) -> Outcome:
     """
     _check_places(settings)
     sweep(settings.jobs_directory, scheduler_for(settings))
-    beats = True
+    beats, left = True, settings.retries
     nodes: list[str] = []
-    for left in range(settings.retries, 0, -1):
+    while True:
         try:
-            outcome = _run_elsewhere(task, settings, nodes, beats=beats)
-            failure = outcome.error
+            returned = _run_elsewhere(task, settings, nodes, beats=beats)
+            failure = returned.error
+            if not (left and isinstance(failure, _MACHINES_FAULT) and failure.transient):
+                return returned
         except _MACHINES_FAULT as error:
+            if not (left and error.transient):
+                raise
             failure = error
-        if not isinstance(failure, _MACHINES_FAULT) or not failure.transient:
-            return outcome
         times = "once more" if left == 1 else f"up to {left} more times"
+        print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
         # A process that was not heard of although it lives must not lose its next run to that, too.
         beats = beats and not isinstance(failure, Withdrawn)
-        print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
         nodes += [failure.node] if failure.node is not None else []
+        left -= 1
         time.sleep(_RETRY_PAUSE)
-    return _run_elsewhere(task, settings, nodes, beats=beats)
 
 
-def _run_elsewhere(task: Task, settings: Settings, nodes: Sequence[str], *, beats: bool) -> Outcome:
+def _run_elsewhere(
+    task: Task, settings: Settings, nodes: Sequence[str], *, beats: bool
+) -> Returned:
     """A run that avoids nodes which have failed, unless Slurm has no others for it."""
     chosen = scheduler_for(settings).avoiding(settings, nodes)
     try:
@@ -116,14 +120,14 @@ def _run_elsewhere(task: Task, settings: Settings, nodes: Sequence[str], *, beat
     return _run_once(task, settings, beats=beats)
 
 
-def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
+def _run_once(task: Task, settings: Settings, *, beats: bool) -> Returned:
     scheduler = scheduler_for(settings)
     run_id = new_run_id()
     directory = JobDirectory.create(settings.jobs_directory, run_id, beats=beats)
     try:
         _stage(directory, run_id, task, settings)
         job_id, status = _submit_and_wait(scheduler, directory, run_id, settings)
-        outcome = _bring_home(directory, task, status, scheduler.name)
+        returned = _bring_home(directory, task, status, scheduler.name)
     except CFiddleSlurmError as error:
         error.run_id = run_id
         _after_failure(directory, error, settings)
@@ -131,13 +135,13 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
     except BaseException:
         directory.remove()
         raise
-    if outcome.error is None:
+    if returned.error is None:
         directory.remove()
     else:
-        outcome.error.run_id, outcome.error.report = run_id, outcome.report
-        outcome.error.job_id = outcome.error.job_id or job_id
-        _after_failure(directory, outcome.error, settings)
-    return outcome
+        returned.error.run_id, returned.error.report = run_id, returned.report
+        returned.error.job_id = returned.error.job_id or job_id
+        _after_failure(directory, returned.error, settings)
+    return returned
 
 
 def _check_places(settings: Settings) -> None:
@@ -228,7 +232,7 @@ def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -
 
 def _bring_home(
     directory: JobDirectory, task: Task, status: dict[str, Any], scheduler_name: str
-) -> Outcome:
+) -> Returned:
     records = collect(
         directory.path / RESULT,
         Path.cwd(),
@@ -245,7 +249,7 @@ def _bring_home(
         collected=collected,
     )
     _remember(report)
-    return Outcome(records, report, _error_of(status, records))
+    return Returned(records, report, _error_of(status, records))
 
 
 def _error_of(status: dict[str, Any], records: Records) -> CFiddleSlurmError | None:
@@ -261,7 +265,7 @@ def _error_of(status: dict[str, Any], records: Records) -> CFiddleSlurmError | N
 
 
 def _after_failure(directory: JobDirectory, error: CFiddleSlurmError, settings: Settings) -> None:
-    if not (directory.path / "request.json").exists():
+    if not (directory.path / REQUEST).exists():
         directory.remove()  # nothing was submitted: there is nothing to look at
         return
     directory.keep(str(error), settings.keep_failed)

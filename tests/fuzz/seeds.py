@@ -15,10 +15,9 @@ from cfiddle.Runner import InvocationResult, MissingArgument
 
 from cfiddle_slurm.bundle.layout import MANIFEST
 from cfiddle_slurm.bundle.manifest import Manifest
-from cfiddle_slurm.sandbox.daemon.callers import frame_of
 from cfiddle_slurm.sandbox.guest.experiment import describe_exception
 from cfiddle_slurm.sandbox.guest.recording import LineRecorder, Recorder
-from cfiddle_slurm.sandbox.protocol import DATA, END, RELEASE, RESULT, STATUS, header
+from cfiddle_slurm.sandbox.protocol import DATA, END, RELEASE, RESULT, STATUS, header, json_frame
 from tests.fuzz.inputs import engine_stream
 from tests.unit import forged_archives as archives
 from tests.unit import forged_pickles as pickles
@@ -197,11 +196,11 @@ def questions() -> Iterator[tuple[str, bytes]]:
 def callers() -> Iterator[tuple[str, bytes]]:
     """What sandboxd reads of a caller."""
     bundle = header(DATA, 3) + b"abc" + header(END, 0)
-    yield "a run", b"\0" + frame_of(b"H", HELLO) + bundle
-    yield "a release", b"\0" + frame_of(RELEASE, {"job_id": "7"})
-    yield "a ping", b"\0" + frame_of(b"P", {"protocol": 1})
+    yield "a run", b"\0" + json_frame(b"H", HELLO) + bundle
+    yield "a release", b"\0" + json_frame(RELEASE, {"job_id": "7"})
+    yield "a ping", b"\0" + json_frame(b"P", {"protocol": 1})
     yield "only a header", b"\0H\0\0\0\2"
-    yield "a frame of another kind", b"\0" + frame_of(STATUS, {}) + bundle
+    yield "a frame of another kind", b"\0" + json_frame(STATUS, {}) + bundle
     yield "a frame that is too long", b"\0H\xff\xff\xff\xff{}"
     yield "a release of no job", b"\2" + json.dumps({"job_id": "../7"}).encode()
     for what, raw in questions():
@@ -211,10 +210,10 @@ def callers() -> Iterator[tuple[str, bytes]]:
 def guests() -> Iterator[tuple[str, bytes]]:
     """What is read of a guest."""
     results = archives.archive({"results/0": pickles.pickled(("value", 1)), "outputs/b.txt": b"x"})
-    frames = header(RESULT, len(results)) + results + frame_of(STATUS, LAST_WORD)
+    frames = header(RESULT, len(results)) + results + json_frame(STATUS, LAST_WORD)
     yield "a run", b"\0" + engine_stream(frames) + b"\2\0\0\0\0\0\0\3abc"
     yield "frames", b"\1" + frames
-    yield "another kind", b"\1" + frame_of(RELEASE, {})
+    yield "another kind", b"\1" + json_frame(RELEASE, {})
     yield "a stream of another kind", b"\0\3\0\0\0\0\0\0\1x"
     yield "results", b"\2" + results
     for what, member in archives.bad_names("outputs").items():

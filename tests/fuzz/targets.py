@@ -32,7 +32,7 @@ from cfiddle_slurm.printable import printable
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.run.outcomes import error_of_outcome
-from cfiddle_slurm.sandbox.daemon.callers import frame_of, receive_question
+from cfiddle_slurm.sandbox.daemon.callers import receive_question
 from cfiddle_slurm.sandbox.daemon.request import BadRequest, parse_hello, parse_job_id
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.daemon.verdict import (
@@ -41,7 +41,6 @@ from cfiddle_slurm.sandbox.daemon.verdict import (
     State,
     Usage,
     judge,
-    parse_guest_status,
 )
 from cfiddle_slurm.sandbox.policy import GIB, Limits, Policy
 from cfiddle_slurm.sandbox.protocol import (
@@ -55,8 +54,10 @@ from cfiddle_slurm.sandbox.protocol import (
     OutcomeKind,
     ProtocolError,
     header,
+    json_frame,
     parse_json,
 )
+from cfiddle_slurm.sandbox.status import parse_guest_status
 from tests.fuzz.inputs import engine_stream, mended
 from tests.fuzz.promises import SECONDS, bounded, expect
 from tests.fuzz.result_targets import results_lines, results_pickle
@@ -156,7 +157,7 @@ def guest_frames(data: bytes) -> None:
     elif mode == 2:
         results = mended(raw)[:MAX_FRAME]
         raw = RESULT + len(results).to_bytes(4, "big") + results
-        raw += frame_of(STATUS, {"outcome": {"kind": "ok"}})
+        raw += json_frame(STATUS, {"outcome": {"kind": "ok"}})
     if mode:
         raw = engine_stream(raw)
     with bounded():
@@ -183,12 +184,12 @@ def _bring_home(results: bytes) -> None:
             expect(path.is_dir() or matches(name, _OUTPUTS), "it was not asked for")
 
 
-def _tell(guest: dict[str, Any]) -> None:
+def _tell(guest: Any) -> None:
     """The whole way of a guest's last word: judged, told, and shown."""
     for state in (None, State(oom_killed=True, exit_code=137)):
         said = judge(Evidence(End.GUEST_DONE, guest, Usage(), state), POLICY, LIMITS)
         whole = {"outcome": said, "guest": guest}
-        frame = frame_of(STATUS, whole)
+        frame = json_frame(STATUS, whole)
         expect(parse_json(frame[5:]) == whole, "the status changes on its way")
     _show(whole)
 

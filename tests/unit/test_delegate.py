@@ -18,7 +18,7 @@ from cfiddle_slurm.bundle.layout import MODULES
 from cfiddle_slurm.delegate import SlurmSandboxDelegate
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.records import Records, read_records
-from cfiddle_slurm.run.remote_run import Outcome
+from cfiddle_slurm.run.remote_run import Returned
 from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.sandbox.guest.experiment import run_call
 from cfiddle_slurm.sandbox.guest.recording import Recorder
@@ -98,10 +98,10 @@ class Sandbox:
 
     def __init__(self, folder: Path) -> None:
         self.tasks: list[tuple[Task, Settings]] = []
-        self.answer: Outcome | None = None
+        self.answer: Returned | None = None
         self._folder = folder
 
-    def execute(self, task: Task, settings: Settings) -> Outcome:
+    def execute(self, task: Task, settings: Settings) -> Returned:
         self.tasks.append((task, settings))
         return self.answer or outcome(self._records(task))
 
@@ -120,9 +120,9 @@ class Sandbox:
         return read_records([io.BufferedReader(stream)], task.invocations, task.extra)
 
 
-def outcome(records: Records, error: errors.CFiddleSlurmError | None = None) -> Outcome:
+def outcome(records: Records, error: errors.CFiddleSlurmError | None = None) -> Returned:
     report = RunReport.of({}, scheduler="x", submitted=0, started=0, finished=0, collected=0)
-    return Outcome(records, report, error)
+    return Returned(records, report, error)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from cfiddle_slurm.cluster.hosts.machines import (
 )
 from cfiddle_slurm.cluster.people import quotas
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.ids import NAMES
 from cfiddle_slurm.process import ProcessError
 
 OLDEST_DOCKER = 23
@@ -42,7 +43,9 @@ say clock "$(date +%s.%N)"
 place=$(docker info --format='{{.DockerRootDir}}' 2>/dev/null)
 [ -d "$place" ] || place=/var/lib/docker; [ -d "$place" ] || place=/
 say disk_mb "$(df --output=avail -BM "$place" | tail -n 1 | tr -dc 0-9)"
-for id in 7000 7101 7102 7103; do
+for id in """
+    + " ".join(map(str, NAMES))
+    + r"""; do
     say "uid_$id" "$(getent passwd $id | cut -d: -f1)"
     say "gid_$id" "$(getent group $id | cut -d: -f1)"
 done
@@ -84,7 +87,7 @@ def run(config: Config) -> list[Finding]:
     reached = {machine: found for machine, found in facts.items() if isinstance(found, dict)}
     findings = [found for found in facts.values() if isinstance(found, Finding)]
     for machine, found in reached.items():
-        findings += judge(str(machine), found, config, is_head=machine == head_of(config))
+        findings += findings_of(str(machine), found, config, is_head=machine == head_of(config))
     workers = {
         str(machine): found
         for machine, found in reached.items()
@@ -134,7 +137,7 @@ def skew(clock: str, before: float, after: float) -> float:
     return max(0.0, before - there, there - after)
 
 
-def judge(
+def findings_of(
     machine: str, facts: Mapping[str, str], config: Config, *, is_head: bool
 ) -> list[Finding]:
     """What one machine's facts mean. Pure."""
@@ -217,12 +220,11 @@ def _disk(facts: Mapping[str, str]) -> _Row:
 
 
 def _ids(facts: Mapping[str, str]) -> _Row:
-    ours = {"7000": ("cfiddle",), "7101": ("munge",), "7102": ("mysql",), "7103": ("door",)}
     taken = [
         f"{kind} {number} is {owner}"
-        for number, names in ours.items()
+        for number, ours in NAMES.items()
         for kind in ("uid", "gid")
-        if (owner := facts.get(f"{kind}_{number}", "")) and owner not in names
+        if (owner := facts.get(f"{kind}_{number}", "")) not in ("", ours)
     ]
     if not taken:
         return "ids", Level.FINE, "7000 and 7101 to 7103 are free or ours", ""

@@ -67,17 +67,17 @@ def parse(info: str, place: str) -> Identity:
         info: ``docker info --format '{{json .}}'``.
         place: the host name, the boot id, and then the namespaces, one a line.
     """
-    facts: dict[str, Any] = json.loads(info)
-    swarm: dict[str, Any] = facts.get("Swarm") or {}
+    told: dict[str, Any] = json.loads(info)
+    swarm: dict[str, Any] = told.get("Swarm") or {}
     hostname, kernel, *first = [*place.split(), ""]
     return Identity(
-        facts.get("Name") or hostname,
+        told.get("Name") or hostname,
         swarm.get("NodeID") or "",
         kernel,
         " ".join(first).strip(),
         swarm.get("LocalNodeState") or "inactive",
         tuple(sorted(each["Addr"] for each in swarm.get("RemoteManagers") or ())),
-        bool(facts.get("LiveRestoreEnabled")),
+        bool(told.get("LiveRestoreEnabled")),
     )
 
 

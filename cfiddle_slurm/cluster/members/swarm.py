@@ -49,15 +49,15 @@ def parse_members(text: str) -> list[Member]:
     """Members from the lines of ``docker node inspect --format '{{json .}}'``."""
     found = []
     for line in text.splitlines():
-        facts: dict[str, Any] = json.loads(line)
-        labels = facts["Spec"].get("Labels") or {}
+        told: dict[str, Any] = json.loads(line)
+        labels = told["Spec"].get("Labels") or {}
         found.append(
             Member(
-                facts["ID"],
-                facts["Description"]["Hostname"],
+                told["ID"],
+                told["Description"]["Hostname"],
                 labels.get(_ADDRESS, ""),
                 frozenset(role for role in ROLES if labels.get(f"cfiddle.{role}") == "true"),
-                facts["Status"]["State"] == "ready",
+                told["Status"]["State"] == "ready",
                 labels,
             )
         )

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cfiddle_slurm.cluster.site.errors import ClusterError
+from cfiddle_slurm.ids import RESERVED
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 UIDS = range(1000, 60000)
 FIRST_FREE = 1100
-OURS = frozenset((7000, *range(7101, 7110)))
-"""Ids that the images' own accounts have, or may get."""
 SYSTEM_NAMES = frozenset(
     """
     root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc
@@ -64,7 +63,7 @@ class System:
 
 def is_a_persons(uid: int) -> bool:
     """Whether a uid can be an account's, and is none of the images' own users."""
-    return uid in UIDS and uid not in OURS
+    return uid in UIDS and uid not in RESERVED
 
 
 def check(name: str, uid: int) -> None:
@@ -148,7 +147,7 @@ def with_uids(
     fixed = [uid for uid in found.values() if uid is not None]
     if len(set(fixed)) != len(fixed):
         raise AccountError("Two accounts have the same uid.")
-    taken = {*owners, *fixed, *book.homes.values(), *system.ids, *OURS}
+    taken = {*owners, *fixed, *book.homes.values(), *system.ids, *RESERVED}
     free = (uid for uid in range(FIRST_FREE, UIDS.stop) if uid not in taken)
     given = {name: next(free, None) if uid is None else uid for name, uid in found.items()}
     if None in given.values():
@@ -173,7 +172,7 @@ def _decided(
     if uid is not None and before is not None and uid != before:
         raise AccountError(f"{name} had the uid {before} before, and keeps it.")
     decided = uid if before is None else before
-    if decided is None and owner is not None and owner in UIDS and owner not in OURS:
+    if decided is None and owner is not None and owner in UIDS and owner not in RESERVED:
         decided = owner  # somebody of that name was here before this was written down
     if owner not in (None, decided):
         raise AccountError(f"The folder /home/{name} belongs to the uid {owner}, not to {name}.")

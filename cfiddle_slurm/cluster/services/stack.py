@@ -11,6 +11,7 @@ from cfiddle_slurm.cluster.image.images import CLUSTER, USER, Image
 from cfiddle_slurm.cluster.services import compose, rendering
 from cfiddle_slurm.cluster.site.config import Config, ConfigError
 from cfiddle_slurm.cluster.site.errors import ClusterError
+from cfiddle_slurm.sandbox.daemon import container_config
 
 NAME = "cfiddle"
 HOME_VOLUME = "cfiddle_home"
@@ -21,7 +22,7 @@ VOLUMES = (
     ),
     HOME_VOLUME,
 )
-SANDBOX_LABEL = "cfiddle-slurm.sandbox=1"
+SANDBOX_LABEL = f"{container_config.LABEL}={container_config.INSTANCE}"
 _NAMESPACE = f"label=com.docker.stack.namespace={NAME}"
 
 

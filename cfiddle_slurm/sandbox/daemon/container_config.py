@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cfiddle_slurm.ids import CFIDDLE
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 
 LABEL = "cfiddle-slurm.sandbox"
+INSTANCE = "1"
+"""The sandboxd whose container it is, should several use one engine; a cluster's worker has one."""
 JOB_LABEL, RUN_LABEL = "cfiddle-slurm.job", "cfiddle-slurm.run"
-USER_ID = 7000
 _LOCKED_BYTES = 64 << 10
 _ENTRY_CAPABILITIES = ("SETGID", "SETPCAP", "SETUID")
 
@@ -28,8 +30,8 @@ def entry_point(*, perfmon: bool) -> list[str]:
     kept = "-all,+perfmon" if perfmon else "-all"
     return [
         "setpriv",
-        f"--reuid={USER_ID}",
-        f"--regid={USER_ID}",
+        f"--reuid={CFIDDLE}",
+        f"--regid={CFIDDLE}",
         "--clear-groups",
         f"--inh-caps={kept}",
         f"--ambient-caps={kept}",
@@ -78,7 +80,7 @@ def create_arguments(
     place: Place,
     run_id: str,
     job_id: str,
-    instance: str = "1",
+    instance: str = INSTANCE,
     *,
     perfmon: bool = True,
 ) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def _tmpfs(policy: Policy, limits: Limits) -> dict[str, str]:
     # always ENOSPC to the writer, and never now that and now an out-of-memory kill.
     work = min(policy.work_bytes, limits.memory // 2)
     tmp = min(policy.tmp_bytes, limits.memory // 8)
-    owner = f"uid={USER_ID},gid={USER_ID},mode=0700"
+    owner = f"uid={CFIDDLE},gid={CFIDDLE},mode=0700"
     return {
         # exec, because the experiment's shared library is loaded from there.
         "/work": f"rw,exec,nosuid,nodev,size={work},nr_inodes={policy.work_inodes},{owner}",

@@ -76,12 +76,11 @@ class Container:
         """How it ended, or None when the engine does not say."""
         try:
             with speaking(self._address, "inspect the sandbox"):
-                facts = self._api.inspect_container(self.id)
+                found = self._api.inspect_container(self.id)
         except EngineError:
             return None
-        state = facts.get("State") or {}
+        state = found.get("State") or {}
         return State(
-            facts.get("Image"),
             bool(state.get("OOMKilled")),
             state.get("ExitCode"),
             running=bool(state.get("Running")),

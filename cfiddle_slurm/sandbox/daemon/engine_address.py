@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import docker.errors
 import urllib3.exceptions
 
+from cfiddle_slurm.sandbox.daemon.container_config import INSTANCE
+
 ENGINE_URL = "unix:///var/run/docker.sock"
 
 
@@ -30,7 +32,7 @@ class EngineAddress:
         instance: only containers labelled with it are seen and touched.
     """
 
-    def __init__(self, url: str = ENGINE_URL, instance: str = "1") -> None:
+    def __init__(self, url: str = ENGINE_URL, instance: str = INSTANCE) -> None:
         self.url = url
         self.instance = instance
         self.api_version: str | None = None

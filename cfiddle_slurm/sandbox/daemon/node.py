@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from cfiddle_slurm.sandbox.daemon.container_config import Place, create_arguments
+from cfiddle_slurm.sandbox.daemon.container_config import Place
 from cfiddle_slurm.sandbox.daemon.engine import Engine
 from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
-from cfiddle_slurm.sandbox.daemon.readiness import Readiness
-from cfiddle_slurm.sandbox.policy import Policy, merge
+from cfiddle_slurm.sandbox.daemon.readiness import Readiness, try_sandbox
+from cfiddle_slurm.sandbox.policy import Policy
 
 RELEASE_SECONDS = 9.0
 """Below the 10 s after which an Epilog's client gives up."""
@@ -23,8 +23,6 @@ LOOK_SECONDS = 5.0
 DOUBT_SECONDS = 1.0
 """Between a run that failed and a look, since its caller is answered first; and between two looks
 until one goes well."""
-TRIAL_SECONDS = 0.5
-"""So long must a sandbox live that is started to see whether one can be."""
 _STEP_SECONDS = 0.1
 
 
@@ -251,28 +249,11 @@ class Node:
                 for image in self.policy.images:
                     engine.check(image)
                 if self.readiness.doubtful:
-                    self._try(engine)
+                    try_sandbox(engine, self.policy, self.place)
         except EngineError as error:
             return error.cause
         self.readiness.doubtful = False
         return None
-
-    def _try(self, engine: Engine) -> None:
-        """See whether a sandbox starts, and waits for its inputs."""
-        limits = merge(self.policy, {})
-        arguments = create_arguments(
-            self.policy, limits, self.place, "trial", "0", self.address.instance
-        )
-        container = engine.create(arguments, "trial")
-        try:
-            container.start()
-            time.sleep(TRIAL_SECONDS)
-            state = container.state()
-        finally:
-            container.remove()
-        if state is None or not state.running:
-            status = state.exit_code if state is not None else "?"
-            raise EngineError(f"A sandbox ends as soon as it is started (exit status {status})")
 
     def sweep_if_possible(self) -> None:
         """Sweep; if the engine fails, say so and leave it to :meth:`tidy`."""

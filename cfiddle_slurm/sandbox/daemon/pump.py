@@ -8,13 +8,13 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
 
 from cfiddle_slurm.sandbox.daemon.outbox import Outbox
 from cfiddle_slurm.sandbox.daemon.phases import Course, Phase
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
-from cfiddle_slurm.sandbox.daemon.verdict import End, parse_guest_status
+from cfiddle_slurm.sandbox.daemon.verdict import End
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 from cfiddle_slurm.sandbox.protocol import (
     DATA,
@@ -25,6 +25,10 @@ from cfiddle_slurm.sandbox.protocol import (
     ProtocolError,
     header,
 )
+from cfiddle_slurm.sandbox.status import parse_guest_status
+
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Guest
 
 READ_BYTES = 256 << 10
 BACKLOG_BYTES = 1 << 20
@@ -50,7 +54,7 @@ class Counts:
     output_bytes: int = 0
     result_bytes: int = 0
     run_seconds: float = 0.0
-    guest: dict[str, Any] | None = field(default=None)
+    guest: "Guest | None" = None
 
 
 class Pump:

@@ -12,8 +12,8 @@ from cfiddle_slurm.doorman import Doorman
 from cfiddle_slurm.sandbox.daemon.callers import give_answer, peer_uid
 from cfiddle_slurm.sandbox.daemon.conversation import converse
 from cfiddle_slurm.sandbox.daemon.node import Node
-from cfiddle_slurm.sandbox.daemon.verdict import outcome
 from cfiddle_slurm.sandbox.protocol import OutcomeKind
+from cfiddle_slurm.sandbox.status import outcome
 
 _BACKLOG = 64
 _PAUSE_SECONDS = 0.05
@@ -93,8 +93,8 @@ def listen(path: Path) -> socket.socket:
 
 
 def _check_directory(directory: Path) -> None:
-    facts = directory.stat()
-    if facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    stats = directory.stat()
+    if stats.st_uid != os.geteuid() or stats.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise StartError(
             f"The directory {directory} must belong to uid {os.geteuid()} and be writable by nobody"
             " else: whoever can write there can take the place of sandboxd."
@@ -103,10 +103,10 @@ def _check_directory(directory: Path) -> None:
 
 def _clear_place(path: Path) -> None:
     try:
-        facts = path.lstat()
+        stats = path.lstat()
     except FileNotFoundError:
         return
-    if not stat.S_ISSOCK(facts.st_mode):
+    if not stat.S_ISSOCK(stats.st_mode):
         raise StartError(f"{path} is there already and is no socket.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(2.0)

@@ -27,21 +27,28 @@ from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.guest import machine
 from cfiddle_slurm.sandbox.guest.processes import (
-    Ending,
     children,
     end_stragglers,
     execute,
     scratch_is_full,
 )
 from cfiddle_slurm.sandbox.protocol import (
+    DATA,
+    END,
     MAX_FRAME,
-    PROTOCOL,
+    RESULT,
+    STATUS,
     OutcomeKind,
     ProtocolError,
     read_frame,
     write_frame,
     write_json,
 )
+from cfiddle_slurm.sandbox.status import outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Guest, Outcome
 
 DEFAULT_WORK = "/work"
 MAX_BUNDLE_BYTES = 64 << 30
@@ -63,9 +70,9 @@ class BundleStream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         while not self._rest and not self._ended:
             frame = read_frame(self._stream)
-            if frame is None or frame[0] not in (b"D", b"E"):
+            if frame is None or frame[0] not in (DATA, END):
                 raise ProtocolError("The bundle's stream ended before the bundle.")
-            self._ended = frame[0] == b"E"
+            self._ended = frame[0] == END
             self._rest = memoryview(frame[1])
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
@@ -85,7 +92,7 @@ class ResultStream(io.RawIOBase):
     def write(self, data: Any) -> int:
         view = memoryview(data)
         for start in range(0, len(view), MAX_FRAME):
-            write_frame(self._stream, b"R", bytes(view[start : start + MAX_FRAME]))
+            write_frame(self._stream, RESULT, bytes(view[start : start + MAX_FRAME]))
         return len(view)
 
 
@@ -96,16 +103,16 @@ def main() -> None:
     work = Path(os.environ.get("CFIDDLE_GUEST_WORK", DEFAULT_WORK))
     cpu_seconds = float(os.environ.get("CFIDDLE_GUEST_CPU_SECONDS") or 0) or None
     try:
-        ending, run_seconds = serve(incoming, outgoing, work, cpu_seconds)
+        ended, run_seconds = serve(incoming, outgoing, work, cpu_seconds)
     except (BundleError, ProtocolError) as error:
-        ending, run_seconds = Ending(OutcomeKind.GUEST_ERROR, str(error)), 0.0
+        ended, run_seconds = outcome(OutcomeKind.GUEST_ERROR, str(error)), 0.0
     except OSError as error:
         # What did not fit has been removed again by now.
         full = error.errno == errno.ENOSPC or scratch_is_full(work)
         kind = OutcomeKind.SCRATCH if full else OutcomeKind.GUEST_ERROR
-        ending = Ending(kind, f"The sandbox could not unpack or pack files: {error}.")
+        ended = outcome(kind, f"The sandbox could not unpack or pack files: {error}.")
         run_seconds = 0.0
-    write_json(outgoing, b"S", status(ending, run_seconds))
+    write_json(outgoing, STATUS, status(ended, run_seconds))
     outgoing.flush()
     while incoming.read(4096):
         pass
@@ -113,7 +120,7 @@ def main() -> None:
 
 def serve(
     incoming: BinaryIO, outgoing: BinaryIO, work: Path, cpu_seconds: float | None
-) -> tuple[Ending, float]:
+) -> tuple["Outcome", float]:
     """Unpack the bundle, execute it, send the results.
 
     Returns:
@@ -128,20 +135,20 @@ def serve(
     )
     mismatch = versions.mismatch(manifest.versions, versions.here())
     if mismatch:
-        return Ending(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
+        return outcome(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
     for folder in (FILES, RESULTS):
         (work / folder).mkdir(exist_ok=True)
     make_output_folders(work / FILES, manifest.outputs)
     before = signatures(work / FILES, manifest.outputs)
     started = time.monotonic()
-    ending = execute(manifest, work, cpu_seconds)
+    ended = execute(manifest, work, cpu_seconds)
     run_seconds = time.monotonic() - started
     try:
         send_results(outgoing, manifest, work, before)
     except BundleError as error:
-        if ending.kind is OutcomeKind.OK:
-            ending = Ending(OutcomeKind.RESULT_SIZE, str(error))
-    return ending, run_seconds
+        if ended["kind"] == OutcomeKind.OK:
+            ended = outcome(OutcomeKind.RESULT_SIZE, str(error))
+    return ended, run_seconds
 
 
 def _harden() -> None:
@@ -190,8 +197,8 @@ def signatures(files: Path, patterns: tuple[str, ...]) -> dict[str, tuple[int, i
     """What tells a changed file from an unchanged one: inode, size in bytes, time in ns."""
     found = {}
     for name in find_outputs(files, patterns):
-        facts_of = (files / name).lstat()
-        found[name] = (facts_of.st_ino, facts_of.st_size, facts_of.st_mtime_ns)
+        entry = (files / name).lstat()
+        found[name] = (entry.st_ino, entry.st_size, entry.st_mtime_ns)
     return found
 
 
@@ -214,17 +221,11 @@ def send_results(
     stream.flush()
 
 
-def status(ending: Ending, run_seconds: float) -> dict[str, Any]:
+def status(ended: "Outcome", run_seconds: float) -> "Guest":
     """The guest's final word."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
-        "protocol": PROTOCOL,
-        "outcome": {
-            "kind": ending.kind.value,
-            "message": ending.message,
-            "signal": ending.signal,
-            "code": ending.code,
-        },
+        "outcome": ended,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "max_rss_bytes": usage.ru_maxrss * 1024,  # kilobytes on Linux (getrusage(2))
         "run_seconds": run_seconds,

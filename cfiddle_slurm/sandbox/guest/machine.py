@@ -7,6 +7,10 @@ import platform
 import struct
 from pathlib import Path
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Machine, Perf
+
 _SYSCALL_NUMBERS = {"x86_64": 298, "aarch64": 241, "ppc64le": 319, "riscv64": 241}
 _TYPE_HARDWARE, _TYPE_SOFTWARE = 0, 1
 _HARDWARE_CYCLES, _SOFTWARE_PAGE_FAULTS = 0, 2
@@ -45,7 +49,7 @@ def counters_need_capability() -> bool:
         return True
 
 
-def perf_availability() -> dict[str, str]:
+def perf_availability() -> "Perf":
     """Whether counters work here: ``status`` (works, no_pmu, refused) and ``detail``."""
     software = open_perf_event(_TYPE_SOFTWARE, _SOFTWARE_PAGE_FAULTS)
     if software:
@@ -63,7 +67,7 @@ def perf_availability() -> dict[str, str]:
     return {"status": "works", "detail": "software and hardware counters work"}
 
 
-def machine() -> dict[str, str | None]:
+def machine() -> "Machine":
     """CPU model, kernel release and frequency governor of this machine."""
     return {
         "cpu_model": cpu_model(_read("/proc/cpuinfo") or ""),

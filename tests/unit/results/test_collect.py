@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cfiddle_slurm.bundle.layout import HOME_ERRORS
 from cfiddle_slurm.errors import HomeUnwritable, InputError, ResultMissing, ResultRejected
 from cfiddle_slurm.results import collect as collecting
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import Records
-from cfiddle_slurm.sandbox.protocol import HOME_ERRORS
 from tests.unit.forged_archives import (
     END,
     HOSTILE,

@@ -12,14 +12,23 @@ import pytest
 
 from cfiddle_slurm import errors
 from cfiddle_slurm.bundle.archive import Member, write_tar
-from cfiddle_slurm.bundle.layout import OUTPUTS, RESULTS
+from cfiddle_slurm.bundle.layout import (
+    BUNDLE,
+    FAILED,
+    OUTPUTS,
+    OWNER,
+    REPORT,
+    REQUEST,
+    RESULT,
+    RESULTS,
+    STARTED,
+)
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
-from cfiddle_slurm.job_directory import BUNDLE, FAILED, REPORT, REQUEST, RESULT, STARTED
 from cfiddle_slurm.job_directory import JobDirectory as Directory
 from cfiddle_slurm.run import remote_run
-from cfiddle_slurm.run.remote_run import Outcome, execute, last_report
+from cfiddle_slurm.run.remote_run import Returned, execute, last_report
 from cfiddle_slurm.run.task import Task
-from cfiddle_slurm.sandbox.claim import BEATS, OWNER
+from cfiddle_slurm.sandbox.claim import BEATS
 from cfiddle_slurm.schedulers.base import JobStatus
 from cfiddle_slurm.schedulers.state_watch import StateWatcher
 from cfiddle_slurm.settings import Settings
@@ -49,7 +58,7 @@ class Site:
     def __init__(self, home: Path, scheduler: FakeScheduler) -> None:
         self.home, self.jobs, self.scheduler = home, home / "jobs", scheduler
 
-    def execute(self, task: Task = TASK, **options: Any) -> Outcome:
+    def execute(self, task: Task = TASK, **options: Any) -> Returned:
         options = {"jobs_directory": self.jobs, "result_grace": 0.1, "retries": 0, **options}
         return execute(task, Settings(**options))
 

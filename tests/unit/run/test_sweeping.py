@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cfiddle_slurm.bundle.layout import REPORT, STARTED
 from cfiddle_slurm.errors import SchedulerUnavailable
-from cfiddle_slurm.job_directory import REPORT, STARTED, JobDirectory
+from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.run import sweeping
 from cfiddle_slurm.run.sweeping import sweep
 from cfiddle_slurm.schedulers.base import JobStatus

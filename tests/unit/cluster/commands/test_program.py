@@ -19,7 +19,7 @@ from cfiddle_slurm.cluster.commands import common
 from cfiddle_slurm.printable import printable
 from tests.unit.cluster.conftest import Program
 
-EXTRA = ("click", "docker", "paramiko", "tomlkit")
+EXTRA = ("click", "docker", "paramiko", "rich", "tomlkit")
 
 
 def call(*arguments: str) -> Result:
@@ -177,7 +177,7 @@ def test_without_its_extra_it_names_it(extra: tuple[str, ...], as_module: bool) 
 
 
 def test_another_missing_module_is_a_fault() -> None:
-    program = BLOCKED.format(extra=("rich",), as_module=False)
+    program = BLOCKED.format(extra=("fcntl",), as_module=False)
     done = process.run([sys.executable, "-c", program], timeout=60)
     assert "ModuleNotFoundError" in done.stderr
 

@@ -29,7 +29,7 @@ def rows(
     *,
     is_head: bool = False,
 ) -> dict[str, tuple[Level, str, str]]:
-    found = check.judge("w1", {**GOOD, **facts}, config, is_head=is_head)
+    found = check.findings_of("w1", {**GOOD, **facts}, config, is_head=is_head)
     assert {row.machine for row in found} == {"w1"}
     return {row.what: (row.level, row.found, row.mend) for row in found}
 
@@ -130,7 +130,7 @@ def test_each_kind_of_home_needs_something_else(
 
 
 def test_a_machine_that_says_nothing_is_no_good_machine() -> None:
-    found = check.judge("w1", {}, NFS, is_head=False)
+    found = check.findings_of("w1", {}, NFS, is_head=False)
     assert check.verdict(found) is Level.FAILURE
     assert all(row.mend for row in found if row.level)
 

@@ -101,8 +101,10 @@ ON = {"home_disk": "/shared", "home_options": "rw,usrquota", "docker_disk": "/"}
 def test_whether_one_account_can_fill_the_disk_is_told(
     facts: dict[str, str], config: Config, level: check.Level, found: str
 ) -> None:
-    rows = {row.what: row for row in check.judge("h", facts, config, is_head=True)}
+    rows = {row.what: row for row in check.findings_of("h", facts, config, is_head=True)}
     row = rows["home quota"]
     assert (row.level, row.found) == (level, found)
     assert bool(row.mend) == (level is not check.Level.FINE)
-    assert "home quota" not in {row.what for row in check.judge("w1", facts, BIND, is_head=False)}
+    assert "home quota" not in {
+        row.what for row in check.findings_of("w1", facts, BIND, is_head=False)
+    }

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm.sandbox.daemon import node as node_module
+from cfiddle_slurm.sandbox.daemon import readiness
 from cfiddle_slurm.sandbox.daemon.container_config import Place
 from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
@@ -26,8 +27,9 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def node(tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Node:
-    for name in ("SWEEP_SECONDS", "LOOK_SECONDS", "DOUBT_SECONDS", "TRIAL_SECONDS"):
+    for name in ("SWEEP_SECONDS", "LOOK_SECONDS", "DOUBT_SECONDS"):
         monkeypatch.setattr(node_module, name, 0.02)
+    monkeypatch.setattr(readiness, "TRIAL_SECONDS", 0.02)
     registry = Registry(tmp_path, os.geteuid())
     return Node(Policy(), registry, EngineAddress(), Place("0", "{}"), 0, engine)  # type: ignore[arg-type]
 

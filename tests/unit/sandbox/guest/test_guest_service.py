@@ -14,8 +14,8 @@ from cfiddle_slurm.bundle.layout import FILES, MANIFEST, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.guest import __main__ as guest
-from cfiddle_slurm.sandbox.guest.processes import Ending
 from cfiddle_slurm.sandbox.protocol import MAX_JSON, OutcomeKind, read_frame
+from cfiddle_slurm.sandbox.status import outcome
 from tests.unit.sandbox.guest.test_guest import frames
 
 
@@ -110,12 +110,12 @@ def serve(monkeypatch: pytest.MonkeyPatch, incoming: io.BytesIO, work: Path) -> 
 def test_a_bundle_is_executed_and_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[float | None] = []
 
-    def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> Ending:
+    def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> Any:
         limits.append(cpu_seconds)
         assert (work / "call.pickle").read_bytes() == b"pickle"
         (work / FILES / "out.txt").write_text("words")
         (work / RESULTS / "0").write_bytes(b"record")
-        return Ending(OutcomeKind.OK)
+        return outcome(OutcomeKind.OK)
 
     monkeypatch.setattr(guest, "execute", execute)
     for text, seconds in (("2.5", 2.5), ("", None)):

@@ -4,10 +4,14 @@ import errno
 import json
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cfiddle_slurm.sandbox.guest import machine
+
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Perf
 
 # The beginnings of real machines' /proc/cpuinfo.
 INTEL = """\
@@ -55,7 +59,7 @@ def test_the_processors_name(text: str, model: str | None) -> None:
     assert machine.cpu_model(text) == model
 
 
-def refusing(monkeypatch: pytest.MonkeyPatch, software: int, hardware: int) -> dict[str, str]:
+def refusing(monkeypatch: pytest.MonkeyPatch, software: int, hardware: int) -> "Perf":
     """The answer of a kernel that refuses events with these error numbers."""
     answers = {machine._TYPE_SOFTWARE: software, machine._TYPE_HARDWARE: hardware}
     monkeypatch.setattr(machine, "open_perf_event", lambda kind, config: answers[kind])
