@@ -25,8 +25,9 @@ _LAST_LINES = 15
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _VERSIONS = """
-from cfiddle_slurm.sandbox import editions, guest
-print(editions.text_of(guest.versions()))
+from cfiddle_slurm.sandbox.daemon import editions
+from cfiddle_slurm.sandbox.guest.__main__ import versions
+print(editions.text_of(versions()))
 """
 _BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _USELESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale",
