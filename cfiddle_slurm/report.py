@@ -34,6 +34,8 @@ class RunReport:
         perf_detail: why.
         kernel, governor: the worker's kernel and frequency governor.
         versions: of Python, cfiddle, cfiddle_slurm and the engine, on the worker.
+        stages: when the run reached which stage, on the monotonic clock of the machine where it
+            did: the notebook's for ``submitted``, ``noticed`` and ``collected``, else the worker's.
     """
 
     run_id: str | None
@@ -59,6 +61,7 @@ class RunReport:
     kernel: str | None
     governor: str | None
     versions: dict[str, str] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -70,6 +73,7 @@ class RunReport:
         started: float | None,
         finished: float,
         collected: float,
+        stages: Mapping[str, float] | None = None,
     ) -> "RunReport":
         """The report of a run from its final status, which is believed only as far as it fits.
 
@@ -77,6 +81,7 @@ class RunReport:
             status: the content of ``report.json``.
             scheduler: where it was submitted.
             submitted, started, finished, collected: when, in seconds of one clock.
+            stages: the notebook's own, as in ``stages``.
         """
         guest, measured = _table(status, "guest"), _table(status, "measured")
         perf = _table(guest, "perf")
@@ -108,6 +113,11 @@ class RunReport:
             versions={
                 **_texts(_table(status, "versions")),
                 **_texts(_table(guest, "versions")),
+            },
+            stages={
+                **_numbers(_table(guest, "stages")),
+                **_numbers(_table(status, "stages")),
+                **(stages or {}),
             },
         )
 
@@ -197,6 +207,10 @@ def _number(source: Mapping[str, Any], key: str) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _numbers(source: Mapping[str, Any]) -> dict[str, float]:
+    return {key: number for key in source if (number := _number(source, key)) is not None}
 
 
 def _first(one: float | None, other: float | None) -> float | None:

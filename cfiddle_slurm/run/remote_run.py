@@ -138,8 +138,10 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
     directory = JobDirectory.create(settings.jobs_directory, run_id, beats=beats)
     try:
         _stage(directory, run_id, task, settings)
+        stages = {"submitted": time.monotonic()}
         job_id, status = _submit_and_wait(scheduler, directory, run_id, settings)
-        outcome = _bring_home(directory, task, status, scheduler.name)
+        stages["noticed"] = time.monotonic()
+        outcome = _bring_home(directory, task, status, scheduler.name, stages)
     except CFiddleSlurmError as error:
         error.run_id = run_id
         _after_failure(directory, error, settings)
@@ -254,7 +256,11 @@ def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -
 
 
 def _bring_home(
-    directory: JobDirectory, task: Task, status: dict[str, Any], scheduler_name: str
+    directory: JobDirectory,
+    task: Task,
+    status: dict[str, Any],
+    scheduler_name: str,
+    stages: dict[str, float],
 ) -> Outcome:
     records = collect(
         directory.path / RESULT,
@@ -271,6 +277,7 @@ def _bring_home(
         started=started,
         finished=finished if finished is not None else collected,
         collected=collected,
+        stages={**stages, "collected": time.monotonic()},
     )
     _remember(report)
     return Outcome(records, report, error_of_outcome(status))

@@ -61,6 +61,8 @@ CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 4.0
 """How long a sandboxd that is just being replaced by a new one is waited for."""
 RELEASE_SECONDS = 10.0
+_stages: dict[str, float] = {}
+"""When this process reached which stage of the run, on the monotonic clock."""
 _USAGE = "usage: cfiddle-sandbox run JOBDIR | release JOBID | ping"
 
 
@@ -81,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(folder: str) -> int:
     """Execute the run in a job directory. Returns the exit status."""
-    began = time.monotonic()
+    began = _stages["client"] = time.monotonic()
     try:
         os.chdir(folder)
         if not claim():
@@ -96,7 +98,9 @@ def run(folder: str) -> int:
         report = _own_report(error.kind, str(error))
     report["job_id"] = job_id()
     report["node"] = node()
-    report["client_seconds"] = time.monotonic() - began
+    now = time.monotonic()
+    report["client_seconds"] = now - began
+    report.setdefault("stages", {}).update(_stages, report=now)
     import json
 
     try:
@@ -141,6 +145,7 @@ def _converse() -> dict[str, Any]:
     connection = connect(PATIENCE_SECONDS)
     trouble: list[str] = []
     try:
+        _stages["hello"] = time.monotonic()
         connection.sendall(hello)
         import threading
 
@@ -156,6 +161,7 @@ def _converse() -> dict[str, Any]:
         connection.close()
     if status is None:
         raise Unavailable(_lost(trouble))
+    _stages["told"] = time.monotonic()
     return status
 
 

@@ -1,5 +1,6 @@
 """What the final status says of a run beside how it ended."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,11 @@ class Facts:
     usage: Usage = field(default_factory=Usage)
     processes_peak: int | None = None
     counts: Counts | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+
+    def reach(self, stage: str) -> None:
+        """Note when a stage of the run is reached, on the monotonic clock."""
+        self.stages[stage] = time.monotonic()
 
 
 def measured(facts: Facts, guest: dict[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,7 @@ class Conversation:
         self._node = node
         self._began = time.monotonic()
         self._facts = Facts()
+        self._facts.stages["asked"] = self._began
         self._rest = b""
         self._has_said = False
 
@@ -139,6 +140,7 @@ class Conversation:
         with node.slot(node.policy.busy_wait_seconds, useless):
             # It may have waited: the job's end must not be missed in between.
             node.registry.check(request.job_id, self._uid)
+            self._facts.reach("turn")
             with node.engine() as engine:
                 self._facts.request = request = suited(request, engine)
                 return self._execute(request, run, engine)
@@ -154,7 +156,9 @@ class Conversation:
         container = engine.create(arguments, request.run_id)
         try:
             self._facts.container = container.short_id
+            self._facts.reach("created")
             container.start()
+            self._facts.reach("started")
             self._facts.startup_seconds = time.monotonic() - self._began
             self._accept(container, request)
             said = self._pump(container, request, run)
@@ -211,6 +215,7 @@ class Conversation:
             before_farewell=before_farewell,
         )
         ended = pump.run()
+        self._facts.reach("ended")
         self._facts.counts, self._rest = pump.counts, pump.to_caller.take()
         self._facts.processes_peak = watch.peak
         detail = ended.detail or run.stopper.reason or ""
@@ -253,6 +258,7 @@ class Conversation:
             "cores": self._node.place.cores if facts.container is not None else None,
             "measured": measured(facts, guest or {}),
             "guest": guest,
+            "stages": {**facts.stages, **(facts.counts.stages if facts.counts else {})},
             "versions": {
                 "cfiddle_slurm": __version__,
                 "docker": self._node.address.engine_version,

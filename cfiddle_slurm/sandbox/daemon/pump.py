@@ -52,6 +52,8 @@ class Counts:
     result_bytes: int = 0
     run_seconds: float = 0.0
     guest: dict[str, Any] | None = field(default=None)
+    stages: dict[str, float] = field(default_factory=dict)
+    """When it reached which stage, on the monotonic clock."""
 
 
 class Pump:
@@ -207,7 +209,7 @@ class Pump:
         except OSError:
             self._to_guest.clear()  # the container is ending, and its stream will say so
         if self._bundle_ended and not self._to_guest.size and self._running_since is None:
-            self._running_since = time.monotonic()
+            self._running_since = self.counts.stages["bundle"] = time.monotonic()
 
     def _take_from_engine(self, data: bytes) -> None:
         if not data:
@@ -234,11 +236,15 @@ class Pump:
         for kind, payload in self._from_guest.feed(part):
             if self.counts.guest is not None:
                 raise ProtocolError("The guest goes on after its status.")
+            now = time.monotonic()
             if self._home_since is None:
-                self._home_since = self._progress = time.monotonic()
+                self._home_since = self._progress = now
             if kind == STATUS:
+                self.counts.stages["status"] = now
                 self._say_farewell(payload)
                 continue
+            self.counts.stages.setdefault("first_result", now)
+            self.counts.stages["last_result"] = now
             self.counts.result_bytes += len(payload)
             if self.counts.result_bytes > self._policy.result_bytes:
                 raise Ended(End.RESULT_LIMIT)

@@ -46,6 +46,8 @@ from cfiddle_slurm.sandbox.protocol import (
 DEFAULT_WORK = "/work"
 MAX_BUNDLE_BYTES = 64 << 30
 """A bound against nonsense only: the real one is the size of the work directory's tmpfs."""
+_stages: dict[str, float] = {}
+"""When this process reached which stage of the run, on the monotonic clock."""
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 
@@ -91,6 +93,7 @@ class ResultStream(io.RawIOBase):
 
 def main() -> None:
     """Serve one bundle, then wait to be killed."""
+    _stages["ready"] = time.monotonic()
     _harden()
     incoming, outgoing = _take_stdio()
     work = Path(os.environ.get("CFIDDLE_GUEST_WORK", DEFAULT_WORK))
@@ -126,6 +129,7 @@ def serve(
     manifest = unpack_bundle(
         io.BufferedReader(BundleStream(incoming), MAX_FRAME), work, max_bytes=MAX_BUNDLE_BYTES
     )
+    _stages["unpacked"] = time.monotonic()
     mismatch = version_mismatch(manifest.versions, versions())
     if mismatch:
         return Ending(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
@@ -134,7 +138,8 @@ def serve(
     before = signatures(work / FILES, manifest.outputs)
     started = time.monotonic()
     ending = execute(manifest, work, cpu_seconds)
-    run_seconds = time.monotonic() - started
+    _stages["executed"] = time.monotonic()
+    run_seconds = _stages["executed"] - started
     try:
         send_results(outgoing, manifest, work, before)
     except BundleError as error:
@@ -255,6 +260,7 @@ def status(ending: Ending, run_seconds: float) -> dict[str, Any]:
         "perf": machine.perf_availability(),
         **machine.machine(),
         "versions": versions(),
+        "stages": _stages,
     }
 
 
