@@ -147,6 +147,8 @@ def _converse() -> dict[str, Any]:
     try:
         _stages["hello"] = time.monotonic()
         connection.sendall(hello)
+        # While the container starts there is time; json is for its last word.
+        import json  # noqa: F401
         import threading
 
         # sandboxd bounds every wait on its side; a silent one for minutes is a healthy long run.

@@ -202,7 +202,8 @@ class Conversation:
             if running and watch.tick(now):
                 raise Ended(End.PROCESSES)
 
-        def before_farewell() -> None:
+        def at_first_word() -> None:
+            # While the guest packs the results: nothing has to wait for the engine's answer.
             self._facts.usage = container.usage()
 
         pump = Pump(
@@ -212,7 +213,7 @@ class Conversation:
             node.policy,
             request.limits,
             tick=tick,
-            before_farewell=before_farewell,
+            at_first_word=at_first_word,
         )
         ended = pump.run()
         self._facts.reach("ended")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from cfiddle_slurm.sandbox.daemon.echo import Echo
 from cfiddle_slurm.sandbox.daemon.plumbing import Outbox
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.daemon.verdict import End, parse_guest_status
@@ -65,7 +66,8 @@ class Pump:
         wake: an eventfd; once written, the run is stopped.
         tick: called about every second, with the monotonic time and whether the experiment is
             running; raises :class:`Ended` to end the run.
-        before_farewell: called once the guest gave its status, while it is still there.
+        at_first_word: called once when the guest begins to answer: the experiment's processes are
+            gone, the guest is still there and has yet to send what they left.
     """
 
     def __init__(
@@ -77,11 +79,11 @@ class Pump:
         limits: Limits,
         *,
         tick: Callable[[float, bool], None],
-        before_farewell: Callable[[], None],
+        at_first_word: Callable[[], None],
     ) -> None:
         self._caller, self._container, self._wake = caller, container, wake
         self._policy, self._limits = policy, limits
-        self._tick, self._before_farewell = tick, before_farewell
+        self._tick, self._at_first_word = tick, at_first_word
         self.to_caller, self._to_guest = Outbox(), Outbox()
         self._from_caller = FrameStream(frozenset((DATA, END)))
         self._from_engine = EngineStream()
@@ -92,13 +94,17 @@ class Pump:
         self._running_since: float | None = None
         self._home_since: float | None = None
         self._said_farewell: float | None = None
+        self._echo: Echo | None = None
 
     def run(self) -> Ended:
         """Pass bytes until the end; what is still in ``to_caller`` is the taker's to send."""
         self._caller.setblocking(False)
         self._container.setblocking(False)
         try:
-            self._loop()
+            try:
+                self._loop()
+            finally:
+                self._put_output(b"" if self._echo is None else self._echo.rest())
         except Ended as error:
             ended = error
         if self._running_since is not None:
@@ -224,6 +230,11 @@ class Pump:
             raise Ended(End.BAD_GUEST, str(error)) from None
 
     def _take_output(self, part: memoryview) -> None:
+        self._put_output(part if self._echo is None else self._echo.take(part))
+        if self._echo is not None and self._echo.heard:
+            raise Ended(End.GUEST_DONE)
+
+    def _put_output(self, part: bytes | memoryview) -> None:
         room = self._policy.output_bytes - self.counts.output_bytes
         shown = bytes(part[:room])
         if shown:
@@ -239,6 +250,7 @@ class Pump:
             now = time.monotonic()
             if self._home_since is None:
                 self._home_since = self._progress = now
+                self._at_first_word()
             if kind == STATUS:
                 self.counts.stages["status"] = now
                 self._say_farewell(payload)
@@ -252,11 +264,13 @@ class Pump:
 
     def _say_farewell(self, payload: bytes) -> None:
         self.counts.guest = parse_guest_status(payload)
-        self._before_farewell()
         self._said_farewell = time.monotonic()
-        # Output and status come through different pipes: only the end of the stream, after the
-        # guest saw its stdin end and ended itself, says that all output has come.
+        # Output and status come through different pipes: only the guest's echo, or the end of the
+        # stream after it saw its stdin end, says that all output has come.
         try:
+            if not self._to_guest.size:
+                self._echo = Echo()
+                self._container.send(self._echo.frame())
             self._container.shutdown(socket.SHUT_WR)
         except OSError:
             return  # it has ended already

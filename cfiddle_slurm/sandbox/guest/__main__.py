@@ -8,6 +8,7 @@ results finished before.
 Environment: ``CFIDDLE_GUEST_WORK`` (work directory, default /work), ``CFIDDLE_GUEST_CPU_SECONDS``.
 """
 
+import contextlib
 import ctypes
 import errno
 import io
@@ -35,6 +36,7 @@ from cfiddle_slurm.sandbox.guest.processes import (
 )
 from cfiddle_slurm.sandbox.protocol import (
     MAX_FRAME,
+    PING,
     PROTOCOL,
     OutcomeKind,
     ProtocolError,
@@ -110,6 +112,18 @@ def main() -> None:
         run_seconds = 0.0
     write_json(outgoing, b"S", status(ending, run_seconds))
     outgoing.flush()
+    echo(incoming)
+
+
+def echo(incoming: BinaryIO) -> None:
+    """Until the other side hangs up, say on standard error what it wants to hear there.
+
+    Nobody else speaks there any more, so it knows then that it has all that was printed.
+    """
+    with contextlib.suppress(ProtocolError):
+        while (frame := read_frame(incoming)) is not None:
+            if frame[0] == PING:
+                os.write(2, frame[1])
     while incoming.read(4096):
         pass
 
@@ -266,3 +280,4 @@ def status(ending: Ending, run_seconds: float) -> dict[str, Any]:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # the container's end is waited for, and there is nothing left to tidy up
