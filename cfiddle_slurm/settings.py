@@ -96,7 +96,7 @@ class Settings:
     sbatch_options: tuple[str, ...] = _setting((), values.options)
     retries: int = _setting(1, values.count)
     keep_failed: int = _setting(20, values.count)
-    poll_fast: float = _setting(0.05, values.interval)
+    poll_fast: float = _setting(0.01, values.interval)
     poll_slow: float = _setting(1.0, values.interval)
     query_interval: float = _setting(5.0, values.interval)
     result_grace: float = _setting(60.0, values.interval)

@@ -1,5 +1,6 @@
 """One run's life: stage, submit, wait, collect, clean up. Backend and delegate share it."""
 
+import functools
 import os
 import sys
 import threading
@@ -174,6 +175,7 @@ def _check_places(settings: Settings) -> None:
             )
 
 
+@functools.cache  # what is loaded stays loaded, whatever is installed meanwhile
 def notebook_versions() -> dict[str, str]:
     """The versions that must agree between notebook and sandbox."""
     from importlib.metadata import version

@@ -166,6 +166,7 @@ class Conversation:
                 # The experiment's processes are gone already; removing what is left of the
                 # container need not delay the results.
                 self._say(said)
+                node.leave(run)
         finally:
             self._remove(container)
         return said
