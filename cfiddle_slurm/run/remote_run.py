@@ -151,12 +151,23 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
         directory.remove()
         raise
     if outcome.error is None:
-        directory.remove()
+        _remove_soon(directory)
     else:
         outcome.error.run_id, outcome.error.report = run_id, outcome.report
         outcome.error.job_id = outcome.error.job_id or job_id
         _after_failure(directory, outcome.error, settings)
     return outcome
+
+
+def _remove_soon(directory: JobDirectory) -> None:
+    """Remove it while the caller has its results already; Python ends no sooner than this.
+
+    On a shared home that takes as long as the whole way back.
+    """
+    try:
+        threading.Thread(target=directory.remove, name="cfiddle-removal").start()
+    except RuntimeError:  # no more threads to be had
+        directory.remove()
 
 
 def _check_places(settings: Settings) -> None:

@@ -7,10 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cfiddle_slurm.bundle.archive import BundleError
 from cfiddle_slurm.bundle.layout import DONE, MODULES, RESULTS
@@ -24,8 +23,7 @@ _START = (
 )
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How the experiment ended, as the guest saw it."""
 
     kind: OutcomeKind
