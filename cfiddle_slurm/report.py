@@ -49,6 +49,11 @@ def _number(found: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _numbers(found: object) -> dict[str, float]:
+    items = found.items() if isinstance(found, Mapping) else ()
+    return {key: number for key, value in items if (number := _number(value)) is not None}
+
+
 def _whole(found: object) -> int | None:
     number = _number(found)
     return None if number is None else int(number)
@@ -111,6 +116,9 @@ class RunReport:
     """The worker's frequency governor."""
     versions: dict[str, str] = field(default_factory=dict)
     """Of Python, cfiddle, cfiddle_slurm and the engine, on the worker."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """When the run reached which stage, on the monotonic clock of the machine where it did: the
+    notebook's for ``submitted``, ``noticed`` and ``collected``, else the worker's."""
 
     @classmethod
     def of(
@@ -122,6 +130,7 @@ class RunReport:
         started: float | None,
         finished: float,
         collected: float,
+        stages: Mapping[str, float] | None = None,
     ) -> "RunReport":
         """The report of a run from its final status, which is believed only as far as it fits.
 
@@ -129,6 +138,7 @@ class RunReport:
             status: the content of ``report.json``.
             scheduler: where it was submitted.
             submitted, started, finished, collected: when, in seconds of one clock.
+            stages: the notebook's own, as in ``stages``.
         """
         told = {
             one.name: one.metadata["find"](status) for one in fields(cls) if "find" in one.metadata
@@ -140,6 +150,11 @@ class RunReport:
             return_seconds=max(0.0, collected - finished),
             total_seconds=max(0.0, collected - submitted),
             versions=_texts(_at(status, "versions")) | _texts(_at(status, "guest.versions")),
+            stages={
+                **_numbers(_at(status, "guest.stages")),
+                **_numbers(_at(status, "stages")),
+                **(stages or {}),
+            },
         )
 
     def to_dict(self) -> dict[str, Any]:

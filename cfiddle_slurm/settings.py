@@ -75,7 +75,7 @@ class Settings:
     sbatch_options: tuple[str, ...] = key((), values.options)
     retries: int = key(1, values.count)
     keep_failed: int = key(20, values.count)
-    poll_fast: float = key(0.05, values.interval)
+    poll_fast: float = key(0.01, values.interval)
     poll_slow: float = key(1.0, values.interval)
     query_interval: float = key(5.0, values.interval)
     result_grace: float = key(60.0, values.interval)

@@ -11,9 +11,8 @@ import os
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 CHUNK = 1 << 20
 MAX_MEMBERS = 100_000
@@ -26,8 +25,7 @@ class BundleError(Exception):
     """A bundle or a result stream is not what it should be; the message is one sentence."""
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):  # no dataclass: the guest would pay for the import with every run
     """One file of a tar stream: its path there, and where its bytes come from."""
 
     path: str

@@ -126,8 +126,10 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Returned:
     directory = JobDirectory.create(settings.jobs_directory, run_id, beats=beats)
     try:
         _stage(directory, run_id, task, settings)
+        stages = {"submitted": time.monotonic()}
         job_id, status = _submit_and_wait(scheduler, directory, run_id, settings)
-        returned = _bring_home(directory, task, status, scheduler.name)
+        stages["noticed"] = time.monotonic()
+        returned = _bring_home(directory, task, status, scheduler.name, stages)
     except CFiddleSlurmError as error:
         error.run_id = run_id
         _after_failure(directory, error, settings)
@@ -136,12 +138,23 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Returned:
         directory.remove()
         raise
     if returned.error is None:
-        directory.remove()
+        _remove_soon(directory)
     else:
         returned.error.run_id, returned.error.report = run_id, returned.report
         returned.error.job_id = returned.error.job_id or job_id
         _after_failure(directory, returned.error, settings)
     return returned
+
+
+def _remove_soon(directory: JobDirectory) -> None:
+    """Remove it while the caller has its results already; Python ends no sooner than this.
+
+    On a shared home that takes as long as the whole way back.
+    """
+    try:
+        threading.Thread(target=directory.remove, name="cfiddle-removal").start()
+    except RuntimeError:  # no more threads to be had
+        directory.remove()
 
 
 def _check_places(settings: Settings) -> None:
@@ -231,7 +244,11 @@ def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -
 
 
 def _bring_home(
-    directory: JobDirectory, task: Task, status: dict[str, Any], scheduler_name: str
+    directory: JobDirectory,
+    task: Task,
+    status: dict[str, Any],
+    scheduler_name: str,
+    stages: dict[str, float],
 ) -> Returned:
     records = collect(
         directory.path / RESULT,
@@ -247,6 +264,7 @@ def _bring_home(
         started=started,
         finished=finished if finished is not None else collected,
         collected=collected,
+        stages={**stages, "collected": time.monotonic()},
     )
     _remember(report)
     return Returned(records, report, _error_of(status, records))

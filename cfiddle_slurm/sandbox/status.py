@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         max_rss_bytes: int
         run_seconds: float
         perf: Perf
+        stages: dict[str, float]
         versions: dict[str, str]
 
     class Measured(TypedDict):
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
         cores: str | None
         measured: Measured | None
         guest: Guest | None
+        stages: dict[str, float]
         versions: Mapping[str, str | None]
 
     class Status(Known):
@@ -112,6 +114,7 @@ def final(ended: Outcome, **known: Unpack[Known]) -> Status:
         "cores": None,
         "measured": None,
         "guest": None,
+        "stages": {},
         "versions": {},
         **known,
     }

@@ -64,6 +64,8 @@ CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 4.0
 """How long a sandboxd that is just being replaced by a new one is waited for."""
 RELEASE_SECONDS = 10.0
+_stages: dict[str, float] = {}
+"""When this process reached which stage of the run, on the monotonic clock."""
 _USAGE = "usage: cfiddle-sandbox run JOBDIR | release JOBID | ping"
 
 
@@ -84,6 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(folder: str) -> int:
     """Execute the run in a job directory. Returns the exit status."""
+    _stages["client"] = time.monotonic()
     try:
         os.chdir(folder)
         if not claim():
@@ -97,6 +100,7 @@ def run(folder: str) -> int:
     except Unavailable as error:
         report = _own_report(error.kind, str(error))
     report["job_id"], report["node"] = job_id(), node()
+    report["stages"] = {**report.get("stages", {}), **_stages, "report": time.monotonic()}
     import json
 
     try:
@@ -141,7 +145,10 @@ def _converse() -> Status:
     connection = connect(PATIENCE_SECONDS)
     trouble: list[str] = []
     try:
+        _stages["hello"] = time.monotonic()
         connection.sendall(hello)
+        # While the container starts there is time; json is for its last word.
+        import json  # noqa: F401
         import threading
 
         # sandboxd bounds every wait on its side; a silent one for minutes is a healthy long run.
@@ -156,6 +163,7 @@ def _converse() -> Status:
         connection.close()
     if status is None:
         raise Unavailable(_lost(trouble))
+    _stages["told"] = time.monotonic()
     return status
 
 

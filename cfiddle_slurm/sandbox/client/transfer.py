@@ -163,13 +163,14 @@ def remove(name: str) -> None:
 def write_atomically(name: str, data: bytes) -> None:
     """Write a file that is there whole or not at all.
 
+    On a network file system the write may fail only when the file is closed (close(2), "Dealing
+    with error returns from close()"). That it reaches a disk is not waited for: whoever waits for
+    it does not outlive a loss of power either, or has the file server's word for what it was sent.
+
     Raises:
         OSError: it cannot be written.
     """
     part = name + layout.PART
     with open(part, "wb") as stream:
         stream.write(data)
-        stream.flush()
-        # On a network file system the write may fail only now; a report must not be half there.
-        os.fsync(stream.fileno())
     os.replace(part, name)

@@ -96,6 +96,7 @@ class Conversation:
         self._node = node
         self._began = time.monotonic()
         self._facts = Facts()
+        self._facts.stages["asked"] = self._began
         self._rest = b""
         self._has_said = False
 
@@ -143,6 +144,7 @@ class Conversation:
         with node.slot(node.policy.busy_wait_seconds, useless):
             # It may have waited: the job's end must not be missed in between.
             node.registry.check(request.job_id, self._uid)
+            self._facts.reach("turn")
             with node.engine() as engine:
                 self._facts.request = request = suited(request, engine)
                 return self._execute(request, run, engine)
@@ -158,7 +160,9 @@ class Conversation:
         container = engine.create(arguments, request.run_id)
         try:
             self._facts.container = container.short_id
+            self._facts.reach("created")
             container.start()
+            self._facts.reach("started")
             self._facts.startup_seconds = time.monotonic() - self._began
             self._accept(container, request)
             said = self._pump(container, request, run)
@@ -166,6 +170,7 @@ class Conversation:
                 # The experiment's processes are gone already; removing what is left of the
                 # container need not delay the results.
                 self._say(said)
+                node.leave(run)
         finally:
             self._remove(container)
         return said
@@ -199,7 +204,8 @@ class Conversation:
             if running and watch.tick(now):
                 raise Ended(End.PROCESSES)
 
-        def before_farewell() -> None:
+        def at_first_word() -> None:
+            # While the guest packs the results: nothing has to wait for the engine's answer.
             self._facts.usage = container.usage()
 
         pump = Pump(
@@ -209,9 +215,10 @@ class Conversation:
             node.policy,
             request.limits,
             tick=tick,
-            before_farewell=before_farewell,
+            at_first_word=at_first_word,
         )
         ended = pump.run()
+        self._facts.reach("ended")
         self._facts.counts, self._rest = pump.counts, pump.to_caller.take()
         detail = ended.detail or run.stopper.reason or ""
         evidence = Evidence(
@@ -257,6 +264,7 @@ class Conversation:
                 memory_peak_bytes=facts.usage.memory_peak,
             ),
             guest=guest,
+            stages={**facts.stages, **facts.counts.stages},
             versions={
                 "cfiddle_slurm": __version__,
                 "docker": self._node.address.engine_version,

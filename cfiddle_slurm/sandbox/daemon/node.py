@@ -59,6 +59,8 @@ class Run:
     job_id: str
     uid: int
     stopper: Stopper = field(default_factory=Stopper)
+    is_leaving: bool = False
+    """Whether its experiment has ended by itself, so that its container need only be removed."""
 
 
 class Node:
@@ -121,6 +123,12 @@ class Node:
                 run.stopper.close()
                 self._changed.notify_all()
 
+    def leave(self, run: Run) -> None:
+        """A run's experiment has ended by itself, and its container is being removed."""
+        with self._changed:
+            run.is_leaving = True
+            self._changed.notify_all()
+
     @contextmanager
     def slot(self, seconds: float, gone: Callable[[], bool]) -> Iterator[None]:
         """The node for one experiment alone.
@@ -149,6 +157,9 @@ class Node:
     def release(self, job_id: str) -> str | None:
         """End what is left of a job.
 
+        The removal of a container whose experiment has ended by itself is not waited for: Slurm may
+        get the next job ready meanwhile, whose container is not started before that.
+
         Returns:
             None when nothing is left, else a sentence about what is.
         """
@@ -156,7 +167,12 @@ class Node:
         with self._changed:
             for run in self._of_job(job_id):
                 run.stopper.stop("The job ended before the experiment.")
-            gone = self._changed.wait_for(lambda: not self._of_job(job_id), RELEASE_SECONDS)
+            gone = self._changed.wait_for(
+                lambda: all(run.is_leaving for run in self._of_job(job_id)), RELEASE_SECONDS
+            )
+            leaving = bool(self._of_job(job_id))
+        if gone and leaving:
+            return None
         if not gone:
             return f"Job {job_id} still has a run after {RELEASE_SECONDS:g} s."
         try:

@@ -35,15 +35,16 @@ class Course:
         self._since = self._progress = now
         self._ran = 0.0
 
-    def enter(self, phase: Phase, now: float) -> None:
-        """Go on to a phase. One that is over, or goes on, is not begun again: a guest that fails
-        early gives its results before it has its bundle."""
+    def enter(self, phase: Phase, now: float) -> bool:
+        """Go on to a phase; whether it begins now. One that is over, or goes on, is not begun
+        again: a guest that fails early gives its results before it has its bundle."""
         if phase <= self.phase:
-            return
+            return False
         self._ran = self.run_seconds(now)
         if phase is Phase.RESULTS:
             self._progress = now  # until now there was nothing for the caller to take
         self.phase, self._since = phase, now
+        return True
 
     def progress(self, now: float) -> None:
         """The caller sent or took something."""

@@ -8,9 +8,10 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
+from cfiddle_slurm.sandbox.daemon.echo import Echo
 from cfiddle_slurm.sandbox.daemon.outbox import Outbox
 from cfiddle_slurm.sandbox.daemon.phases import Course, Phase
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
@@ -55,6 +56,8 @@ class Counts:
     result_bytes: int = 0
     run_seconds: float = 0.0
     guest: "Guest | None" = None
+    stages: dict[str, float] = field(default_factory=dict)
+    """When it reached which stage, on the monotonic clock."""
 
 
 class Pump:
@@ -66,7 +69,8 @@ class Pump:
         wake: an eventfd; once written, the run is stopped.
         tick: called about every second, with the monotonic time and whether the experiment is
             running; raises :class:`Ended` to end the run.
-        before_farewell: called once the guest gave its status, while it is still there.
+        at_first_word: called once when the guest begins to answer: the experiment's processes are
+            gone, the guest is still there and has yet to send what they left.
     """
 
     def __init__(
@@ -78,11 +82,11 @@ class Pump:
         limits: Limits,
         *,
         tick: Callable[[float, bool], None],
-        before_farewell: Callable[[], None],
+        at_first_word: Callable[[], None],
     ) -> None:
         self._caller, self._container, self._wake = caller, container, wake
         self._policy = policy
-        self._tick, self._before_farewell = tick, before_farewell
+        self._tick, self._at_first_word = tick, at_first_word
         self.to_caller, self._to_guest = Outbox(), Outbox()
         self._from_caller = FrameStream(frozenset((DATA, END)))
         self._from_engine = EngineStream()
@@ -90,13 +94,17 @@ class Pump:
         self.counts = Counts()
         self._course = Course(policy, limits, time.monotonic())
         self._bundle_ended = False
+        self._echo: Echo | None = None
 
     def run(self) -> Ended:
         """Pass bytes until the end; what is still in ``to_caller`` is the taker's to send."""
         self._caller.setblocking(False)
         self._container.setblocking(False)
         try:
-            self._loop()
+            try:
+                self._loop()
+            finally:
+                self._put_output(b"" if self._echo is None else self._echo.rest())
         except Ended as error:
             ended = error
         self.counts.run_seconds = self._course.run_seconds(time.monotonic())
@@ -198,7 +206,9 @@ class Pump:
         except OSError:
             self._to_guest.clear()  # the container is ending, and its stream will say so
         if self._bundle_ended and not self._to_guest.size:
-            self._course.enter(Phase.RUNNING, time.monotonic())
+            now = time.monotonic()
+            if self._course.enter(Phase.RUNNING, now):
+                self.counts.stages["bundle"] = now
 
     def _take_from_engine(self, data: bytes) -> None:
         if not data:
@@ -214,6 +224,11 @@ class Pump:
             raise Ended(End.BAD_GUEST, str(error)) from None
 
     def _take_output(self, part: memoryview) -> None:
+        self._put_output(part if self._echo is None else self._echo.take(part))
+        if self._echo is not None and self._echo.heard:
+            raise Ended(End.GUEST_DONE)
+
+    def _put_output(self, part: bytes | memoryview) -> None:
         room = self._policy.output_bytes - self.counts.output_bytes
         shown = bytes(part[:room])
         if shown:
@@ -226,10 +241,15 @@ class Pump:
         for kind, payload in self._from_guest.feed(part):
             if self._course.phase is Phase.FAREWELL:
                 raise ProtocolError("The guest goes on after its status.")
-            self._course.enter(Phase.RESULTS, time.monotonic())
+            now = time.monotonic()
+            if self._course.enter(Phase.RESULTS, now):
+                self._at_first_word()
             if kind == STATUS:
+                self.counts.stages["status"] = now
                 self._say_farewell(payload)
                 continue
+            self.counts.stages.setdefault("first_result", now)
+            self.counts.stages["last_result"] = now
             self.counts.result_bytes += len(payload)
             if self.counts.result_bytes > self._policy.result_bytes:
                 raise Ended(End.RESULT_LIMIT)
@@ -237,11 +257,13 @@ class Pump:
 
     def _say_farewell(self, payload: bytes) -> None:
         self.counts.guest = parse_guest_status(payload)
-        self._before_farewell()
         self._course.enter(Phase.FAREWELL, time.monotonic())
-        # Output and status come through different pipes: only the end of the stream, after the
-        # guest saw its stdin end and ended itself, says that all output has come.
+        # Output and status come through different pipes: only the guest's echo, or the end of the
+        # stream after it saw its stdin end, says that all output has come.
         try:
+            if not self._to_guest.size:
+                self._echo = Echo()
+                self._container.send(self._echo.frame())
             self._container.shutdown(socket.SHUT_WR)
         except OSError:
             return  # it has ended already

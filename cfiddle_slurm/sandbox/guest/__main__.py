@@ -36,6 +36,7 @@ from cfiddle_slurm.sandbox.protocol import (
     DATA,
     END,
     MAX_FRAME,
+    PING,
     RESULT,
     STATUS,
     OutcomeKind,
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 DEFAULT_WORK = "/work"
 MAX_BUNDLE_BYTES = 64 << 30
 """A bound against nonsense only: the real one is the size of the work directory's tmpfs."""
+_stages: dict[str, float] = {}
+"""When this process reached which stage of the run, on the monotonic clock."""
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 
@@ -98,6 +101,7 @@ class ResultStream(io.RawIOBase):
 
 def main() -> None:
     """Serve one bundle, then wait to be killed."""
+    _stages["ready"] = time.monotonic()
     _harden()
     incoming, outgoing = _take_stdio()
     work = Path(os.environ.get("CFIDDLE_GUEST_WORK", DEFAULT_WORK))
@@ -114,6 +118,18 @@ def main() -> None:
         run_seconds = 0.0
     write_json(outgoing, STATUS, status(ended, run_seconds))
     outgoing.flush()
+    echo(incoming)
+
+
+def echo(incoming: BinaryIO) -> None:
+    """Until the other side hangs up, say on standard error what it wants to hear there.
+
+    Nobody else speaks there any more, so it knows then that it has all that was printed.
+    """
+    with contextlib.suppress(ProtocolError):
+        while (frame := read_frame(incoming)) is not None:
+            if frame[0] == PING:
+                os.write(2, frame[1])
     while incoming.read(4096):
         pass
 
@@ -133,6 +149,7 @@ def serve(
     manifest = unpack_bundle(
         io.BufferedReader(BundleStream(incoming), MAX_FRAME), work, max_bytes=MAX_BUNDLE_BYTES
     )
+    _stages["unpacked"] = time.monotonic()
     mismatch = versions.mismatch(manifest.versions, versions.here())
     if mismatch:
         return outcome(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
@@ -142,7 +159,8 @@ def serve(
     before = signatures(work / FILES, manifest.outputs)
     started = time.monotonic()
     ended = execute(manifest, work, cpu_seconds)
-    run_seconds = time.monotonic() - started
+    _stages["executed"] = time.monotonic()
+    run_seconds = _stages["executed"] - started
     try:
         send_results(outgoing, manifest, work, before)
     except BundleError as error:
@@ -232,8 +250,10 @@ def status(ended: "Outcome", run_seconds: float) -> "Guest":
         "perf": machine.perf_availability(),
         **machine.machine(),
         "versions": versions.here(),
+        "stages": _stages,
     }
 
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # the container's end is waited for, and there is nothing left to tidy up

@@ -3,7 +3,6 @@
 import ctypes
 import errno
 import os
-import platform
 import struct
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def open_perf_event(kind: int, config: int) -> int:
     Returns:
         0, or the errno of perf_event_open(2).
     """
-    number = _SYSCALL_NUMBERS.get(platform.machine())
+    number = _SYSCALL_NUMBERS.get(os.uname().machine)
     if number is None:
         return errno.ENOSYS
     fields = struct.pack("=IIQ", kind, _ATTRIBUTE_SIZE, config)
@@ -71,7 +70,7 @@ def machine() -> "Machine":
     """CPU model, kernel release and frequency governor of this machine."""
     return {
         "cpu_model": cpu_model(_read("/proc/cpuinfo") or ""),
-        "kernel": platform.release(),
+        "kernel": os.uname().release,
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
     }
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cfiddle_slurm.bundle import archive, manifest
 from cfiddle_slurm.bundle.archive import BundleError
-from cfiddle_slurm.bundle.manifest import Manifest
+from cfiddle_slurm.bundle.manifest import FORMAT, Manifest
 
 TEXTS = st.dictionaries(st.text(), st.text(), max_size=3)
 VARIABLES = st.dictionaries(
@@ -40,6 +40,7 @@ MANIFEST = json.loads(Manifest("0" * 16, "call").to_bytes())
         outputs=st.lists(st.text(), max_size=3).map(tuple),
         environment=VARIABLES,
         versions=TEXTS,
+        format=st.just(FORMAT),
     )
 )
 def test_a_manifest_arrives_as_it_left(manifest: Manifest) -> None:

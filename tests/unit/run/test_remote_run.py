@@ -63,6 +63,9 @@ class Site:
         return execute(task, Settings(**options))
 
     def left(self) -> list[str]:
+        for thread in threading.enumerate():
+            if thread.name == "cfiddle-removal":
+                thread.join(10)
         return [path.name for path in self.jobs.iterdir()] if self.jobs.exists() else []
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ class FakeContainer:
         return State(exit_code=0, running=True)
 
     def remove(self) -> None:
+        self._engine.removing.wait(5)
         self.socket.close()
         self._engine.remove(self.id)
 
@@ -94,6 +96,8 @@ class FakeEngine:
         self.there: list[str] = []
         self.created: list[dict[str, Any]] = []
         self.labels: dict[str, str] = {}
+        self.removing = threading.Event()
+        self.removing.set()
 
     def __call__(self, address: EngineAddress) -> "FakeEngine":
         return self
@@ -275,6 +279,21 @@ def test_release_ends_the_jobs_runs(place: Place) -> None:
         last = read_frame(stream)
         assert last is not None and parse_json(last[1])["outcome"]["kind"] == "cancelled"
     assert place.engine.there == []
+
+
+def test_release_does_not_wait_for_a_removal_and_the_next_run_does(place: Place) -> None:
+    for job_id in ("5", "6"):
+        place.register(job_id)
+    place.engine.removing.clear()
+    assert place.kind(hello(), BUNDLE) == "ok"
+    began = time.monotonic()
+    assert place.kind(frame(RELEASE, b'{"job_id": "5"}')) == "ok"
+    assert time.monotonic() - began < 2
+    assert place.engine.there, "it is still being removed"
+    assert place.kind(hello("6"), BUNDLE) == "busy"
+    place.engine.removing.set()
+    assert place.kind(hello("6"), BUNDLE) == "ok"
+    assert len(place.engine.created) == 2
 
 
 def test_release_of_what_another_sandboxd_left(place: Place) -> None:

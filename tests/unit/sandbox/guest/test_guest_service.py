@@ -14,7 +14,14 @@ from cfiddle_slurm.bundle.layout import FILES, MANIFEST, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.guest import __main__ as guest
-from cfiddle_slurm.sandbox.protocol import MAX_JSON, OutcomeKind, read_frame
+from cfiddle_slurm.sandbox.protocol import (
+    END,
+    MAX_JSON,
+    PING,
+    OutcomeKind,
+    read_frame,
+    write_frame,
+)
 from cfiddle_slurm.sandbox.status import outcome
 from tests.unit.sandbox.guest.test_guest import frames
 
@@ -167,3 +174,19 @@ def test_files_that_cannot_be_unpacked(
     _, _, status = serve(monkeypatch, bundle(), tmp_path / "no such folder")
     assert status["outcome"]["kind"] == kind
     assert "could not unpack" in status["outcome"]["message"]
+
+
+def test_it_says_what_it_is_asked_to_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    asked = io.BytesIO()
+    write_frame(asked, END, b"")
+    write_frame(asked, PING, b"a word")
+    asked.seek(0)
+    guest.echo(asked)
+    assert capfd.readouterr().err == "a word"
+
+
+def test_what_is_no_frame_is_read_to_its_end(capfd: pytest.CaptureFixture[str]) -> None:
+    rest = io.BytesIO(b"?" * 10_000)
+    guest.echo(rest)
+    assert rest.read() == b""
+    assert capfd.readouterr().err == ""

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,7 +81,7 @@ def test_counters_work_or_it_is_said_why_not(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_processor_whose_system_calls_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "abacus")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="abacus"))
     assert machine.open_perf_event(1, 2) == errno.ENOSYS
 
 
