@@ -38,6 +38,7 @@ class Wall:
             none, any other end than the expected one shows it.
         memory: whether it shows by more memory than was asked for.
         seconds: whether it shows by so much time.
+        hangs: whether the notebook may come to no end without it, which shows it, too.
     """
 
     what: str
@@ -55,6 +56,7 @@ class Wall:
     shows: str = ""
     memory: int = 0
     seconds: float = 0.0
+    hangs: bool = False
 
 
 def _every_pickle() -> None:
@@ -213,9 +215,10 @@ WALLS: dict[str, Wall] = {
     "plain outputs": Wall("only plain output files are sent", guest="outputs"),
     # In the notebook.
     "allow-list": Wall("results are read through an allow-list", notebook=_every_pickle,
-                       shows="it was executed|taken"),
-    "nesting": Wall("what is unpickled is not nested deeply", notebook=_any_nesting),
-    "plain exceptions": Wall("an exception is its class and plain values", notebook=_any_exception),
+                       shows="it was executed|taken", hangs=True),
+    "nesting": Wall("what is unpickled is not nested deeply", notebook=_any_nesting, hangs=True),
+    "plain exceptions": Wall("an exception is its class and plain values",
+                             notebook=_any_exception, hangs=True),
     "declared files": Wall("only declared files are written, and below", notebook=_any_file),
     "printable": Wall("texts give a terminal no commands", notebook=_any_text),
     "attributes": Wall("attributes that are obeyed stay away", notebook=_any_attribute),

@@ -116,7 +116,7 @@ class Sandboxd:
         before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(arguments, stderr=log, stdout=log)
-        ready = wait_until(lambda: b"ready" in self.log.read_bytes()[before:], 20)
+        ready = wait_until(lambda: b"ready" in self.log.read_bytes()[before:], 60)
         assert ready, self.log.read_text()
 
     @property
