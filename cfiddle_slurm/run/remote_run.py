@@ -29,7 +29,7 @@ from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import Records
 from cfiddle_slurm.run.outcomes import error_of_outcome
-from cfiddle_slurm.run.sweeping import sweep
+from cfiddle_slurm.run.sweeping import remove_soon, sweep
 from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.run.waiting import Wait
 from cfiddle_slurm.sandbox import versions
@@ -138,23 +138,12 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Returned:
         directory.remove()
         raise
     if returned.error is None:
-        _remove_soon(directory)
+        remove_soon(directory)
     else:
         returned.error.run_id, returned.error.report = run_id, returned.report
         returned.error.job_id = returned.error.job_id or job_id
         _after_failure(directory, returned.error, settings)
     return returned
-
-
-def _remove_soon(directory: JobDirectory) -> None:
-    """Remove it while the caller has its results already; Python ends no sooner than this.
-
-    On a shared home that takes as long as the whole way back.
-    """
-    try:
-        threading.Thread(target=directory.remove, name="cfiddle-removal").start()
-    except RuntimeError:  # no more threads to be had
-        directory.remove()
 
 
 def _check_places(settings: Settings) -> None:

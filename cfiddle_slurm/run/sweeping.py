@@ -1,4 +1,4 @@
-"""Directories of runs whose notebook was killed: nobody else would ever remove them."""
+"""Directories that are to go: of runs that are over, and of those whose notebook was killed."""
 
 import threading
 import time
@@ -15,6 +15,17 @@ INTERVAL = 600.0
 """Seconds between two looks of one process."""
 _lock = threading.Lock()
 _looked: dict[Path, float] = {}
+
+
+def remove_soon(directory: JobDirectory) -> None:
+    """Remove it while the caller has its results already; Python ends no sooner than this.
+
+    On a shared home that takes as long as the whole way back.
+    """
+    try:
+        threading.Thread(target=directory.remove, name="cfiddle-removal").start()
+    except RuntimeError:  # no more threads to be had
+        directory.remove()
 
 
 def sweep(jobs_directory: Path, scheduler: Scheduler) -> None:

@@ -6,10 +6,12 @@ reference is the sandbox image started by hand, with a Python that ends at once,
 It is measured before and after each way, in the same call.
 """
 
+import itertools
 import json
 import statistics
 import sys
 import time
+from collections.abc import Mapping, Sequence
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import Machine
@@ -18,7 +20,7 @@ from cfiddle_slurm.cluster.people import user_node
 THREADS = 8
 WARM_SECONDS = 4.0
 SECONDS = 30.0
-REFERENCES = 12
+REFERENCES = 10
 TIMEOUT = 300.0
 BARE = ("docker", "run", "--rm", "--entrypoint", "python3", "cfiddle-sandbox:latest", "-c", "pass")
 PROGRAM = """
@@ -31,13 +33,13 @@ stop = time.monotonic() + WARM + SECONDS
 def work():
     while time.monotonic() < stop:
         assert cfiddle.run(exe, "f", cfiddle.arg_map(n=7))[0].return_value == 7
-        ended.append(time.monotonic())
+        ended.append({**cfiddle_slurm.last_report().stages, "value": time.monotonic()})
 threads = [threading.Thread(target=work) for _ in range(THREADS)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(json.dumps(sum(stop - SECONDS <= moment < stop for moment in ended)))
+print(json.dumps([run for run in ended if stop - SECONDS <= run["value"] < stop]))
 """
 
 
@@ -51,8 +53,8 @@ def bare_seconds() -> list[float]:
     return times
 
 
-def runs_a_minute(way: str) -> float:
-    """Runs that came home per minute, submitted with ``srun`` or ``sbatch``."""
+def saturate(way: str) -> list[dict[str, float]]:
+    """The moments of the runs that came home in SECONDS, submitted with ``srun`` or ``sbatch``."""
     program = PROGRAM
     for name, value in (("WAY", way), ("WARM", WARM_SECONDS), ("SECONDS", SECONDS),
                         ("THREADS", THREADS)):  # fmt: skip
@@ -60,23 +62,38 @@ def runs_a_minute(way: str) -> float:
     command = user_node.exec_arguments(
         Machine(), "jovyan", ["python3", "-W", "ignore", "-c", program]
     )
-    done = json.loads(process.check(command, timeout=TIMEOUT).splitlines()[-1])
-    return 60.0 * float(done) / SECONDS
+    found: list[dict[str, float]] = json.loads(
+        process.check(command, timeout=TIMEOUT).splitlines()[-1]
+    )
+    return sorted(found, key=lambda run: run["turn"])
+
+
+def cycle(runs: Sequence[Mapping[str, float]]) -> str:
+    """Where the time between one run and the next goes, medians."""
+    pairs = list(itertools.pairwise(runs))
+    parts = {
+        "the job's end and the next one's start": [b["client"] - a["told"] for a, b in pairs],
+        "client to sandboxd": [run["asked"] - run["client"] for run in runs],
+        "waiting for the last removal": [run["turn"] - run["asked"] for run in runs],
+        "container created and started": [run["started"] - run["turn"] for run in runs],
+        "guest and experiment": [run["told"] - run["started"] for run in runs],
+    }
+    return ", ".join(f"{name} {statistics.median(of) * 1e3:.0f}" for name, of in parts.items())
 
 
 def main() -> int:
     """Measure and print."""
     times, found = bare_seconds(), {}
     for way in ("srun", "sbatch"):
-        found[way] = runs_a_minute(way)
+        found[way] = saturate(way)
         times += bare_seconds()
     bare = statistics.median(times)
     print(f"bare docker run: {bare:.3f} s ({min(times):.3f} to {max(times):.3f}), so"
           f" {60 / bare:.0f} a minute")  # fmt: skip
-    for way, count in found.items():
-        print(
-            f"{way:8} {THREADS} threads: {count:4.0f} runs a minute, {count * bare / 60:.2f} of it"
-        )
+    for way, runs in found.items():
+        count = 60 * len(runs) / SECONDS
+        print(f"{way}: {count:.0f} runs a minute, {count * bare / 60:.2f} of it")
+        print(f"  milliseconds of one cycle: {cycle(runs)}")
     return 0
 
 
