@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cfiddle_slurm import process
+from cfiddle_slurm.bundle.layout import REPORT, STARTED
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import Completed, ProcessError
 from cfiddle_slurm.slurm_states import JobStatus, status_of
@@ -40,7 +41,6 @@ LOOK_SECONDS = 1.0
 GIVE_UP_SECONDS = 15.0
 """What runs of a forgotten start is killed as soon as its worker registers and names a job that
 waits, a few seconds after the start ("Registered PENDING JobId")."""
-_STARTED, _REPORT = "started.json", "report.json"
 # What job_submit.lua lets through.
 _LINE = re.compile(r"\s*([0-9]+) ([A-Z_]+) cfiddle-[0-9A-Fa-f]{16}\s*")
 _UP = re.compile(r" UP$", re.MULTILINE)
@@ -96,7 +96,7 @@ def look(folder: str) -> Run:
     except (OSError, ValueError):
         return Run()
     try:
-        return Run(over=_is_there(_REPORT, place), started=_is_there(_STARTED, place))
+        return Run(over=_is_there(REPORT, place), started=_is_there(STARTED, place))
     finally:
         os.close(place)
 

@@ -23,7 +23,7 @@ def run(tmp_path: Path) -> tuple[subprocess.CompletedProcess[str], list[str]]:
         stub.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["sh", "-c", provision._ACCOUNT], capture_output=True, text=True, check=False,
+        ["sh", "-c", provision._ACCOUNT, "sh", "7000"], capture_output=True, text=True, check=False,
         env={"PATH": path, "STATE": str(tmp_path)},
     )  # fmt: skip
     made = tmp_path / "done"
