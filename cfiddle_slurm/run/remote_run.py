@@ -176,13 +176,17 @@ def _check_places(settings: Settings) -> None:
 
 
 @functools.cache  # what is loaded stays loaded, whatever is installed meanwhile
-def notebook_versions() -> dict[str, str]:
-    """The versions that must agree between notebook and sandbox."""
+def _installed(package: str) -> str:
     from importlib.metadata import version
 
+    return version(package)
+
+
+def notebook_versions() -> dict[str, str]:
+    """The versions that must agree between notebook and sandbox."""
     return {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "cfiddle": version("cfiddle"),
+        "cfiddle": _installed("cfiddle"),
         "cfiddle_slurm": __version__,
     }
 
