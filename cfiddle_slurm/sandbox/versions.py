@@ -1,5 +1,6 @@
 """The versions that must agree between a notebook and the sandbox that executes its runs."""
 
+import functools
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -20,6 +21,7 @@ def here() -> dict[str, str]:
     }
 
 
+@functools.cache  # what is loaded stays loaded, whatever is installed meanwhile
 def installed(package: str) -> str:
     """A package's version, from the name of its metadata folder where that is beside it.
 
