@@ -58,6 +58,7 @@ def test_without_a_thread_nothing_is_promised(
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", none)
+        patch.setattr("cfiddle_slurm.job_directory.heart", heart)  # one with a thread would do
         assert not heart.begin(tmp_path)
         made = JobDirectory.create(tmp_path, "a" * 16)
         assert BEATS not in (made.path / OWNER).read_text()

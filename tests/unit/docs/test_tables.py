@@ -96,7 +96,9 @@ def test_the_fields_of_a_report() -> None:
     rows = page("docs/student.md").table("field", "shown as", "meaning")
     assert sorted(names_of(rows)) == sorted(field.name for field in fields(RunReport))
     unknown: dict[str, Any] = {field.name: None for field in fields(RunReport)}
-    report = RunReport(**unknown | {"scheduler": "local", "exit_reason": "ok", "versions": {}})
+    report = RunReport(
+        **unknown | {"scheduler": "local", "exit_reason": "ok", "versions": {}, "stages": {}}
+    )
     shown = {words.strip() for row in rows for words in row[1].partition(":")[0].split(",")}
     assert shown - {""} == {name for name, _ in report.rows()}
 

@@ -75,6 +75,7 @@ def test_what_is_not_known_is_none() -> None:
         "cores": None,
         "measured": None,
         "guest": None,
+        "stages": {},
         "versions": {},
     }
     assert set(whole()) == set(status) | {"job_id", "node"}
