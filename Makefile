@@ -2,7 +2,7 @@
 # make test    set everything up, run all checks and tests
 # make fuzz    set the environment up, fuzz all that reads a stranger's bytes for ten minutes
 # make test-walls  take one wall of the sandbox away at a time, and see that attacks get through then
-# make bench   measure memory and latency of runs on the cluster, beside a reference of the same call
+# make bench   measure memory, latency and throughput of runs on the cluster, each beside a reference
 # make up, make down, make status, make images    the one-machine cluster, step by step
 #
 # To be run as root on Debian 12 or 13, or Ubuntu 22.04 or 24.04.
@@ -50,8 +50,11 @@ fuzz: $(READY)
 	$(BIN)/python -W ignore -m tests.fuzz.fuzz
 
 bench: up
+	$(BIN)/python -c 'import matplotlib' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m tests.benchmarks.bench_memory
-	$(BIN)/python -m tests.benchmarks.bench_latency
+	$(BIN)/python -m tests.benchmarks.bench_waterfall --image build/waterfall.png
+	$(BIN)/python -m tests.benchmarks.bench_saturation
 
 $(READY): setup.cfg cluster/python.sh
 	sh cluster/python.sh $(PYTHON) $(VENV)

@@ -9,8 +9,6 @@ After that ``cfiddle.run()`` executes on the cluster. The names below are loaded
 the package is also installed on workers, which have neither CFiddle nor any need of it.
 """
 
-import importlib
-
 from cfiddle_slurm._version import __version__ as __version__
 
 TYPE_CHECKING = False  # not typing's: its import alone would double the start-up of a sandbox
@@ -28,7 +26,8 @@ _HOMES = {
     "backend": ("configure", "configured", "job_script"),
     "delegate": ("SlurmSandboxDelegate",),
     "errors": (
-        "CFiddleSlurmError", "SettingsError", "InputError", "HomeUnwritable", "SubmissionError",
+        "CFiddleSlurmError", "ExperimentFailed", "ClusterTrouble",
+        "SettingsError", "InputError", "HomeUnwritable", "SubmissionError",
         "SchedulerUnavailable", "QueueTimeout", "WallTimeLimit", "CpuTimeLimit", "OutOfMemory",
         "TooManyProcesses", "ScratchFull", "Crashed", "Exited", "OutputLimit", "ResultLimit",
         "NodeFailed", "JobLost", "Withdrawn", "Cancelled", "SandboxRefused", "SandboxUnavailable",
@@ -46,6 +45,8 @@ def __getattr__(name: str) -> object:
         return ["__version__", *sorted(_HOME_OF)]
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # nor may this one's
+
     return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.cfiddle_hook import hook
-from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.job_directory import home_trouble
+from cfiddle_slurm.errors import ResultRejected, home_trouble
 from cfiddle_slurm.outgoing.cfiddle_task import cfiddle_task
 from cfiddle_slurm.report import RunReport
-from cfiddle_slurm.run.remote_run import Outcome, execute
+from cfiddle_slurm.run.remote_run import Returned, execute
 from cfiddle_slurm.schedulers import scheduler_for
 from cfiddle_slurm.settings import Settings, resolve
 
@@ -50,12 +49,12 @@ class Backend:
                 has the results finished before in ``partial_results``.
         """
         task = cfiddle_task(runner, self._settings)
-        outcome = execute(task, self._settings)
-        results = _results_of(runner, task.invocations, outcome)
-        error: Any = outcome.error
-        if error is None and outcome.records.raised is not None:
-            error = outcome.records.raised.as_cfiddle_exception()
-            _explain_counters(error, outcome.report)
+        returned = execute(task, self._settings)
+        results = _results_of(runner, task.invocations, returned)
+        error: Any = returned.error
+        if error is None and returned.records.raised is not None:
+            error = returned.records.raised.as_cfiddle_exception()
+            _explain_counters(error, returned.report)
         if error is not None:
             error.partial_results = results
             raise error
@@ -70,21 +69,21 @@ class Backend:
             raise trouble from failure
 
 
-def _results_of(runner: Any, invocations: Sequence[Any], outcome: Outcome) -> Any:
+def _results_of(runner: Any, invocations: Sequence[Any], returned: Returned) -> Any:
     """The finished results as CFiddle's own list, in the order of the invocations.
 
     Raises:
         ResultRejected: a run that claims to be complete is not, or holds what was not asked for.
     """
-    if outcome.records.values and _has_its_own_way(runner):
-        return outcome.records.values[0]
+    if returned.records.values and _has_its_own_way(runner):
+        return returned.records.values[0]
     place = {id(invocation): number for number, invocation in enumerate(invocations)}
     found = {
         place.get(id(getattr(result, "invocation", None))): result
-        for result in outcome.records.results
+        for result in returned.records.results
     }
-    complete = outcome.error is None and outcome.records.raised is None
-    surplus = outcome.records.values or len(found) != len(outcome.records.results)
+    complete = returned.error is None and returned.records.raised is None
+    surplus = returned.records.values or len(found) != len(returned.records.results)
     if surplus or None in found or (complete and len(found) != len(invocations)):
         raise ResultRejected(
             f"The results are not those of the {len(invocations)} invocations that were asked for.",

@@ -13,7 +13,8 @@ from cfiddle_slurm.bundle.layout import FILES, MODULES
 from cfiddle_slurm.errors import InputError, ResultRejected
 from cfiddle_slurm.outgoing.inputs import check_patterns, input_members
 from cfiddle_slurm.outgoing.pickling import dump, user_modules
-from cfiddle_slurm.run.remote_run import Task, execute
+from cfiddle_slurm.run.remote_run import execute
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.settings import Settings, resolve
 
 _CALL = "call.pickle"
@@ -81,10 +82,12 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
             Exception: what the method raised, with its type where that can be loaded here, and a
                 RemoteError otherwise.
         """
-        outcome = execute(self._task(obj, method, args, kwargs), self._settings)
-        if outcome.error is not None:
-            raise outcome.error
-        records = outcome.records
+        returned = execute(self._task(obj, method, args, kwargs), self._settings)
+        records = returned.records
+        if returned.error is not None:
+            if records.values:
+                returned.error.partial_results = records.values[0]
+            raise returned.error
         if records.state is not None:
             # In place: other names may refer to the dictionary.
             for name in records.removed:

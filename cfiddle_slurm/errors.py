@@ -1,16 +1,52 @@
-"""Everything that can go wrong, one class per cause, all of them CFiddle exceptions.
+"""Everything that can go wrong, one class per cause, all of them CFiddle exceptions::
+
+    CFiddleSlurmError
+    ├── SettingsError
+    ├── InputError
+    ├── SubmissionError
+    ├── SandboxRefused
+    ├── VersionMismatch
+    ├── Cancelled
+    ├── ResultRejected
+    ├── ExperimentFailed
+    │   ├── WallTimeLimit
+    │   ├── CpuTimeLimit
+    │   ├── OutOfMemory
+    │   ├── TooManyProcesses
+    │   ├── ScratchFull
+    │   ├── Crashed
+    │   ├── Exited
+    │   ├── OutputLimit
+    │   ├── ResultLimit
+    │   └── RemoteError
+    └── ClusterTrouble
+        ├── HomeUnwritable
+        ├── SchedulerUnavailable
+        ├── QueueTimeout
+        ├── NodeFailed
+        ├── JobLost
+        ├── Withdrawn
+        ├── SandboxUnavailable
+        │   └── SandboxBusy
+        └── ResultMissing
 
 Each error says in one sentence what happened and, as a hint, what can be done. ``transient`` tells
 whether the same run may succeed when tried again: true for trouble of the machines, never for the
 experiment's own faults.
 """
 
+import errno
+import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cfiddle_slurm.bundle.layout import HOME_ERRORS
 from cfiddle_slurm.printable import printable
 
 try:
     from cfiddle.Exceptions import CFiddleException
+
+    _runner = import_module("cfiddle.Runner")
 except (ImportError, OSError, AttributeError) as _error:
     # Importing CFiddle runs a compiler and loads a dozen libraries: any of it may fail.
     raise ImportError(
@@ -21,6 +57,13 @@ except (ImportError, OSError, AttributeError) as _error:
 
 if TYPE_CHECKING:
     from cfiddle_slurm.report import RunReport
+
+_RunFailed: Any = (
+    getattr(_runner, "RunnerExecutionMethodException", None)
+    or getattr(_runner, "RunnerDelegateException", None)
+    or CFiddleException
+)
+"""What CFiddle itself raises when a run fails; its name depends on CFiddle's version."""
 
 
 class CFiddleSlurmError(CFiddleException):  # type: ignore[misc]
@@ -76,6 +119,18 @@ class CFiddleSlurmError(CFiddleException):  # type: ignore[misc]
         return type(self), (self.message,), self.__dict__
 
 
+class ExperimentFailed(CFiddleSlurmError, _RunFailed):  # type: ignore[misc]
+    """The experiment itself failed, and would fail again: it crashed, raised, or met a limit.
+
+    It is also what CFiddle raises when a run fails on a laptop (``RunnerDelegateException``, or
+    ``RunnerExecutionMethodException`` in newer versions): code written for CFiddle catches it.
+    """
+
+
+class ClusterTrouble(CFiddleSlurmError):
+    """The cluster could not do its part; the experiment may be without fault."""
+
+
 class SettingsError(CFiddleSlurmError):
     """A setting is unknown or wrong, wherever it stands."""
 
@@ -84,7 +139,7 @@ class InputError(CFiddleSlurmError):
     """A part of the experiment cannot travel: a file, a class, a glob."""
 
 
-class HomeUnwritable(CFiddleSlurmError):
+class HomeUnwritable(ClusterTrouble):
     """Nothing can be written to the shared home: it is full, or read-only."""
 
 
@@ -92,71 +147,71 @@ class SubmissionError(CFiddleSlurmError):
     """Slurm refused the job; the message has its own words."""
 
 
-class SchedulerUnavailable(CFiddleSlurmError):
+class SchedulerUnavailable(ClusterTrouble):
     """Slurm does not answer, or its commands are missing."""
 
     transient = True
 
 
-class QueueTimeout(CFiddleSlurmError):
+class QueueTimeout(ClusterTrouble):
     """The job did not start within ``queue_timeout``; it was cancelled."""
 
     transient = True
 
 
-class WallTimeLimit(CFiddleSlurmError):
+class WallTimeLimit(ExperimentFailed):
     """The experiment took longer than it may."""
 
 
-class CpuTimeLimit(CFiddleSlurmError):
+class CpuTimeLimit(ExperimentFailed):
     """The experiment used more CPU time than it may."""
 
 
-class OutOfMemory(CFiddleSlurmError):
+class OutOfMemory(ExperimentFailed):
     """The experiment needed more memory than it may use."""
 
 
-class TooManyProcesses(CFiddleSlurmError):
+class TooManyProcesses(ExperimentFailed):
     """The experiment started more processes than it may."""
 
 
-class ScratchFull(CFiddleSlurmError):
+class ScratchFull(ExperimentFailed):
     """The experiment filled its scratch space."""
 
 
-class Crashed(CFiddleSlurmError):
+class Crashed(ExperimentFailed):
     """The experiment was ended by a signal, whose name is ``signal_name``."""
 
     signal_name: str = ""
 
 
-class Exited(CFiddleSlurmError):
+class Exited(ExperimentFailed):
     """The experiment ended its process by itself, with the exit status ``code``."""
 
     code: int | None = None
 
 
-class OutputLimit(CFiddleSlurmError):
+class OutputLimit(ExperimentFailed):
     """The experiment printed too much."""
 
 
-class ResultLimit(CFiddleSlurmError):
+class ResultLimit(ExperimentFailed):
     """The results and output files are too long."""
 
 
-class NodeFailed(CFiddleSlurmError):
+class NodeFailed(ClusterTrouble):
     """The worker failed while it had the job."""
 
     transient = True
 
 
-class JobLost(CFiddleSlurmError):
+class JobLost(ClusterTrouble):
     """Slurm has forgotten the job: its controller was killed before it had written it down."""
 
     transient = True
 
 
-class Withdrawn(CFiddleSlurmError):
+class Withdrawn(ClusterTrouble):
     """The job's turn came when nothing had been heard of this process for minutes."""
 
     transient = True
@@ -170,7 +225,7 @@ class SandboxRefused(CFiddleSlurmError):
     """The sandbox service refused the run: an image or a limit that its policy does not allow."""
 
 
-class SandboxUnavailable(CFiddleSlurmError):
+class SandboxUnavailable(ClusterTrouble):
     """The worker's sandbox service does not answer, or failed."""
 
     transient = True
@@ -180,21 +235,21 @@ class SandboxBusy(SandboxUnavailable):
     """Another experiment is still running on the worker."""
 
 
-class ResultMissing(CFiddleSlurmError):
+class ResultMissing(ClusterTrouble):
     """The job ended, but its results did not arrive."""
 
     transient = True
 
 
 class ResultRejected(CFiddleSlurmError):
-    """The results hold what results do not hold; they were not loaded."""
+    """The result file contains something a result never contains, so none of it was loaded."""
 
 
 class VersionMismatch(CFiddleSlurmError):
     """Notebook and sandbox have different versions of Python, CFiddle or cfiddle_slurm."""
 
 
-class RemoteError(CFiddleSlurmError):
+class RemoteError(ExperimentFailed):
     """The experiment raised an exception that cannot be made again here.
 
     Attributes:
@@ -204,3 +259,16 @@ class RemoteError(CFiddleSlurmError):
 
     type_name: str = ""
     remote_traceback: str = ""
+
+
+def home_trouble(error: OSError) -> HomeUnwritable | None:
+    """The error that says so when the shared home is what is wrong."""
+    if error.errno not in HOME_ERRORS:
+        return None
+    what = "read-only" if error.errno == errno.EROFS else "full"
+    return HomeUnwritable(
+        f"The shared home is {what}: {os.strerror(error.errno)}.",
+        hint="Remove files that you do not need; if that does not help, tell whoever runs the "
+        "cluster.",
+        cause=error,
+    )

@@ -1,7 +1,6 @@
 """A run's directory on the shared home: what lies in it, and who removes it when."""
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -13,37 +12,30 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.bundle.archive import Member, write_tar
-from cfiddle_slurm.errors import CFiddleSlurmError, HomeUnwritable, InputError, SettingsError
+from cfiddle_slurm.bundle.layout import (
+    BUNDLE,
+    FAILED,
+    OUTPUT,
+    OWNER,
+    REPORT,
+    REQUEST,
+    STARTED,
+)
+from cfiddle_slurm.errors import (
+    CFiddleSlurmError,
+    HomeUnwritable,
+    InputError,
+    SettingsError,
+    home_trouble,
+)
 from cfiddle_slurm.heartbeat import heart
-from cfiddle_slurm.sandbox.claim import BEATS, OWNER
-from cfiddle_slurm.sandbox.protocol import HOME_ERRORS, ProtocolError, parse_json
-
-BUNDLE = "bundle.tar"
-REQUEST = "request.json"
-STARTED = "started.json"
-OUTPUT = "output.log"
-RESULT = "result.tar"
-REPORT = "report.json"
-FAILED = "failed.txt"
-"""Why the run failed; its presence says that nobody works in the directory any more."""
+from cfiddle_slurm.sandbox.claim import BEATS
+from cfiddle_slurm.sandbox.protocol import ProtocolError, parse_json
 
 _MAX_REPORT = 1 << 20
 _PROBE_BYTES = 64 << 10
 _FOREIGN_SECONDS = 86400.0
 """Another host's locks are believed to be seen here, but not at once: not every NFS shows them."""
-
-
-def home_trouble(error: OSError) -> HomeUnwritable | None:
-    """The error that says so when the shared home is what is wrong."""
-    if error.errno not in HOME_ERRORS:
-        return None
-    what = "read-only" if error.errno == errno.EROFS else "full"
-    return HomeUnwritable(
-        f"The shared home is {what}: {os.strerror(error.errno)}.",
-        hint="Remove files that you do not need; if that does not help, tell whoever runs the "
-        "cluster.",
-        cause=error,
-    )
 
 
 def new_run_id() -> str:

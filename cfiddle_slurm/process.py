@@ -11,8 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from cfiddle_slurm.printable import one_line
+
 _MAX_OUTPUT = 16 << 20
 _KILL_SECONDS = 5.0
+_LAST_WORDS = 400
+
+
+def last_words(text: str) -> str:
+    """The end of what a program wrote, in one line that fits into a sentence."""
+    line = one_line(text)
+    if len(line) <= _LAST_WORDS:
+        return line
+    return f"... {line[-_LAST_WORDS:].partition(' ')[2] or line[-_LAST_WORDS:]}"
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,11 @@ class Completed:
     status: int
     stdout: str
     stderr: str
+
+    @property
+    def last_words(self) -> str:
+        """The end of what it had to say, in one line that fits into a sentence; may be empty."""
+        return last_words(self.stderr.strip() or self.stdout)
 
 
 class ProcessError(Exception):
@@ -94,10 +110,9 @@ def check(arguments: Sequence[str], *, timeout: float, **options: Any) -> str:
     """
     done = run(arguments, timeout=timeout, **options)
     if done.status != 0:
-        words = (done.stderr or done.stdout).strip().splitlines()[-5:]
         raise CommandFailed(
             f"{' '.join(arguments[:3])} failed with exit status {done.status}: "
-            f"{' '.join(words) or 'it said nothing'}"
+            f"{done.last_words or 'it said nothing'}"
         )
     return done.stdout
 

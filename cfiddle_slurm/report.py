@@ -1,10 +1,10 @@
 """What ran where, and how long each stage took."""
 
 import html
-import io
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from cfiddle_slurm.printable import one_line
@@ -12,53 +12,113 @@ from cfiddle_slurm.printable import one_line
 _TABLE_WIDTH = 78
 
 
-@dataclass(frozen=True)
+def exit_reason(outcome: object) -> str:
+    """How a run ended, in a word or two: ``ok``, ``crashed (SIGSEGV)``, ``exited (3)``, …"""
+    kind = _text(_at(outcome, "kind")) or "unknown"
+    signal_name, code = _text(_at(outcome, "signal")), _at(outcome, "code")
+    if kind == "signal" and signal_name:
+        return f"crashed ({signal_name})"
+    if kind == "exited" and isinstance(code, int):
+        return f"exited ({code})"
+    return kind.replace("_", " ")
+
+
+def _at(source: object, place: str) -> object:
+    """What stands at a place such as ``guest.perf.status``, or None."""
+    for key in place.split("."):
+        source = source.get(key) if isinstance(source, Mapping) else None
+    return source
+
+
+def _text(found: object) -> str | None:
+    return found if isinstance(found, str) and found else None
+
+
+def _texts(found: object) -> dict[str, str]:
+    items = found.items() if isinstance(found, Mapping) else ()
+    return {key: value for key, value in items if isinstance(value, str)}
+
+
+def _number(found: object) -> float | None:
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    try:
+        number = float(found)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _numbers(found: object) -> dict[str, float]:
+    items = found.items() if isinstance(found, Mapping) else ()
+    return {key: number for key, value in items if (number := _number(value)) is not None}
+
+
+def _whole(found: object) -> int | None:
+    number = _number(found)
+    return None if number is None else int(number)
+
+
+def _told(read: Callable[[object], Any], *places: str) -> Any:
+    """A field that the final status tells: at the first of these places that holds it."""
+
+    def find(status: Mapping[str, Any]) -> Any:
+        found = (read(_at(status, place)) for place in places)
+        return next((value for value in found if value is not None), None)
+
+    return field(metadata={"find": find})
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """One run's report. Times are in seconds, sizes in bytes; None stands for unknown.
+    """One run's report. Times are in seconds, sizes in bytes; None stands for unknown."""
 
-    Attributes:
-        run_id, job_id, scheduler, node, container, image: what ran where.
-        cpu_model, cores: the processor, and the logical cores that the run could use.
-        queue_seconds: from submission to the start on the worker.
-        startup_seconds: of the sandbox, until the experiment's process was started.
-        run_seconds: the experiment's processes.
-        return_seconds: from the end on the worker to the results in the notebook.
-        total_seconds: all of it.
-        cpu_seconds: the experiment's, as its own process and those it waited for used it.
-        memory_peak_bytes: of the sandbox.
-        wall_seconds, container_cpu_seconds: measured from outside, where no experiment can forge
-            them: from the arrival of its inputs to its first result, and the CPU time of everything
-            that ran in the container, its start included.
-        exit_reason: ``"ok"``, or how it ended.
-        perf_status: ``"works"``, ``"no_pmu"`` (software counters only) or ``"refused"``.
-        perf_detail: why.
-        kernel, governor: the worker's kernel and frequency governor.
-        versions: of Python, cfiddle, cfiddle_slurm and the engine, on the worker.
-    """
-
-    run_id: str | None
-    job_id: str | None
+    run_id: str | None = _told(_text, "run_id")
+    job_id: str | None = _told(_text, "job_id")
     scheduler: str
-    node: str | None
-    container: str | None
-    image: str | None
-    cpu_model: str | None
-    cores: str | None
+    """``"slurm"``, or ``"local"`` for a run on the notebook's own machine."""
+    node: str | None = _told(_text, "node")
+    container: str | None = _told(_text, "container")
+    image: str | None = _told(_text, "image")
+    cpu_model: str | None = _told(_text, "guest.cpu_model")
+    """The processor."""
+    cores: str | None = _told(_text, "cores")
+    """The logical cores that the run could use."""
     queue_seconds: float | None
-    startup_seconds: float | None
-    run_seconds: float | None
+    """From submission to the start on the worker."""
+    startup_seconds: float | None = _told(_number, "measured.startup_seconds")
+    """Of the sandbox, until the experiment's process was started."""
+    run_seconds: float | None = _told(_number, "guest.run_seconds")
+    """The experiment's processes."""
     return_seconds: float | None
+    """From the end on the worker to the results in the notebook."""
     total_seconds: float | None
-    cpu_seconds: float | None
-    wall_seconds: float | None
-    container_cpu_seconds: float | None
-    memory_peak_bytes: int | None
-    exit_reason: str
-    perf_status: str | None
-    perf_detail: str | None
-    kernel: str | None
-    governor: str | None
+    """From submission to the results in the notebook."""
+    cpu_seconds: float | None = _told(_number, "measured.cpu_seconds", "guest.cpu_seconds")
+    """The experiment's, as its own process and those it waited for used it."""
+    wall_seconds: float | None = _told(_number, "measured.wall_seconds")
+    """Measured from outside, where no experiment can forge it: from the arrival of its inputs to
+    its first result."""
+    container_cpu_seconds: float | None = _told(_number, "measured.container_cpu_seconds")
+    """Measured from outside, too: of everything that ran in the container, its start included."""
+    memory_peak_bytes: int | None = _told(
+        _whole, "measured.memory_peak_bytes", "guest.max_rss_bytes"
+    )
+    """Of the sandbox."""
+    exit_reason: str = _told(exit_reason, "outcome")
+    """``"ok"``, or how it ended."""
+    perf_status: str | None = _told(_text, "guest.perf.status")
+    """``"works"``, ``"no_pmu"`` (software counters only) or ``"refused"``."""
+    perf_detail: str | None = _told(_text, "guest.perf.detail")
+    """Why."""
+    kernel: str | None = _told(_text, "guest.kernel")
+    governor: str | None = _told(_text, "guest.governor")
+    """The worker's frequency governor."""
     versions: dict[str, str] = field(default_factory=dict)
+    """Of Python, cfiddle, cfiddle_slurm and the engine, on the worker."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """When the run reached which stage, on the monotonic clock of the machine where it did: the
+    notebook's for ``submitted``, ``noticed`` and ``collected``, else the worker's."""
 
     @classmethod
     def of(
@@ -70,6 +130,7 @@ class RunReport:
         started: float | None,
         finished: float,
         collected: float,
+        stages: Mapping[str, float] | None = None,
     ) -> "RunReport":
         """The report of a run from its final status, which is believed only as far as it fits.
 
@@ -77,37 +138,22 @@ class RunReport:
             status: the content of ``report.json``.
             scheduler: where it was submitted.
             submitted, started, finished, collected: when, in seconds of one clock.
+            stages: the notebook's own, as in ``stages``.
         """
-        guest, measured = _table(status, "guest"), _table(status, "measured")
-        perf = _table(guest, "perf")
+        told = {
+            one.name: one.metadata["find"](status) for one in fields(cls) if "find" in one.metadata
+        }
         return cls(
-            run_id=_text(status, "run_id"),
-            job_id=_text(status, "job_id"),
+            **told,
             scheduler=scheduler,
-            node=_text(status, "node"),
-            container=_text(status, "container"),
-            image=_text(status, "image"),
-            cpu_model=_text(guest, "cpu_model"),
-            cores=_text(status, "cores"),
             queue_seconds=None if started is None else max(0.0, started - submitted),
-            startup_seconds=_number(measured, "startup_seconds"),
-            run_seconds=_number(guest, "run_seconds"),
             return_seconds=max(0.0, collected - finished),
             total_seconds=max(0.0, collected - submitted),
-            cpu_seconds=_first(_number(measured, "cpu_seconds"), _number(guest, "cpu_seconds")),
-            wall_seconds=_number(measured, "wall_seconds"),
-            container_cpu_seconds=_number(measured, "container_cpu_seconds"),
-            memory_peak_bytes=_whole(
-                _first(_number(measured, "memory_peak_bytes"), _number(guest, "max_rss_bytes"))
-            ),
-            exit_reason=exit_reason(_table(status, "outcome")),
-            perf_status=_text(perf, "status"),
-            perf_detail=_text(perf, "detail"),
-            kernel=_text(guest, "kernel"),
-            governor=_text(guest, "governor"),
-            versions={
-                **_texts(_table(status, "versions")),
-                **_texts(_table(guest, "versions")),
+            versions=_texts(_at(status, "versions")) | _texts(_at(status, "guest.versions")),
+            stages={
+                **_numbers(_at(status, "guest.stages")),
+                **_numbers(_at(status, "stages")),
+                **(stages or {}),
             },
         )
 
@@ -141,18 +187,14 @@ class RunReport:
         return [(name, one_line(value)) for name, value in rows]
 
     def __str__(self) -> str:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(show_header=False, box=None, pad_edge=False)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        for name, value in self.rows():
-            table.add_row(name, Text(value))
-        out = io.StringIO()
-        Console(file=out, width=_TABLE_WIDTH, color_system=None).print(table)
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+        rows = self.rows()
+        indent = max(len(name) for name, _ in rows) + 2
+        lines: list[str] = []
+        for name, value in rows:
+            wrapped = textwrap.wrap(value, _TABLE_WIDTH - indent, break_on_hyphens=False)
+            first, *more = wrapped or ["none"]
+            lines += [f"{name:{indent}}{first}", *(" " * indent + line for line in more)]
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -161,50 +203,6 @@ class RunReport:
             for name, value in self.rows()
         )
         return f"<table>{rows}</table>"
-
-
-def exit_reason(outcome: Mapping[str, Any]) -> str:
-    """How a run ended, in a word or two: ``ok``, ``crashed (SIGSEGV)``, ``exited (3)``, …"""
-    kind = _text(outcome, "kind") or "unknown"
-    signal_name, code = _text(outcome, "signal"), outcome.get("code")
-    if kind == "signal" and signal_name:
-        return f"crashed ({signal_name})"
-    if kind == "exited" and isinstance(code, int):
-        return f"exited ({code})"
-    return kind.replace("_", " ")
-
-
-def _table(source: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = source.get(key)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _text(source: Mapping[str, Any], key: str) -> str | None:
-    found = source.get(key)
-    return found if isinstance(found, str) and found else None
-
-
-def _texts(source: Mapping[str, Any]) -> dict[str, str]:
-    return {key: value for key, value in source.items() if isinstance(value, str)}
-
-
-def _number(source: Mapping[str, Any], key: str) -> float | None:
-    found = source.get(key)
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        return None
-    try:
-        number = float(found)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _first(one: float | None, other: float | None) -> float | None:
-    return other if one is None else one
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)
 
 
 def _or_unknown(value: str | None) -> str:

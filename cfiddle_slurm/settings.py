@@ -4,22 +4,17 @@ A keyword comes before a ``CFIDDLE_SLURM_*`` variable, that before the user's fi
 site's, that before the default.
 """
 
-import difflib
 import os
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm import values
+from cfiddle_slurm import tables, values
 from cfiddle_slurm.errors import SettingsError
 from cfiddle_slurm.sandbox.policy import SMALLEST_MEMORY
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from cfiddle_slurm.tables import key
+from cfiddle_slurm.values import choice
 
 USER_FILE = Path("~/.config/cfiddle-slurm/config.toml")
 SITE_FILE = Path("/etc/cfiddle-slurm/config.toml")
@@ -30,22 +25,6 @@ _OTHERS_VARIABLES = frozenset(("CFIDDLE_SLURM_SOCKET",))
 """Variables of that prefix that are not settings: the worker's socket."""
 _LONGEST_LIST = 1000
 _JOBS = Path("~/.cfiddle-slurm/jobs")
-
-
-def _choice(*known: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value not in known:
-            raise ValueError(f"must be one of {', '.join(map(repr, known))}")
-        return str(value)
-
-    return parse
-
-
-def _setting(default: Any, parse: Callable[[object], Any], *, optional: bool = False) -> Any:
-    def checked(value: object) -> Any:
-        return None if optional and value is None else parse(value)
-
-    return field(default=default, metadata={"parse": checked})
 
 
 @dataclass(frozen=True)
@@ -80,44 +59,41 @@ class Settings:
         SettingsError: a value is wrong.
     """
 
-    scheduler: str = _setting("local", _choice("slurm", "local"))
-    submit: str = _setting("sbatch", _choice("sbatch", "srun"))
-    partition: str | None = _setting(None, values.name, optional=True)
-    account: str | None = _setting(None, values.name, optional=True)
-    qos: str | None = _setting(None, values.name, optional=True)
-    constraint: str | None = _setting(None, values.expression, optional=True)
-    exclusive: bool = _setting(True, values.flag)
-    time_limit: float | None = _setting(None, values.seconds, optional=True)
-    queue_timeout: float | None = _setting(None, values.seconds, optional=True)
-    memory: int | None = _setting(None, values.size, optional=True)
-    image: str | None = _setting(None, values.name, optional=True)
-    input_files: tuple[str, ...] = _setting((), values.globs)
-    output_files: tuple[str, ...] = _setting((), values.globs)
-    sbatch_options: tuple[str, ...] = _setting((), values.options)
-    retries: int = _setting(1, values.count)
-    keep_failed: int = _setting(20, values.count)
-    poll_fast: float = _setting(0.05, values.interval)
-    poll_slow: float = _setting(1.0, values.interval)
-    query_interval: float = _setting(5.0, values.interval)
-    result_grace: float = _setting(60.0, values.interval)
-    show_output: bool = _setting(True, values.flag)
-    jobs_directory: Path = _setting(_JOBS, values.folder)
-    shared_root: Path | None = _setting(None, values.folder, optional=True)
-    max_time_limit: float | None = _setting(None, values.seconds, optional=True)
-    max_memory: int | None = _setting(None, values.size, optional=True)
-    max_inputs: int | None = _setting(None, values.size, optional=True)
-    allowed_images: tuple[str, ...] = _setting((), values.words)
+    scheduler: str = key("local", choice("slurm", "local"))
+    submit: str = key("sbatch", choice("sbatch", "srun"))
+    partition: str | None = key(None, values.name, optional=True)
+    account: str | None = key(None, values.name, optional=True)
+    qos: str | None = key(None, values.name, optional=True)
+    constraint: str | None = key(None, values.expression, optional=True)
+    exclusive: bool = key(True, values.flag)
+    time_limit: float | None = key(None, values.seconds, optional=True)
+    queue_timeout: float | None = key(None, values.seconds, optional=True)
+    memory: int | None = key(None, values.size, optional=True)
+    image: str | None = key(None, values.name, optional=True)
+    input_files: tuple[str, ...] = key((), values.globs)
+    output_files: tuple[str, ...] = key((), values.globs)
+    sbatch_options: tuple[str, ...] = key((), values.options)
+    retries: int = key(1, values.count)
+    keep_failed: int = key(20, values.count)
+    poll_fast: float = key(0.01, values.interval)
+    poll_slow: float = key(1.0, values.interval)
+    query_interval: float = key(5.0, values.interval)
+    result_grace: float = key(60.0, values.interval)
+    show_output: bool = key(True, values.flag)
+    jobs_directory: Path = key(_JOBS, values.folder)
+    shared_root: Path | None = key(None, values.folder, optional=True)
+    max_time_limit: float | None = key(None, values.seconds, optional=True)
+    max_memory: int | None = key(None, values.size, optional=True)
+    max_inputs: int | None = key(None, values.size, optional=True)
+    allowed_images: tuple[str, ...] = key((), values.words)
 
     def __post_init__(self) -> None:
         for name, parse in _PARSERS.items():
-            value = getattr(self, name)
             try:
-                parsed = parse(value)
-            except ValueError as error:
-                raise SettingsError(
-                    f"The setting {name} {error}, not {values.shown(value)}."
-                ) from error
-            object.__setattr__(self, name, parsed)
+                found = tables.value_of(name, parse, getattr(self, name))
+            except tables.TableError as error:
+                raise SettingsError(error.message, hint=error.hint) from error
+            object.__setattr__(self, name, found)
         if self.poll_fast > self.poll_slow:
             raise SettingsError("The setting poll_fast must not be above poll_slow.")
         if self.scheduler == "slurm":
@@ -132,8 +108,8 @@ class Settings:
             raise _beyond("memory", values.size_text(memory), values.size_text(all_of_it))
         if memory is not None and memory < SMALLEST_MEMORY:
             raise SettingsError(
-                f"The setting memory asks for {values.size_text(memory)}, and a sandbox needs "
-                f"{values.size_text(SMALLEST_MEMORY)} at the least."
+                f"The setting memory asks for {values.size_text(memory)}, but a sandbox needs "
+                f"at least {values.size_text(SMALLEST_MEMORY)}."
             )
         if self.image is not None and self.allowed_images and self.image not in self.allowed_images:
             raise SettingsError(
@@ -144,14 +120,12 @@ class Settings:
 
 def _beyond(name: str, asked: str, most: str) -> SettingsError:
     return SettingsError(
-        f"The setting {name} asks for {asked}, and this site allows {most} at the most.",
+        f"The setting {name} asks for {asked}, but this site allows at most {most}.",
         hint="Ask for less, or ask whoever runs the cluster.",
     )
 
 
-_PARSERS: dict[str, Callable[[object], Any]] = {
-    field.name: field.metadata["parse"] for field in fields(Settings)
-}
+_PARSERS = tables.parsers(Settings)
 NAMES = tuple(_PARSERS)
 
 
@@ -173,50 +147,24 @@ def resolve(
     """
     merged: dict[str, Any] = {}
     limits = site_file.with_name(LIMITS)
-    known = _read(limits)  # by a kit that may be newer, and know more of them
-    sources = (
-        (f"the file {limits}", {name: known[name] for name in known if name in _PARSERS}),
-        (f"the file {site_file}", _read(site_file)),
-        (f"the file {user_file}", _read(user_file)),
-        ("the environment", _from_environment(os.environ if environ is None else environ)),
-        ("the call", dict(keywords)),
-    )
-    for source, table in sources:
-        merged |= _checked(table, source)
+    try:
+        known = _read(limits)  # by a kit that may be newer, and know more of them
+        sources = (
+            (f"the file {limits}", {name: known[name] for name in known if name in _PARSERS}),
+            (f"the file {site_file}", _read(site_file)),
+            (f"the file {user_file}", _read(user_file)),
+            ("the environment", _from_environment(os.environ if environ is None else environ)),
+            ("the call", keywords),
+        )
+        for source, table in sources:
+            merged |= tables.checked(table, Settings, source)
+    except tables.TableError as error:
+        raise SettingsError(error.message, hint=error.hint) from error
     return Settings(**merged)
 
 
-def _checked(table: Mapping[str, Any], source: str) -> dict[str, Any]:
-    found = {}
-    for name, value in table.items():
-        if name not in _PARSERS:
-            near = difflib.get_close_matches(name, NAMES, n=1)
-            hint = f"Did you mean {near[0]}? " if near else ""
-            raise SettingsError(
-                f"There is no setting {name!r} (in {source}).",
-                hint=f"{hint}The settings are {', '.join(NAMES)}.",
-            )
-        try:
-            found[name] = _PARSERS[name](value)
-        except ValueError as error:
-            raise SettingsError(
-                f"The setting {name} {error}, not {values.shown(value)} (in {source})."
-            ) from error
-    return found
-
-
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.expanduser().read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, UnicodeDecodeError, RuntimeError) as error:
-        raise SettingsError(f"The settings file {file} cannot be read: {error}.") from error
-    try:
-        table: dict[str, Any] = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also what is nested or a number without end
-        raise SettingsError(f"The settings file {file} is not valid TOML: {error}.") from error
-    return table
+    return tables.read(file, f"the settings file {file}") or {}
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -81,6 +81,8 @@ _WITHDRAWN_NODE = frozenset(("down", "drain", "drained", "draining", "fail", "fa
 _BUSY_NODE = frozenset(("mixed", "allocated", "completing"))
 MARK = "cfiddle: "
 """So begins each reason for which a worker of ours takes itself out of service."""
+BEING_REPLACED = "being replaced"
+"""After it: the reason of one that is stopped in good order; `daemon` gives it."""
 # What slurmctld and slurmd themselves write when they drain a node, some with details in brackets
 # (Slurm 24.11: node_mgr.c, agent.c, slurmd's req.c, slurmstepd's step_terminate_monitor.c).
 _SLURMS_OWN = re.compile(

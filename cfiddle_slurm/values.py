@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _UNITS = {
@@ -91,6 +91,18 @@ def size(value: object) -> int:
     return int(found)
 
 
+def size_from(least: int) -> Callable[[object], int]:
+    """A parser of sizes that are not below one, which raises ValueError for anything else."""
+
+    def parse(value: object) -> int:
+        found = size(value)
+        if found < least:
+            raise ValueError(f"must be at least {size_text(least)}")
+        return found
+
+    return parse
+
+
 def size_text(size: int) -> str:
     """A size as people write it: ``2 GiB``."""
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
@@ -112,17 +124,45 @@ def flag(value: object) -> bool:
     raise ValueError("must be true or false")
 
 
-def count(value: object) -> int:
-    """A whole number, 0 or more.
+def whole(least: int, most: int = 10**_MAX_DIGITS - 1) -> Callable[[object], int]:
+    """A parser of whole numbers in a range, which raises ValueError for anything else."""
 
-    Raises:
-        ValueError: anything else.
-    """
-    if isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_DIGITS:
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**_MAX_DIGITS:
-        return value
-    raise ValueError("must be a whole number, 0 or more")
+    def parse(value: object) -> int:
+        found: object = value
+        if isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_DIGITS:
+            found = int(value)
+        if isinstance(found, int) and not isinstance(found, bool) and least <= found <= most:
+            return found
+        raise ValueError(f"must be a whole number between {least} and {most}")
+
+    return parse
+
+
+count = whole(0)
+"""How many of something."""
+
+
+def choice(*known: str) -> Callable[[object], str]:
+    """A parser of one of some words, which raises ValueError for anything else."""
+
+    def parse(value: object) -> str:
+        if isinstance(value, str) and value in known:
+            return value
+        raise ValueError(f"must be one of {', '.join(map(repr, known))}")
+
+    return parse
+
+
+def text(pattern: str | re.Pattern[str], what: str) -> Callable[[object], str]:
+    """A parser of texts of a form, which raises ValueError for anything else."""
+    form = re.compile(pattern)
+
+    def parse(value: object) -> str:
+        if isinstance(value, str) and form.fullmatch(value):
+            return value
+        raise ValueError(f"must be {what}")
+
+    return parse
 
 
 def interval(value: object) -> float:
@@ -219,7 +259,7 @@ def folder(value: object) -> Path:
     try:
         found = Path(value).expanduser()
     except RuntimeError as error:
-        raise ValueError("must be in the home of a user that there is") from error
+        raise ValueError("must be in the home of an existing user") from error
     if not found.is_absolute():
         raise ValueError("must be an absolute path")
     return found

@@ -21,6 +21,7 @@ RUN apt-get update \
     && find / -xdev -perm /6000 -type f -exec chmod ug-s {} + \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
 COPY --from=packages /usr/local /usr/local
+COPY cluster/sandbox-client /usr/local/bin/cfiddle-sandbox
 COPY sandbox/seccomp.json /usr/local/share/cfiddle-slurm/
 COPY cluster/slurm.conf cluster/cgroup.conf cluster/job_submit.lua cluster/slurmdbd.conf.in /usr/local/share/cfiddle-slurm/
 COPY cluster/prolog cluster/epilog cluster/daemon cluster/healthy cluster/accounts cluster/end-account /usr/local/lib/cfiddle-slurm/

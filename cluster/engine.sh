@@ -16,6 +16,7 @@ fail() {
     exit 1
 }
 
+# Nothing where no engine answers.
 server_version() {
     docker version --format '{{.Server.Version}}' 2>/dev/null || true
 }
@@ -32,7 +33,7 @@ add_trixie() {
     # shellcheck disable=SC2016
     mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
         sed -n 's/^bookworm //p' | head -n 1)
-    [ -n "$mirror" ] || fail "apt knows no mirror of Debian 12: see sources.list(5)."
+    [ -n "$mirror" ] || fail "apt has no mirror of Debian 12: see sources.list(5)."
     cat >/etc/apt/sources.list.d/cfiddle-slurm-trixie.sources <<END
 Types: deb
 URIs: $mirror
@@ -62,7 +63,7 @@ install_engine() {
         debian-bookworm) add_trixie; packages="docker.io docker-cli docker-buildx" ;;
         debian-*) packages="docker.io docker-cli docker-buildx" ;;
         ubuntu-*) packages="docker.io docker-buildx" ;;
-        *) fail "it is not known how to install Docker on ${PRETTY_NAME:-this system}" ;;
+        *) fail "install Docker $OLDEST or newer by hand: this program cannot on ${PRETTY_NAME:-this system}" ;;
     esac
     echo "engine: installing $packages"
     apt-get -qq update
@@ -108,12 +109,18 @@ up() {
     echo "engine: Docker $version"
 }
 
+# The number alone may be another process's by now.
+runs() {
+    [ "$(cat "/proc/$1/comm" 2>/dev/null)" = dockerd ]
+}
+
 down() {
     [ -f "$STATE/dockerd.pid" ] || return 0
     pid=$(cat "$STATE/dockerd.pid")
-    kill "$pid" 2>/dev/null || true
+    # It may end by itself in between.
+    ! runs "$pid" || kill "$pid" 2>/dev/null || true
     tries=0
-    while kill -0 "$pid" 2>/dev/null; do
+    while runs "$pid"; do
         tries=$((tries + 1))
         [ "$tries" -lt 60 ] || fail "the engine (process $pid) does not end."
         sleep 0.5

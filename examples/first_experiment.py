@@ -1,7 +1,7 @@
 """A first experiment: what does it cost to touch a page of memory for the first time?
 
-Run it with ``python first_experiment.py``. On a cluster's user node it is measured on a worker,
-alone, in a container of its own; on a machine that knows no cluster, in a process right here.
+Run it with ``python first_experiment.py``. On a cluster's user node a worker measures it, alone and
+in its own container; on a machine without a cluster, a process on this machine does.
 """
 
 import cfiddle

@@ -18,11 +18,16 @@ if [ -n "$missing" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $missing >/dev/null
 fi
 
-step "ruff, mypy, and who imports whom"
+step "ruff, mypy, shellcheck, and who imports whom"
 $bin/ruff check .
 $bin/ruff format --check .
 $bin/mypy
 $bin/lint-imports --no-cache --no-logo
+# Shell is known by its first line: most scripts have no suffix.
+scripts=$(find .ci cluster examples sandbox tests -type f -exec \
+    awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }' {} +)
+# shellcheck disable=SC2086 # a file a word
+$bin/shellcheck $scripts
 
 step "unit tests"
 rm -f .coverage .coverage.*
@@ -42,7 +47,7 @@ counters=$(cat "$kernel/perf_event_paranoid" 2>/dev/null) || counters=""
 addresses=$(cat "$kernel/kptr_restrict")
 finish() {
     for child in $installing $administering; do
-        # It removes what it made.
+        # It removes what it made; it may have ended, and how it ends is no test's result any more.
         kill "$child" 2>/dev/null || true
         wait "$child" || true
     done

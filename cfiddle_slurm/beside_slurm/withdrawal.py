@@ -3,7 +3,9 @@
 Root's, beside slurmd: ``python3 -I -m cfiddle_slurm.beside_slurm.withdrawal COMMAND``.
 
 ``watch``
-    for as long as the worker lives, do what sandboxd's word asks for.
+    do what sandboxd's word asks for.
+``keep-watch``
+    have that done for as long as the worker lives.
 ``withdraw [CAUSE]``
     take it out of service at once: at a job's end, before Slurm sends the next one. Without CAUSE
     sandboxd's word counts, and nothing is done where that is good.
@@ -14,6 +16,7 @@ What a person set is never touched: see :func:`decide`.
 """
 
 import os
+import signal
 import socket
 import stat
 import sys
@@ -21,6 +24,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from cfiddle_slurm import process
 from cfiddle_slurm.beside_slurm.scontrol import note_address, scontrol
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import ProcessError
@@ -39,6 +43,8 @@ ASK_SECONDS = 10.0
 """Between two looks at what Slurm says of this worker; there are none while it has a job."""
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
 CALM_SECONDS = 900.0
+AGAIN_SECONDS = 5.0
+WATCH = ("python3", "-I", "-m", "cfiddle_slurm.beside_slurm.withdrawal", "watch")
 SILENT = "the sandbox service does not answer"
 _LONGEST_WORD = 512
 _UNFIT = str.maketrans(dict.fromkeys("\"'\\[]=", ""))
@@ -114,24 +120,24 @@ def read_word(file: Path = STATE) -> tuple[str | None, int]:
     except OSError:
         return None, 0
     try:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
+        stats = os.fstat(descriptor)
+        if not stat.S_ISREG(stats.st_mode):
             return None, 0
         text = one_line(os.read(descriptor, _LONGEST_WORD).decode("utf-8", "replace"))
     except OSError:
         return None, 0
     finally:
         os.close(descriptor)
-    return text or None, facts.st_mtime_ns
+    return text or None, stats.st_mtime_ns
 
 
 def spool_cause(spool: Path = SPOOL) -> str | None:
     """What is wrong with slurmd's own disk."""
     try:
-        facts = os.statvfs(spool)
+        room = os.statvfs(spool)
     except OSError as error:
         return f"slurmd's spool cannot be used ({error.strerror})"
-    if facts.f_bavail * facts.f_frsize < LEAST_SPOOL:
+    if room.f_bavail * room.f_frsize < LEAST_SPOOL:
         return "slurmd's spool is full"
     return None
 
@@ -216,6 +222,15 @@ def watch(name: str) -> None:
         time.sleep(TICK_SECONDS)
 
 
+def keep_watch() -> None:
+    """Have a process watch, for ever and whatever it dies of; SIGTERM ends both."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    while True:
+        with process.started(WATCH, stdout=None) as child:
+            child.wait()
+        time.sleep(AGAIN_SECONDS)
+
+
 def log(text: str) -> None:
     """One line for the administrator."""
     print(f"cfiddle-withdrawal: {text}", file=sys.stderr, flush=True)
@@ -228,6 +243,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match list(sys.argv[1:] if arguments is None else arguments):
             case ["watch"]:
                 watch(name)
+            case ["keep-watch"]:
+                keep_watch()
             case ["withdraw"]:
                 said, _ = read_word()
                 if said not in (None, READY):
@@ -237,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case ["forget"]:
                 forget(name)
             case _:
-                print("usage: watch | withdraw [CAUSE] | forget", file=sys.stderr)
+                print("usage: watch | keep-watch | withdraw [CAUSE] | forget", file=sys.stderr)
                 return 2
     except ProcessError as error:
         log(str(error))

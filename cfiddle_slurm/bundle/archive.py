@@ -5,35 +5,27 @@ the container.
 """
 
 import contextlib
-import fnmatch
+import errno
 import io
 import os
-import re
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
-
-from cfiddle_slurm.obeyed import is_obeyed_file
+from typing import Any, BinaryIO, NamedTuple
 
 CHUNK = 1 << 20
 MAX_MEMBERS = 100_000
-_MAX_PATH, _MAX_DEPTH = 4095, 255
-_ROOM_ABOVE = 1024
-"""Of a path's length: for the folder that it is below, here or there."""
+MAX_PATH, MAX_DEPTH = 4095, 255
 _PLAIN_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _MAX_LONG_NAME = 1 << 16
-_WILDCARD = re.compile(r"[*?\[]")
 
 
 class BundleError(Exception):
     """A bundle or a result stream is not what it should be; the message is one sentence."""
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):  # no dataclass: the guest would pay for the import with every run
     """One file of a tar stream: its path there, and where its bytes come from."""
 
     path: str
@@ -51,37 +43,9 @@ def safe_path(name: str) -> str:
         raise BundleError(f"The path {name!r} does not stay inside its folder.")
     if any(ord(one) < 32 or 127 <= ord(one) < 160 for one in name):
         raise BundleError(f"The path {name!r} holds a control character.")
-    if len(name) > _MAX_PATH or len(parts) > _MAX_DEPTH:
+    if len(name) > MAX_PATH or len(parts) > MAX_DEPTH:
         raise BundleError(f"The path {name[:40]!r}… is too long.")
     return "/".join(parts)
-
-
-def matches(path: str, patterns: Iterable[str]) -> bool:
-    """Whether a relative path fits one of the globs, in which ``**`` spans folders.
-
-    No wildcard fits a path of :func:`is_obeyed_file`: that must be named in full.
-    """
-    wanted = [safe_path(pattern) for pattern in patterns]
-    if is_obeyed_file(path):
-        return any(path == one and not _WILDCARD.search(one) for one in wanted)
-    return any(_match(path.split("/"), one.split("/")) for one in wanted)
-
-
-def _match(parts: list[str], pattern: list[str]) -> bool:
-    # Which beginnings of the path fit the pattern so far, by their numbers of parts.
-    fitting = {0}
-    for glob in pattern:
-        if glob == "**":
-            fitting = set(range(min(fitting), len(parts) + 1))
-        else:
-            fitting = {
-                number + 1
-                for number in fitting
-                if number < len(parts) and fnmatch.fnmatchcase(parts[number], glob)
-            }
-        if not fitting:
-            return False
-    return len(parts) in fitting
 
 
 def write_tar(stream: BinaryIO, members: Iterable[Member]) -> None:
@@ -227,7 +191,7 @@ def write_below(directory: Path, name: str, content: BinaryIO, *, mode: int = 0o
 
     Raises:
         BundleError: a part of the path is a link or no directory.
-        OSError: it cannot be written: a name too long, a full disk, a directory in its place.
+        OSError: it cannot be written: no permission, a full disk, a directory in its place.
     """
     *folders, last = name.split("/")
     with contextlib.ExitStack() as stack:
@@ -246,7 +210,9 @@ def _enter(parent: int, folder: str, name: str) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(folder, flags, dir_fd=parent)
-    except (NotADirectoryError, OSError) as error:
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise  # the folder's owner is to blame, not the path
         raise BundleError(f"{folder!r} in the path {name!r} is not a directory.") from error
 
 
@@ -262,30 +228,3 @@ def _replace(parent: int, last: str, content: BinaryIO, mode: int) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=parent)
         raise
-
-
-def _check_length(path: str) -> None:
-    if len(os.fsencode(path)) > _MAX_PATH - _ROOM_ABOVE or path.count("/") >= _MAX_DEPTH:
-        raise BundleError(f"The path {path[:40]!r}... is too long for an output file.")
-
-
-def find_files(directory: Path, patterns: Iterable[str]) -> Iterator[str]:
-    """Relative paths of the regular files below a directory that fit the globs, sorted.
-
-    Links are neither followed nor listed, nor is anything where the directory itself is one.
-
-    Raises:
-        BundleError: there are folders in folders, or names, beyond what a path can be.
-    """
-    wanted = tuple(patterns)
-    if not wanted or directory.is_symlink():
-        return
-    for folder, folders, files in os.walk(directory):
-        folders.sort()
-        for name in (*folders, *files):
-            _check_length(os.path.relpath(os.path.join(folder, name), directory))
-        for file in sorted(files):
-            path = Path(folder, file)
-            relative = path.relative_to(directory).as_posix()
-            if matches(relative, wanted) and stat.S_ISREG(path.lstat().st_mode):
-                yield relative

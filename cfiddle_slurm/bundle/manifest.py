@@ -6,9 +6,8 @@ The first member of the one that goes out is its manifest, which says what is to
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from cfiddle_slurm.bundle.archive import CHUNK, BundleError, read_tar, write_below
 from cfiddle_slurm.bundle.layout import MANIFEST
@@ -16,10 +15,10 @@ from cfiddle_slurm.bundle.layout import MANIFEST
 FORMAT = 1
 
 MAX_MANIFEST = 16 << 20
+_NOTHING: dict[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What the guest is to execute.
 
     Attributes:
@@ -33,15 +32,15 @@ class Manifest:
 
     run_id: str
     kind: str
-    entry: dict[str, Any] = field(default_factory=dict)
+    entry: dict[str, Any] = _NOTHING
     outputs: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = _NOTHING
+    versions: dict[str, str] = _NOTHING
     format: int = FORMAT
 
     def to_bytes(self) -> bytes:
         """The manifest as JSON."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(self._asdict()).encode()
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Manifest":

@@ -3,7 +3,7 @@
 import sys
 
 __all__ = ["main"]
-_EXTRA = ("click", "docker", "paramiko", "tomlkit")
+_EXTRA = ("click", "docker", "paramiko", "rich", "tomlkit")
 """What the extra ``cluster`` installs: students' machines do not need it."""
 
 try:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from cfiddle_slurm.doorman import Doorman
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -92,25 +94,17 @@ class Room:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._inside: Counter[object] = Counter()
-        self._all = 0
+        self._doorman = Doorman(bounds.open_each, bounds.open_all)
         self._turns = Turns(bounds.turns)
         self._paces: dict[object, Pace] = {}
 
     def admit(self, caller: object) -> bool:
         """Whether there is room; each admission is to be followed by one :meth:`leave`."""
-        if self._all >= self._bounds.open_all or self._inside[caller] >= self._bounds.open_each:
-            return False
-        self._inside[caller] += 1
-        self._all += 1
-        return True
+        return self._doorman.admit(caller)
 
     def leave(self, caller: object) -> None:
         """A connection has ended."""
-        self._inside[caller] -= 1
-        self._all -= 1
-        if not self._inside[caller]:
-            del self._inside[caller]
+        if self._doorman.leave(caller):
             now = asyncio.get_running_loop().time()
             self._paces = {who: pace for who, pace in self._paces.items() if not pace.is_full(now)}
 

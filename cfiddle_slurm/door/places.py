@@ -7,7 +7,6 @@ SRUN_PORTS = (45000, 64999)
 gets these by chance: the services' net.ipv4.ip_local_port_range ends below."""
 FROM_USERS, FROM_CLUSTER = 6801, 6802
 """Where the door waits for what the kernel sends it."""
-DOOR_USER = 7103
 MUNGE_SOCKET = "/run/munge/munge.socket.2"
 """Where every client of munge looks for it."""
 MUNGED_SOCKET = "/run/munged/munge.socket.2"

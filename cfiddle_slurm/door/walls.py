@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from cfiddle_slurm.door.places import (
     DAEMONS,
-    DOOR_USER,
     FROM_CLUSTER,
     FROM_USERS,
     SRUN_PORTS,
 )
+from cfiddle_slurm.ids import DOOR
 
 _CLOSED_TCP = "111, 2049, 2375-2377, 7946, 20048"
 _CLOSED_UDP = "111, 2049, 4789, 7946, 20048"
@@ -75,7 +75,7 @@ def user(nets: Nets) -> str:
     """On the user node: Slurm's daemons through the door, the rest of the cluster not at all."""
     closed = (*nets.backbone, *nets.outward)
     daemons = ", ".join(map(str, sorted(DAEMONS)))
-    trusted = f"meta skuid {{ 0, {DOOR_USER} }}"
+    trusted = f"meta skuid {{ 0, {DOOR} }}"
     return _table(
         f"set naming {_PER_ACCOUNT}",
         f"set calling {_PER_ACCOUNT}",

@@ -12,7 +12,7 @@ from cfiddle_slurm.errors import InputError
 from cfiddle_slurm.outgoing.checks import check_invocations
 from cfiddle_slurm.outgoing.inputs import check_patterns, input_members
 from cfiddle_slurm.outgoing.pickling import dump, user_modules
-from cfiddle_slurm.run.remote_run import Task
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.settings import Settings
 
 _RUNNER = "runner.pickle"
@@ -73,10 +73,26 @@ def cfiddle_task(runner: Any, settings: Settings) -> Task:
     entry = {
         "runner": _RUNNER,
         "full": bool(pickled.foreign),
+        "lines": gives_plain_results(runner),
         "libraries": libraries,
         "groups": groups(invocations, config.get("RunOptionInterpreter_type")),
     }
     return Task("cfiddle", entry, members, outputs, invocations, pickled.foreign)
+
+
+def gives_plain_results(runner: Any) -> bool:
+    """Whether its results are of CFiddle's own making, and so are numbers and texts.
+
+    A Runner, an Invoker or a kind of result of the user's own may return anything.
+    """
+    from cfiddle.Invoker import Invoker
+    from cfiddle.Runner import InvocationResult, Runner
+
+    return (
+        type(runner)._delegated_run is Runner._delegated_run
+        and runner._invoker is Invoker
+        and runner._result_factory is InvocationResult
+    )
 
 
 def _asked_for(invocations: Sequence[Any], attribute: str) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cfiddle_slurm.bundle.archive import BundleError, Member, safe_path
+from cfiddle_slurm.bundle.globs import find_inputs
 from cfiddle_slurm.errors import InputError
 
 
@@ -43,7 +44,7 @@ def input_members(patterns: Iterable[str], folder: str) -> Iterator[Member]:
     """
     seen: set[str] = set()
     for pattern in check_patterns(patterns, "input_files"):
-        found = sorted(_matching(pattern))
+        found = sorted(find_inputs(Path.cwd(), pattern))
         if not found:
             raise InputError(
                 f"No input file matches {pattern!r} in {str(Path.cwd())!r}.",
@@ -64,15 +65,3 @@ def _check_name(name: str) -> None:
         raise InputError(
             f"The input file {name!r} cannot travel: {error}", hint="Rename it.", cause=error
         ) from error
-
-
-def _matching(pattern: str) -> set[str]:
-    try:
-        return {
-            file.as_posix()
-            for path in Path().glob(pattern)
-            for file in (path.rglob("*") if path.is_dir() else (path,))
-            if not file.is_dir()
-        }
-    except (ValueError, OSError) as error:
-        raise InputError(f"The glob {pattern!r} cannot be used: {error}.", cause=error) from error

@@ -1,16 +1,14 @@
-"""The classes that results are made of, by module and name: what a CFiddle run has, and a call."""
+"""The classes that pickled results are made of, by module and name."""
 
 import importlib
 import sys
+from collections.abc import Collection
+
+from cfiddle_slurm.rebuilt import exception_class
 
 ALLOWED = {
     "cfiddle.Data": {"InvocationResultsList"},
     "cfiddle.Runner": {"InvocationResult"},
-    "collections": {"OrderedDict"},
-    "builtins": {"complex"},
-}
-CALL_ALLOWED = {
-    **ALLOWED,
     # As a rule pickle has opcodes of its own for these; by name they come as default factories.
     "builtins": {
         "bool", "bytearray", "complex", "dict", "float", "frozenset", "int", "list", "object",
@@ -25,6 +23,7 @@ CALL_ALLOWED = {
     "pathlib._local": {"PosixPath", "PurePosixPath"},
     "uuid": {"UUID"},
 }  # fmt: skip
+_EXCEPTION_PACKAGES = sys.stdlib_module_names | {"cfiddle"}
 
 
 def class_of(module: str, name: str) -> type | None:
@@ -42,3 +41,19 @@ def loaded(module: str, name: str) -> type | None:
     # Not asked for: a module may have code for names that it does not have (PEP 562).
     found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
     return found if isinstance(found, type) else None
+
+
+def exception_of(
+    module: str, name: str, extra: Collection[tuple[str, str]]
+) -> type[Exception] | None:
+    """An exception's class, of those that are loaded and may be made here.
+
+    Args:
+        module, name: of the class: of the standard library's, CFiddle's or a sent package's.
+        extra: the classes, as (module, name), that the caller itself sent.
+    """
+    package = module.partition(".")[0]
+    sent = {known.partition(".")[0] for known, _ in extra}
+    if package in _EXCEPTION_PACKAGES or package in sent:
+        return exception_class(loaded(module, name))
+    return None

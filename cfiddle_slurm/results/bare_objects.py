@@ -79,16 +79,16 @@ def fill(target: Any, methods: Methods, items: list[Any]) -> None:
         if isinstance(target, kind):
             method(target, items)
             return
-    raise ResultRejected(f"The results would fill {told(target)}, which is no container.")
+    raise ResultRejected(f"The result file tries to fill {told(target)}, which is not a container.")
 
 
 def _refuse_obeyed(target: Any, names: Iterable[Any]) -> None:
     for name in names:
         if type(name) is not str or is_obeyed_attribute(name):
             raise ResultRejected(
-                f"The results give {told(target)} an attribute {told(name)}, which Python or a "
-                "display would obey.",
-                hint="Names of attributes that begin and end with '_' do not come home.",
+                f"The result file gives {told(target)} an attribute {told(name)}, which Python "
+                "or a display would obey.",
+                hint="An attribute whose name begins and ends with '_' is never brought home.",
             )
 
 
@@ -108,7 +108,9 @@ def set_state(target: Any, state: Any) -> None:
     attributes, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
     for part in (attributes, slots):
         if part is not None and type(part) is not dict:
-            raise ResultRejected(f"The results give {told(target)} a state that is none.")
+            raise ResultRejected(
+                f"The result file gives {told(target)} a state of an unknown form."
+            )
     _refuse_obeyed(target, attributes or ())
     if attributes:
         # Interned, the names are shared by all objects of a class.
@@ -124,7 +126,7 @@ def _slot(target: Any, name: Any) -> Any:
         found = vars(base).get(name) if type(name) is str else None
         if isinstance(found, MemberDescriptorType):
             return found
-    raise ResultRejected(f"The results give {told(target)} a state that is none.")
+    raise ResultRejected(f"The result file gives {told(target)} a state of an unknown form.")
 
 
 def refuse_arguments(kind: type, arguments: tuple[Any, ...]) -> None:
@@ -141,11 +143,14 @@ def refuse_arguments(kind: type, arguments: tuple[Any, ...]) -> None:
         return  # it does nothing with them
     if issubclass(kind, str | bytes | bytearray) and len(arguments) > 1:
         # The second would be an encoding, for which Python imports a module.
-        raise ResultRejected(f"The results would make {told(kind)} in a form that pickle does not.")
+        raise ResultRejected(
+            f"The result file tries to make {told(kind)} in a way that pickle never does."
+        )
     for argument in arguments:
         if not _is_harmless(kind, argument):
             raise ResultRejected(
-                f"The results would make {told(kind)} of {told(argument)}, which pickle does not."
+                f"The result file tries to make {told(kind)} of {told(argument)}, "
+                "which pickle never does."
             )
 
 

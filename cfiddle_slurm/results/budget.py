@@ -103,5 +103,5 @@ class Budget:
         """
         self._copied += items
         if self._copied > self._source.taken:
-            raise ResultRejected("The results would copy the same data over and over again.")
+            raise ResultRejected("The result file tries to copy the same data over and over again.")
         self.spend(size * items)

@@ -2,17 +2,24 @@
 
 import io
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from cfiddle_slurm.bundle.archive import BundleError, matches, read_tar, write_below
+from cfiddle_slurm.bundle.archive import BundleError, read_tar, write_below
+from cfiddle_slurm.bundle.globs import matches
 from cfiddle_slurm.bundle.layout import OUTPUTS, RESULTS
-from cfiddle_slurm.errors import CFiddleSlurmError, ResultRejected
-from cfiddle_slurm.job_directory import home_trouble
+from cfiddle_slurm.errors import (
+    CFiddleSlurmError,
+    InputError,
+    ResultMissing,
+    ResultRejected,
+    home_trouble,
+)
 from cfiddle_slurm.obeyed import is_obeyed_file
 from cfiddle_slurm.results.records import Records, read_records
 
+Reader = Callable[[Iterator[BinaryIO]], Records]
 MAX_BYTES = 64 << 30
 """A bound against nonsense only: the sandbox policy limits the result stream."""
 
@@ -22,8 +29,7 @@ def collect(
     home: Path,
     *,
     outputs: Collection[str],
-    invocations: Sequence[Any] = (),
-    extra: Collection[tuple[str, str]] = (),
+    read: Reader = read_records,
 ) -> Records:
     """Read a result stream's records, then write its output files.
 
@@ -31,12 +37,16 @@ def collect(
         archive: the result stream; absent when the run ended before it had one.
         home: the working directory, below which output files are written.
         outputs: globs of the output files that were asked for.
-        invocations, extra: as in :func:`cfiddle_slurm.results.records.read_records`.
+        read: takes the record streams.
+
+    Returns:
+        The records. Output files that cannot be written do not take them away: why they cannot
+        is in ``unwritten``.
 
     Raises:
-        ResultRejected: the stream is broken, or holds anything but what a run may send;
-            then nothing is written.
-        HomeUnwritable: there is no room for the output files.
+        ResultRejected: the stream is broken, or holds anything but what a run may send; then
+            nothing is written, except where only a link in the working directory is in the way.
+        ResultMissing: the stream cannot be read.
     """
     try:
         opened = archive.open("rb")
@@ -44,23 +54,41 @@ def collect(
         return Records(results=[], values=[])
     try:
         with opened as stream:
-            records = read_records(_records(stream, outputs), invocations, extra)
+            records = read(_records(stream, outputs))
             stream.seek(0)
-            for name, info, content in read_tar(stream, max_bytes=MAX_BYTES):
-                if name.startswith(f"{OUTPUTS}/"):
-                    # What runs there is the student's program: executable or not is its matter,
-                    # set-user-id bits are not.
-                    target = name.removeprefix(f"{OUTPUTS}/")
-                    write_below(home, target, content, mode=0o644 | (info.mode & 0o111))
-                    _tell_if_obeyed(target)
+            records.unwritten = _write_outputs(stream, home)
     except BundleError as error:
         raise ResultRejected(f"The results were not accepted: {error}", cause=error) from error
     except OSError as error:
-        trouble: CFiddleSlurmError | None = home_trouble(error)
-        raise trouble or ResultRejected(
-            f"The results could not be stored: {error}.", cause=error
-        ) from error
+        raise ResultMissing(f"The result file cannot be read: {error}.", cause=error) from error
     return records
+
+
+def _write_outputs(stream: BinaryIO, home: Path) -> CFiddleSlurmError | None:
+    """Write the output files; what keeps one from being written, or None."""
+    trouble: CFiddleSlurmError | None = None
+    for name, info, content in read_tar(stream, max_bytes=MAX_BYTES):
+        if not name.startswith(f"{OUTPUTS}/"):
+            continue
+        target = name.removeprefix(f"{OUTPUTS}/")
+        try:
+            # What runs there is the student's program: executable or not is its matter,
+            # set-user-id bits are not.
+            write_below(home, target, content, mode=0o644 | (info.mode & 0o111))
+        except OSError as error:
+            trouble = trouble or _unwritten(target, error)
+        else:
+            _tell_if_obeyed(target)
+    return trouble
+
+
+def _unwritten(target: str, error: OSError) -> CFiddleSlurmError:
+    """The error of an output file that the user's own folder does not take."""
+    return home_trouble(error) or InputError(
+        f"The output file {target!r} could not be written: {error.strerror or error}.",
+        hint="Look at the working directory: may you write there, and is no folder in its place?",
+        cause=error,
+    )
 
 
 def _tell_if_obeyed(target: str) -> None:

@@ -1,7 +1,8 @@
-"""Read what an experiment says it measured, without letting it run anything here.
+"""Read what an experiment says it returned, without letting it run anything here.
 
-The records come from a process that ran a student's code, so their bytes may be anything. They
-are unpickled through the allow-list of :mod:`cfiddle_slurm.results.unpickling`.
+These are the records of calls, and of a Runner of the user's own, whose results may be of any
+class. They come from a process that ran a student's code, so their bytes may be anything. They are
+unpickled through the allow-list of :mod:`cfiddle_slurm.results.unpickling`.
 """
 
 import pickle
@@ -10,14 +11,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from cfiddle_slurm.errors import RemoteError, ResultRejected
+from cfiddle_slurm.errors import CFiddleSlurmError, RemoteError, ResultRejected
 from cfiddle_slurm.obeyed import is_obeyed_attribute
 from cfiddle_slurm.printable import one_line, printable
 from cfiddle_slurm.rebuilt import can_be_shown, plain_exception
-from cfiddle_slurm.results.unpickling import unpickler_for
+from cfiddle_slurm.results.unpickling import Unpickler
 
 _MAX_TEXT = 20_000
-_Finder = Callable[[str, str], type[Exception] | None]
+Finder = Callable[[str, str], type[Exception] | None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Records:
         state: the called object's attributes that the call set or changed, or None.
         removed: the names of those that it removed.
         raised: the exception that ended the run, or None.
-        truncated: whether the last record was cut off, as by a crash.
+        truncated: whether a process's last record was cut off, as by a crash.
+        unwritten: why output files could not be written, or None.
     """
 
     results: list[Any]
@@ -69,6 +71,7 @@ class Records:
     removed: list[str] = field(default_factory=list)
     raised: RaisedThere | None = None
     truncated: bool = False
+    unwritten: CFiddleSlurmError | None = None
 
 
 def read_records(
@@ -89,7 +92,7 @@ def read_records(
     """
     records = Records(results=[], values=[])
     for stream in streams:
-        unpickler = unpickler_for(stream, invocations, extra)
+        unpickler = Unpickler(stream, invocations, extra)
         for record in _load_each(stream, unpickler, records):
             _take(record, records, unpickler.find_exception)
     return records
@@ -103,14 +106,16 @@ def _load_each(stream: BinaryIO, unpickler: Any, records: Records) -> Iterator[A
             raise
         except (EOFError, pickle.UnpicklingError, struct.error, IndexError) as error:
             if stream.peek(1):  # type: ignore[attr-defined]
-                raise ResultRejected("The results are not a valid pickle.", cause=error) from error
+                raise ResultRejected(
+                    "The result file is not a valid pickle.", cause=error
+                ) from error
             records.truncated = True
             return
         except Exception as error:  # a hostile pickle may fail in any way a class can
-            raise ResultRejected("The results could not be read.", cause=error) from error
+            raise ResultRejected("The result file could not be read.", cause=error) from error
 
 
-def _take(record: Any, records: Records, find_exception: _Finder) -> None:
+def _take(record: Any, records: Records, find_exception: Finder) -> None:
     if type(record) is not tuple:  # a class of somebody's own may be a sequence, too
         record = None
     match record:
@@ -121,22 +126,43 @@ def _take(record: Any, records: Records, find_exception: _Finder) -> None:
             records.values.append(value)
         case ("state", dict() as state, list() as removed) if _is_state([*state, *removed]):
             records.state, records.removed = state, removed
+        case ("returned", dict() as state, list() as removed, value) if _is_state(
+            [*state, *removed]
+        ):
+            records.state, records.removed = state, removed
+            records.values.append(value)
         case ("raised", str() as kind, str() as text, str() as trace, tuple() | None as form):
-            records.raised = RaisedThere(
-                one_line(kind[:_MAX_TEXT]),
-                printable(text[:_MAX_TEXT]),
-                printable(trace[-_MAX_TEXT:]),
-                _rebuilt(form, find_exception),
-            )
+            records.raised = raised_there(kind, text, trace, form, find_exception)
         case _:
-            raise ResultRejected("The results hold a record of an unknown form.")
+            raise ResultRejected("The result file contains a record of an unknown form.")
+
+
+def raised_there(
+    kind: str, text: str, trace: str, form: tuple[Any, ...] | None, find_exception: Finder
+) -> RaisedThere:
+    """The exception that a record tells of.
+
+    Args:
+        kind, text, trace: its class's name, its text and its traceback, of any length.
+        form: what it can be made again of: module and name of its class, arguments, attributes.
+        find_exception: finds a class by module and name.
+
+    Raises:
+        ResultRejected: the form is none.
+    """
+    return RaisedThere(
+        one_line(kind[:_MAX_TEXT]),
+        printable(text[:_MAX_TEXT]),
+        printable(trace[-_MAX_TEXT:]),
+        _rebuilt(form, find_exception),
+    )
 
 
 def _is_state(names: list[object]) -> bool:
     return all(type(name) is str and not is_obeyed_attribute(name) for name in names)
 
 
-def _rebuilt(form: tuple[Any, ...] | None, find_exception: _Finder) -> Exception | None:
+def _rebuilt(form: tuple[Any, ...] | None, find_exception: Finder) -> Exception | None:
     """The exception that a record tells of, where its class may be made here."""
     match form:
         case None:
@@ -146,7 +172,7 @@ def _rebuilt(form: tuple[Any, ...] | None, find_exception: _Finder) -> Exception
             made = None if kind is None else plain_exception(kind, arguments, attributes)
             return made if made is not None and can_be_shown(made) else None
         case _:
-            raise ResultRejected("The results hold a record of an unknown form.")
+            raise ResultRejected("The result file contains a record of an unknown form.")
 
 
 def _make_printable(result: Any) -> None:

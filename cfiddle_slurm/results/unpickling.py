@@ -9,14 +9,13 @@ results of a run is milliseconds.
 
 import pickle
 import struct
-import sys
 import types
 from collections.abc import Collection, Sequence
 from typing import Any, BinaryIO, ClassVar
 
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.rebuilt import exception_class, give_attributes, plain_exception
-from cfiddle_slurm.results.allowed import ALLOWED, CALL_ALLOWED, class_of, loaded
+from cfiddle_slurm.results.allowed import ALLOWED, class_of, exception_of
 from cfiddle_slurm.results.bare_objects import (
     ADD,
     EXTEND,
@@ -35,22 +34,26 @@ from cfiddle_slurm.results.steps import TEXTS, followed, paid, shared
 _SIZED = (*TEXTS, list, tuple, dict, set, frozenset)
 _BYTES = 4
 """Of a character, at the most."""
-_EXCEPTION_PACKAGES = ("builtins", "cfiddle")
 _MOST_MARKS = 10_000
 
 
 _Unpickler: Any = pickle._Unpickler  # the one written in Python, whose steps can be watched
 
 
-class _DataUnpickler(_Unpickler):  # type: ignore[misc]
-    """For the records of a CFiddle run, whose classes do nothing but hold data.
+class Unpickler(_Unpickler):  # type: ignore[misc]
+    """Decides which classes may be named, and refuses steps that would change what was here before.
 
-    It decides which classes may be named, and refuses the steps that would change something which
-    was here before. Where pickle would ask an object for a method, and the object may say by an
-    attribute of its own what that is, the method is Python's own.
+    Where pickle would ask an object for a method, and the object may say by an attribute of its own
+    what that is, the method is Python's own. The classes may be the caller's own, and such a class
+    may do anything in its constructor. So no constructor of these is called with arguments from
+    the pickle: objects are made bare and given their state, as pickle does by default.
+
+    Args:
+        stream: the bytes.
+        invocations: what references by number stand for; none of these objects is changed.
+        extra: further classes, as (module, name), that the caller itself sent.
     """
 
-    allowed = ALLOWED
     dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
     def __init__(
@@ -68,44 +71,42 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     def load(self) -> Any:
         """The next record."""
         self._shares, before = False, self._source.taken
+        self.memo: dict[int, Any] = {}  # each record is a pickle of its own
         record = super().load()
         if self._shares and not is_shown_in_proportion(record, self._source.taken - before):
-            raise ResultRejected("The results are out of all proportion when they are shown.")
+            raise ResultRejected(
+                "The results are short in the file and would be huge when they are shown."
+            )
         return record
 
     def find_class(self, module: Any, name: Any) -> Any:
         if type(module) is not str or type(name) is not str:
-            raise ResultRejected("The results name a class in a form that pickle does not write.")
-        if name in self.allowed.get(module, ()) or (module, name) in self._extra:
+            raise ResultRejected("The result file names a class in a way that pickle never does.")
+        if name in ALLOWED.get(module, ()) or (module, name) in self._extra:
             found = class_of(module, name)
         else:
             found = self.find_exception(module, name)
         if found is None:
             raise ResultRejected(
-                f"The results refer to {module:.100}.{name:.100}, which is not part of a CFiddle "
-                "result; they were not loaded and nothing of them ran.",
-                hint="Results are written by the experiment's own process: "
-                "check whether your code tampers with them.",
+                f"The result file refers to {module:.100}.{name:.100}, which is not part of a "
+                "CFiddle result. None of the file was loaded, and nothing of it ran.",
+                hint="The experiment's own process writes the result file: "
+                "check whether your code tampers with it.",
             )
         return found
 
     def find_exception(self, module: str, name: str) -> type[Exception] | None:
         """An exception's class, of those that are loaded and may be made here."""
-        if module.partition(".")[0] in self._packages():
-            return exception_class(loaded(module, name))
-        return None
-
-    def _packages(self) -> Collection[str]:
-        return _EXCEPTION_PACKAGES
+        return exception_of(module, name, self._extra)
 
     def persistent_load(self, number: Any) -> Any:
         if type(number) is not int or not 0 <= number < len(self._invocations):
-            raise ResultRejected(f"The results refer to {told(number)}, which was not sent.")
+            raise ResultRejected(f"The result file refers to {told(number)}, which was not sent.")
         return self._invocations[number]
 
     def get_extension(self, code: int) -> None:
         """Refuse codes of the copyreg module, which go past :meth:`find_class`."""
-        raise ResultRejected(f"The results name a class by the number {code}.")
+        raise ResultRejected(f"The result file names a class by the number {code}.")
 
     # What makes new objects:
 
@@ -118,7 +119,9 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
 
     def _called(self, function: Any, arguments: Any) -> Any:
         if type(arguments) is not tuple:
-            raise ResultRejected("The results would call something in a form that pickle does not.")
+            raise ResultRejected(
+                "The result file tries to call something in a way that pickle never does."
+            )
         if isinstance(function, type) and issubclass(function, BaseException):
             return self._exception(function, arguments)
         self._refuse_constructor(function)
@@ -133,7 +136,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
         found = None if allowed is None else plain_exception(allowed, arguments)
         if found is None:
             raise ResultRejected(
-                f"The results hold an exception of {told(kind)} that cannot come home.",
+                f"The result file contains an exception of {told(kind)} that cannot come home.",
                 hint="Exceptions come home as their class and plain arguments.",
             )
         self._budget.made(found)
@@ -141,10 +144,10 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
 
     def _refuse_constructor(self, function: Any) -> None:
         if not isinstance(function, type) or (
-            function.__name__ not in self.allowed.get(function.__module__, ())
+            function.__name__ not in ALLOWED.get(function.__module__, ())
             or function is not class_of(function.__module__, function.__name__)
         ):
-            raise ResultRejected(f"The results would call {told(function)} here.")
+            raise ResultRejected(f"The result file tries to call {told(function)} here.")
 
     def _refuse_arguments(self, kind: type, arguments: tuple[Any, ...]) -> None:
         refuse_arguments(kind, arguments)
@@ -160,12 +163,14 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
 
     def _load_newobj_ex(self) -> None:
         # Written only for classes that have a constructor of their own.
-        raise ResultRejected(f"The results would call {told(self.stack[-3])} here.")
+        raise ResultRejected(f"The result file tries to call {told(self.stack[-3])} here.")
 
     def _bare(self, kind: Any, arguments: Any) -> Any:
         """An object without anything but the value that a class of Python's own gives it."""
         if type(arguments) is not tuple or not isinstance(kind, type):
-            raise ResultRejected("The results would make an object in a form that pickle does not.")
+            raise ResultRejected(
+                "The result file tries to make an object in a way that pickle never does."
+            )
         if issubclass(kind, BaseException):
             return self._exception(kind, arguments)
         make: Any = kind.__new__
@@ -193,7 +198,7 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
 
     def _refuse_change(self, target: Any) -> None:
         if isinstance(target, type) or id(target) in self._known:
-            raise ResultRejected(f"The results would change {told(target)} here.")
+            raise ResultRejected(f"The result file tries to change {told(target)} here.")
 
     def _fill(self, methods: Methods) -> None:
         items = self.pop_mark()
@@ -262,33 +267,3 @@ class _DataUnpickler(_Unpickler):  # type: ignore[misc]
     for _code, _cost in COST.items():
         if _code != pickle.BUILD:
             dispatch[_code[0]] = paid(dispatch[_code[0]], _cost)
-
-
-class _CallUnpickler(_DataUnpickler):
-    """For the records of a method call, which may hold objects of the caller's own classes.
-
-    Such a class may do anything in its constructor, so no constructor is called with arguments
-    from the pickle: objects are made bare and given their state, as pickle does by default.
-    """
-
-    allowed = CALL_ALLOWED
-
-    def _packages(self) -> Collection[str]:
-        """Also the standard library and the packages that were sent."""
-        sent = {module.partition(".")[0] for module, _ in self._extra}
-        return {*_EXCEPTION_PACKAGES, *sys.stdlib_module_names, *sent}
-
-
-def unpickler_for(
-    stream: BinaryIO, invocations: Sequence[Any], extra: Collection[tuple[str, str]]
-) -> _DataUnpickler:
-    """An unpickler for records.
-
-    Args:
-        stream: the bytes.
-        invocations: what references by number stand for; none of these objects is changed.
-        extra: further classes, as (module, name), that the caller itself sent; their
-            constructors are not called. Without any, only a CFiddle run's classes are known.
-    """
-    kind = _CallUnpickler if extra else _DataUnpickler
-    return kind(stream, invocations, extra)

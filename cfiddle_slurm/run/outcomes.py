@@ -1,6 +1,7 @@
 """From what the sandbox or Slurm says of a run's end to the error that the user sees."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm import errors
@@ -10,7 +11,6 @@ from cfiddle_slurm.sandbox.protocol import OutcomeKind
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 
 _K = OutcomeKind
-_LOOK = "Its directory is kept below ~/.cfiddle-slurm/jobs."
 _BY_KIND: dict[OutcomeKind, tuple[type[CFiddleSlurmError], str]] = {
     _K.SIGNAL: (
         errors.Crashed,
@@ -102,11 +102,12 @@ def _place(status: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-def error_of_state(state: JobState) -> CFiddleSlurmError:
+def error_of_state(state: JobState, kept: Path | None) -> CFiddleSlurmError:
     """The error of a job that ended without a report.
 
     Args:
         state: its final state.
+        kept: the run's directory, if it is kept for a look at it.
     """
     kind, message = _BY_STATUS.get(
         state.status,
@@ -115,4 +116,5 @@ def error_of_state(state: JobState) -> CFiddleSlurmError:
     cause = f"Slurm says {state.raw}"
     if state.exit_code:
         cause += f", exit code {state.exit_code}"
-    return kind(message, hint=_LOOK, cause=cause, job_id=state.job_id, node=state.node)
+    hint = f"Its files are kept in {kept}." if kept is not None else ""
+    return kind(message, hint=hint, cause=cause, job_id=state.job_id, node=state.node)

@@ -10,27 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm._version import __version__
 from cfiddle_slurm.bundle.archive import BundleError, Member
-from cfiddle_slurm.bundle.layout import MANIFEST
+from cfiddle_slurm.bundle.layout import BUNDLE, MANIFEST, REQUEST, RESULT
 from cfiddle_slurm.bundle.manifest import Manifest, environment_to_travel
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
     InputError,
     JobLost,
     NodeFailed,
+    ResultRejected,
     SandboxUnavailable,
     SchedulerUnavailable,
     SubmissionError,
     Withdrawn,
 )
-from cfiddle_slurm.job_directory import BUNDLE, RESULT, JobDirectory, new_run_id
+from cfiddle_slurm.job_directory import JobDirectory, new_run_id
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import Records
 from cfiddle_slurm.run.outcomes import error_of_outcome
-from cfiddle_slurm.run.sweeping import sweep
+from cfiddle_slurm.run.sweeping import remove_soon, sweep
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.run.waiting import Wait
+from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.protocol import PROTOCOL
 from cfiddle_slurm.schedulers import scheduler_for, watcher_for
 from cfiddle_slurm.schedulers.base import Scheduler
@@ -48,25 +50,7 @@ _MACHINES_FAULT = (JobLost, NodeFailed, SandboxUnavailable, Withdrawn)
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is to be executed.
-
-    Attributes:
-        kind, entry, outputs: as in :class:`cfiddle_slurm.bundle.manifest.Manifest`.
-        members: the bundle's files beside the manifest.
-        invocations, extra: as in :func:`cfiddle_slurm.results.records.read_records`.
-    """
-
-    kind: str
-    entry: dict[str, Any]
-    members: tuple[Member, ...]
-    outputs: tuple[str, ...] = ()
-    invocations: Sequence[Any] = ()
-    extra: frozenset[tuple[str, str]] = frozenset()
-
-
-@dataclass(frozen=True)
-class Outcome:
+class Returned:
     """What came back: records, how it went, and the error when it did not end well."""
 
     records: Records
@@ -92,7 +76,7 @@ def _remember(report: RunReport) -> None:
     _latest[:] = [report]
 
 
-def execute(task: Task, settings: Settings) -> Outcome:
+def execute(task: Task, settings: Settings) -> Returned:
     """Run a task to its end, and once more when a machine failed (``settings.retries`` times).
 
     Raises:
@@ -102,26 +86,30 @@ def execute(task: Task, settings: Settings) -> Outcome:
     """
     _check_places(settings)
     sweep(settings.jobs_directory, scheduler_for(settings))
-    beats = True
+    beats, left = True, settings.retries
     nodes: list[str] = []
-    for left in range(settings.retries, 0, -1):
+    while True:
         try:
-            outcome = _run_elsewhere(task, settings, nodes, beats=beats)
-            failure = outcome.error
+            returned = _run_elsewhere(task, settings, nodes, beats=beats)
+            failure = returned.error
+            if not (left and isinstance(failure, _MACHINES_FAULT) and failure.transient):
+                return returned
         except _MACHINES_FAULT as error:
+            if not (left and error.transient):
+                raise
             failure = error
-        if not isinstance(failure, _MACHINES_FAULT) or not failure.transient:
-            return outcome
         times = "once more" if left == 1 else f"up to {left} more times"
+        print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
         # A process that was not heard of although it lives must not lose its next run to that, too.
         beats = beats and not isinstance(failure, Withdrawn)
-        print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
         nodes += [failure.node] if failure.node is not None else []
+        left -= 1
         time.sleep(_RETRY_PAUSE)
-    return _run_elsewhere(task, settings, nodes, beats=beats)
 
 
-def _run_elsewhere(task: Task, settings: Settings, nodes: Sequence[str], *, beats: bool) -> Outcome:
+def _run_elsewhere(
+    task: Task, settings: Settings, nodes: Sequence[str], *, beats: bool
+) -> Returned:
     """A run that avoids nodes which have failed, unless Slurm has no others for it."""
     chosen = scheduler_for(settings).avoiding(settings, nodes)
     try:
@@ -132,14 +120,16 @@ def _run_elsewhere(task: Task, settings: Settings, nodes: Sequence[str], *, beat
     return _run_once(task, settings, beats=beats)
 
 
-def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
+def _run_once(task: Task, settings: Settings, *, beats: bool) -> Returned:
     scheduler = scheduler_for(settings)
     run_id = new_run_id()
     directory = JobDirectory.create(settings.jobs_directory, run_id, beats=beats)
     try:
         _stage(directory, run_id, task, settings)
+        stages = {"submitted": time.monotonic()}
         job_id, status = _submit_and_wait(scheduler, directory, run_id, settings)
-        outcome = _bring_home(directory, task, status, scheduler.name)
+        stages["noticed"] = time.monotonic()
+        returned = _bring_home(directory, task, status, scheduler.name, stages)
     except CFiddleSlurmError as error:
         error.run_id = run_id
         _after_failure(directory, error, settings)
@@ -147,13 +137,13 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Outcome:
     except BaseException:
         directory.remove()
         raise
-    if outcome.error is None:
-        directory.remove()
+    if returned.error is None:
+        remove_soon(directory)
     else:
-        outcome.error.run_id, outcome.error.report = run_id, outcome.report
-        outcome.error.job_id = outcome.error.job_id or job_id
-        _after_failure(directory, outcome.error, settings)
-    return outcome
+        returned.error.run_id, returned.error.report = run_id, returned.report
+        returned.error.job_id = returned.error.job_id or job_id
+        _after_failure(directory, returned.error, settings)
+    return returned
 
 
 def _check_places(settings: Settings) -> None:
@@ -172,17 +162,6 @@ def _check_places(settings: Settings) -> None:
             )
 
 
-def notebook_versions() -> dict[str, str]:
-    """The versions that must agree between notebook and sandbox."""
-    from importlib.metadata import version
-
-    return {
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "cfiddle": version("cfiddle"),
-        "cfiddle_slurm": __version__,
-    }
-
-
 def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings) -> None:
     manifest = Manifest(
         run_id=run_id,
@@ -190,13 +169,13 @@ def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings)
         entry=task.entry,
         outputs=task.outputs,
         environment=environment_to_travel(os.environ),
-        versions=notebook_versions(),
+        versions=versions.here(),
     )
     request = {
         "protocol": PROTOCOL,
         "run_id": run_id,
         "image": settings.image,
-        "versions": notebook_versions(),
+        "versions": versions.here(),
         "wall_seconds": settings.time_limit,
         "cpu_seconds": None,
         "memory_bytes": settings.memory,
@@ -254,14 +233,17 @@ def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -
 
 
 def _bring_home(
-    directory: JobDirectory, task: Task, status: dict[str, Any], scheduler_name: str
-) -> Outcome:
+    directory: JobDirectory,
+    task: Task,
+    status: dict[str, Any],
+    scheduler_name: str,
+    stages: dict[str, float],
+) -> Returned:
     records = collect(
         directory.path / RESULT,
         Path.cwd(),
         outputs=task.outputs,
-        invocations=task.invocations,
-        extra=task.extra,
+        read=task.read,
     )
     submitted, started, finished, collected = directory.times()
     report = RunReport.of(
@@ -271,13 +253,26 @@ def _bring_home(
         started=started,
         finished=finished if finished is not None else collected,
         collected=collected,
+        stages={**stages, "collected": time.monotonic()},
     )
     _remember(report)
-    return Outcome(records, report, error_of_outcome(status))
+    return Returned(records, report, _error_of(status, records))
+
+
+def _error_of(status: dict[str, Any], records: Records) -> CFiddleSlurmError | None:
+    """The error that the user sees, if any: how the run ended comes first."""
+    error = error_of_outcome(status)
+    if error is None and records.truncated:
+        return ResultRejected("The results are cut off in the middle of a record.")
+    if error is not None and records.truncated:
+        error.hint = f"{error.hint} The last result was cut off and is not among these.".lstrip()
+    if error is not None and records.unwritten is not None:
+        print(f"cfiddle_slurm: {records.unwritten}", file=sys.stderr, flush=True)
+    return error or records.unwritten
 
 
 def _after_failure(directory: JobDirectory, error: CFiddleSlurmError, settings: Settings) -> None:
-    if not (directory.path / "request.json").exists():
+    if not (directory.path / REQUEST).exists():
         directory.remove()  # nothing was submitted: there is nothing to look at
         return
     directory.keep(str(error), settings.keep_failed)

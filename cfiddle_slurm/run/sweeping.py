@@ -1,11 +1,11 @@
-"""Directories of runs whose notebook was killed: nobody else would ever remove them."""
+"""Directories that are to go: of runs that are over, and of those whose notebook was killed."""
 
-import re
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
+from cfiddle_slurm.bundle.layout import is_run_id
 from cfiddle_slurm.errors import SchedulerUnavailable
 from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.schedulers.base import Scheduler
@@ -13,9 +13,19 @@ from cfiddle_slurm.schedulers.by_name import cancel_jobs
 
 INTERVAL = 600.0
 """Seconds between two looks of one process."""
-_RUN_ID = re.compile(r"[0-9a-f]{16}")
 _lock = threading.Lock()
 _looked: dict[Path, float] = {}
+
+
+def remove_soon(directory: JobDirectory) -> None:
+    """Remove it while the caller has its results already; Python ends no sooner than this.
+
+    On a shared home that takes as long as the whole way back.
+    """
+    try:
+        threading.Thread(target=directory.remove, name="cfiddle-removal").start()
+    except RuntimeError:  # no more threads to be had
+        directory.remove()
 
 
 def sweep(jobs_directory: Path, scheduler: Scheduler) -> None:
@@ -49,7 +59,7 @@ def _sweep(jobs_directory: Path, scheduler: Scheduler) -> None:
     unstarted: list[JobDirectory] = []
     for path in jobs_directory.iterdir():
         directory = JobDirectory(path)
-        if not _RUN_ID.fullmatch(path.name) or not directory.is_abandoned():
+        if not is_run_id(path.name) or not directory.is_abandoned():
             continue
         if directory.is_over():
             directory.remove()

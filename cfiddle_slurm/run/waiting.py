@@ -178,7 +178,8 @@ class Wait:
                     job_id=self._job_id,
                     node=state.node,
                 )
-        return error_of_state(state)
+        kept = self._directory.path if self._settings.keep_failed else None
+        return error_of_state(state, kept)
 
 
 class LiveOutput:

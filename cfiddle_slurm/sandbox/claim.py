@@ -10,14 +10,13 @@ import os
 import socket
 import time
 
-OWNER = "owner"
-"""Locked by the notebook's process as long as it lives; holds its process number and host."""
+from cfiddle_slurm.bundle.layout import OWNER, STARTED
+
 BEATS = "beats"
 """The second line of the owner's file, if the notebook touches the file while it lives."""
 BEAT_SECONDS = 15.0
 SILENT_SECONDS = 120.0
 """A notebook that has not touched the file for so long is believed to be gone, or stopped."""
-_STARTED = "started.json"
 _LONGEST_OWNER = 1024
 
 
@@ -28,7 +27,7 @@ def claim() -> bool:
         OSError: the job directory cannot be written.
     """
     try:
-        descriptor = os.open(_STARTED, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(STARTED, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
     text = f'{opening()}"node": {quoted(node())}, "time": {time.time()}}}'
@@ -43,7 +42,7 @@ def is_this_jobs() -> bool:
     Raises:
         OSError: what is there is no file.
     """
-    descriptor = os.open(_STARTED, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(STARTED, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
         mine = opening().encode()
         return stream.read(len(mine)) == mine
@@ -60,8 +59,8 @@ def silence() -> float | None:
         with os.fdopen(descriptor, "rb") as stream:
             beats = BEATS.encode() in stream.read(_LONGEST_OWNER).split(b"\n")
             heard = os.fstat(stream.fileno()).st_mtime
-        os.utime(_STARTED)  # "now": the server's, where it is one
-        passed = os.stat(_STARTED).st_mtime - heard
+        os.utime(STARTED)  # "now": the server's, where it is one
+        passed = os.stat(STARTED).st_mtime - heard
     except OSError:
         return None
     return passed if beats and passed > SILENT_SECONDS else None

@@ -6,7 +6,6 @@ travel over sandboxd's unix socket and over the guest's stdin and stdout.
 
 from __future__ import annotations
 
-import errno
 import struct
 from enum import Enum
 
@@ -14,6 +13,7 @@ from enum import Enum
 # half of the modules it would load. So they are imported where they are needed.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, Protocol
 
     class Readable(Protocol):
@@ -81,10 +81,6 @@ class OutcomeKind(str, Enum):
     """Of the client alone: what came back could not be written to the job directory."""
     WITHDRAWN = "withdrawn"
     """Of the client alone: nobody waits for the run any more."""
-
-
-HOME_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
-"""The system's errors that say that the shared home takes nothing more, whoever tries."""
 
 
 def header(kind: bytes, length: int) -> bytes:
@@ -162,16 +158,26 @@ def _read_exactly(stream: Readable, count: int) -> bytes:
     return b"".join(parts)
 
 
-def write_json(stream: Writable, kind: bytes, value: dict[str, Any]) -> None:
+def json_frame(kind: bytes, value: Mapping[str, object]) -> bytes:
+    """A frame that holds a JSON object.
+
+    Raises:
+        ProtocolError: the object takes more than MAX_JSON bytes.
+    """
+    import json
+
+    payload = json.dumps(value, separators=(",", ":")).encode()
+    return header(kind, len(payload)) + payload
+
+
+def write_json(stream: Writable, kind: bytes, value: Mapping[str, object]) -> None:
     """Write one frame that holds a JSON object.
 
     Raises:
         ProtocolError: the object takes more than MAX_JSON bytes.
         OSError: the stream is broken.
     """
-    import json
-
-    write_frame(stream, kind, json.dumps(value, separators=(",", ":")).encode())
+    stream.write(json_frame(kind, value))
 
 
 def parse_json(payload: bytes) -> dict[str, Any]:

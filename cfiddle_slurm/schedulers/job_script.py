@@ -6,10 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from cfiddle_slurm.bundle.layout import JOB_SCRIPT, SLURM_LOG, is_run_id
 from cfiddle_slurm.settings import Settings
-
-JOB_SCRIPT = "job.sh"
-SLURM_LOG = "slurm.log"
 
 _SCRIPT = """\
 #!/bin/sh
@@ -19,7 +17,7 @@ PATH=/usr/local/bin:/usr/bin:/bin
 export PATH
 exec cfiddle-sandbox run {folder}
 """
-_NAME = re.compile(r"cfiddle-([0-9a-f]{16})")
+_PREFIX = "cfiddle-"
 # As getopt_long(3) takes them; "--exclusive" is another option, and "--nodefile" chooses, too.
 _EXCLUDES = re.compile(r"(?:--exclude=|-x=?)(.+)")
 _PICKS = re.compile(r"--nodel|--nodef|-w|-F")
@@ -29,13 +27,13 @@ _SPARE_MINUTES = 1
 
 def job_name(run_id: str) -> str:
     """A run's ``--job-name``, by which its job is found when sbatch's reply was lost."""
-    return f"cfiddle-{run_id}"
+    return f"{_PREFIX}{run_id}"
 
 
 def run_id_of(name: str) -> str | None:
     """The run that a job of this name executes, or None when it is none of ours."""
-    match = _NAME.fullmatch(name)
-    return match[1] if match else None
+    run_id = name.removeprefix(_PREFIX)
+    return run_id if run_id != name and is_run_id(run_id) else None
 
 
 def script_text(folder: Path) -> str:

@@ -9,25 +9,52 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cfiddle_slurm import process
-from cfiddle_slurm.job_directory import BUNDLE, OUTPUT, REPORT, RESULT, STARTED
+from cfiddle_slurm.bundle.layout import BUNDLE, OUTPUT, PART, REPORT, RESULT, STARTED
 from cfiddle_slurm.process import ProcessError
 from cfiddle_slurm.sandbox import protocol
-from cfiddle_slurm.sandbox.policy import Policy
-from cfiddle_slurm.sandbox.protocol import OutcomeKind, ProtocolError
+from cfiddle_slurm.sandbox.client import transfer
+from cfiddle_slurm.sandbox.daemon.pump import Ended
+from cfiddle_slurm.sandbox.daemon.verdict import End, Evidence, State, Usage, judge
+from cfiddle_slurm.sandbox.policy import Limits, Policy
+from cfiddle_slurm.sandbox.protocol import ProtocolError
+from cfiddle_slurm.sandbox.status import final, measured, number, parse_guest_status
 from cfiddle_slurm.settings import Settings
 
-_CHUNK = 256 << 10
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Guest
+
 _TERMINATE_SECONDS = 5.0
 _PROGRAM = (
     "import sys; sys.path += sys.argv[1:]; "
     "from cfiddle_slurm.sandbox.guest.__main__ import main; main()"
 )
+
+
+class _Bounded:
+    """A file that takes so many bytes and no more."""
+
+    def __init__(self, file: BinaryIO, most: int, end: End) -> None:
+        self._file, self._left, self._end = file, most, end
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write what there is room for.
+
+        Raises:
+            Ended: that was not all.
+        """
+        written = self._file.write(data[: self._left])
+        self._left -= written
+        if not self._left and written < len(data):
+            raise Ended(self._end)
+        return written
 
 
 class LocalRun:
@@ -41,15 +68,18 @@ class LocalRun:
 
     def __init__(self, run_id: str, job_id: str, folder: Path, settings: Settings) -> None:
         self._run_id, self._job_id, self._folder = run_id, job_id, folder
-        self._time_limit = settings.time_limit
         self._policy = Policy()
-        self._verdict: tuple[OutcomeKind, str] | None = None
+        self._limits = Limits(
+            image="",
+            memory=self._policy.memory,
+            wall_seconds=settings.time_limit or threading.TIMEOUT_MAX,
+            cpu_seconds=self._policy.cpu_seconds,
+        )
+        self._ended: tuple[End, str] | None = None
         self._guest: Popen[bytes] | None = None
         self._failure: Exception | None = None
         self._ready = threading.Event()
         self._over = threading.Event()
-        self._output_bytes = 0
-        self._result_bytes = 0
         self._thread = threading.Thread(
             target=self._look_after, name=f"cfiddle-{run_id}", daemon=True
         )
@@ -81,7 +111,7 @@ class LocalRun:
 
     def cancel(self) -> None:
         """End it and wait for its end."""
-        self._end(OutcomeKind.CANCELLED, "The run was cancelled.")
+        self._end(End.STOPPED)
         self._over.wait(2 * _TERMINATE_SECONDS)
 
     def _look_after(self) -> None:
@@ -112,19 +142,17 @@ class LocalRun:
             self.command(), stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, cwd=Path(work)
         )
 
-    def _converse(self, guest: "Popen[bytes]") -> dict[str, Any] | None:
+    def _converse(self, guest: "Popen[bytes]") -> "Guest | None":
+        """Feed the guest and hear it out; its status, if it comes to that."""
+        status = None
         feeder = threading.Thread(target=self._feed, args=(guest.stdin,), daemon=True)
         listener = threading.Thread(target=self._listen, args=(guest.stderr,), daemon=True)
-        timer = threading.Timer(self._time_limit or threading.TIMEOUT_MAX, self._end_in_time)
+        timer = threading.Timer(self._limits.wall_seconds, self._end, (End.WALL_TIME,))
         timer.daemon = True
         for thread in (feeder, listener, timer):
             thread.start()
-        try:
-            stdout: Any = guest.stdout  # a pipe: it was asked for
-            status = self._receive(stdout)
-        except (OSError, ProtocolError) as error:
-            self._end(OutcomeKind.GUEST_ERROR, f"The guest's answer is broken: {error}")
-            status = None
+        with self._ending_if_broken():
+            status = self._receive(guest.stdout)
         timer.cancel()
         feeder.join(_TERMINATE_SECONDS)
         if guest.stdin is not None and not feeder.is_alive():
@@ -134,53 +162,45 @@ class LocalRun:
         return status
 
     def _feed(self, stream: BinaryIO) -> None:
-        try:
-            with (self._folder / BUNDLE).open("rb") as bundle:
-                while chunk := bundle.read(_CHUNK):
-                    protocol.write_frame(stream, protocol.DATA, chunk)
-            protocol.write_frame(stream, protocol.END, b"")
+        # A guest that has ended takes no more; its last words say why.
+        with suppress(OSError), (self._folder / BUNDLE).open("rb") as bundle:
+            transfer.send(bundle, stream)
             stream.flush()
-        except OSError:
-            pass  # the guest has ended; its last words say why
 
     def _listen(self, stream: BinaryIO) -> None:
-        with (self._folder / OUTPUT).open("wb", buffering=0) as log:
-            while chunk := os.read(stream.fileno(), _CHUNK):
-                room = self._policy.output_bytes - self._output_bytes
-                self._output_bytes += len(chunk)
-                log.write(chunk[: max(room, 0)])
-                if len(chunk) > room:
-                    limit = self._policy.output_bytes
-                    self._end(OutcomeKind.OUTPUT, f"The run printed more than {limit} bytes.")
+        with self._ending_if_broken(), transfer.create(str(self._folder / OUTPUT)) as log:
+            bounded = _Bounded(log, self._policy.output_bytes, End.OUTPUT_LIMIT)
+            while chunk := os.read(stream.fileno(), transfer.CHUNK):
+                bounded.write(chunk)
 
-    def _receive(self, stream: BinaryIO) -> dict[str, Any] | None:
-        part = self._folder / f"{RESULT}.part"
+    def _receive(self, stream: Any) -> "Guest | None":
+        part = f"{self._folder / RESULT}{PART}"
         status = None
-        with part.open("wb") as result:
-            while status is None and (frame := protocol.read_frame(stream)) is not None:
-                kind, payload = frame
-                if kind == protocol.STATUS:
-                    status = protocol.parse_json(payload)
-                    continue
-                self._result_bytes += len(payload)
-                if self._result_bytes <= self._policy.result_bytes:
-                    result.write(payload)
-                else:
-                    limit = self._policy.result_bytes
-                    self._end(OutcomeKind.RESULT_SIZE, f"The results exceed {limit} bytes.")
-        if status is not None and self._verdict is None and self._result_bytes:
-            part.rename(self._folder / RESULT)
-        else:
-            part.unlink()
+        with transfer.create(part) as file:
+            try:
+                result = _Bounded(file, self._policy.result_bytes, End.RESULT_LIMIT)
+                last = transfer.take(stream, {protocol.RESULT: result})
+                status = None if last is None else parse_guest_status(last)
+            finally:
+                whole = status is not None and self._ended is None and file.tell() > 0
+                transfer.keep(part, whole=whole)
         return status
 
-    def _end_in_time(self) -> None:
-        self._end(OutcomeKind.WALL_TIME, f"The run took longer than {self._time_limit:g} seconds.")
+    @contextmanager
+    def _ending_if_broken(self) -> Iterator[None]:
+        try:
+            yield
+        except Ended as ended:
+            self._end(ended.end)
+        except transfer.Unavailable as error:
+            self._end(End.BAD_GUEST, str(error))
+        except (OSError, ProtocolError) as error:
+            self._end(End.BAD_GUEST, f"The guest's answer is broken: {error}")
 
-    def _end(self, kind: OutcomeKind, message: str) -> None:
-        """End the guest; the first reason given is the verdict."""
-        if self._verdict is None and not self.over:
-            self._verdict = kind, message
+    def _end(self, end: End, detail: str = "") -> None:
+        """End the guest; the first reason given counts."""
+        if self._ended is None and not self.over:
+            self._ended = end, detail
         if self._guest is not None and self._guest.poll() is None:
             self._guest.send_signal(signal.SIGTERM)  # it ends all its children first
 
@@ -191,40 +211,25 @@ class LocalRun:
             guest.kill()
             guest.wait()
 
-    def _report(self, guest_status: dict[str, Any] | None, seconds: float) -> None:
-        outcome: dict[str, Any] = {"signal": None, "code": None}
-        if self._verdict is not None:
-            outcome["kind"], outcome["message"] = self._verdict[0].value, self._verdict[1]
-        elif guest_status is not None:
-            outcome = guest_status["outcome"]
-        else:
-            outcome["kind"] = OutcomeKind.GUEST_ERROR.value
-            outcome["message"] = "The guest ended without a word."
-        guest = guest_status or {}
-        run_seconds = float(guest.get("run_seconds") or 0.0)
-        report = {
-            "protocol": protocol.PROTOCOL,
-            "run_id": self._run_id,
-            "job_id": self._job_id,
-            "node": socket.gethostname(),
-            "client_seconds": seconds,
-            "outcome": outcome,
-            "container": None,
-            "image": None,
-            "image_id": None,
-            "cores": None,
-            "measured": {
-                "wall_seconds": seconds,
-                "startup_seconds": max(0.0, seconds - run_seconds),
-                "cpu_seconds": guest.get("cpu_seconds"),
-                "memory_peak_bytes": guest.get("max_rss_bytes"),
-                "pids_peak": None,
-                "output_bytes": self._output_bytes,
-                "result_bytes": self._result_bytes,
-            },
-            "guest": guest_status,
-            "versions": {},
-        }
-        part = self._folder / f"{REPORT}.part"
-        part.write_text(json.dumps(report))
-        part.rename(self._folder / REPORT)
+    def _exit_status(self) -> int | None:
+        """The guest's, as a shell and a container engine tell it: 128 and more for a signal."""
+        code = self._guest.returncode if self._guest is not None else None
+        return 128 - code if code is not None and code < 0 else code
+
+    def _report(self, guest: "Guest | None", seconds: float) -> None:
+        end, detail = self._ended or (End.STREAM_ENDED if guest is None else End.GUEST_DONE, "")
+        state = State(exit_code=self._exit_status())
+        run_seconds = number(guest["run_seconds"]) if guest is not None else None
+        report = final(
+            judge(Evidence(end, guest, Usage(), state, detail=detail), self._policy, self._limits),
+            run_id=self._run_id,
+            job_id=self._job_id,
+            node=socket.gethostname(),
+            measured=measured(
+                guest,
+                wall_seconds=seconds,
+                startup_seconds=max(0.0, seconds - (run_seconds or 0.0)),
+            ),
+            guest=guest,
+        )
+        transfer.write_atomically(str(self._folder / REPORT), json.dumps(report).encode())

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cfiddle_slurm import process
+from cfiddle_slurm.bundle.layout import JOB_SCRIPT, SLURM_LOG
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
     NodeFailed,
@@ -22,13 +23,7 @@ from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import CommandMissing, CommandTimeout
 from cfiddle_slurm.schedulers import slurm_commands
 from cfiddle_slurm.schedulers.by_name import cancel_jobs_of, jobs_of
-from cfiddle_slurm.schedulers.job_script import (
-    JOB_SCRIPT,
-    SLURM_LOG,
-    sbatch_arguments,
-    script_text,
-    srun_arguments,
-)
+from cfiddle_slurm.schedulers.job_script import sbatch_arguments, script_text, srun_arguments
 from cfiddle_slurm.schedulers.room import Place, room_for
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,

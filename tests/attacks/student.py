@@ -1,6 +1,7 @@
 """What a student can do on the user node beside calling CFiddle: the tools of the attacks there."""
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import secrets
 import shlex
 import shutil
 import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -52,6 +54,15 @@ extern "C" long attack(long n) {
     fclose(fopen("../results/0.done", "w"));
     _exit(0);
 }
+"""
+# Whose results are pickles, as they may be of any class.
+OWN_RUNNER = """
+from cfiddle.Runner import Runner
+
+
+class Own(Runner):
+    def _delegated_run(self):
+        return super()._delegated_run()
 """
 HONEST = 'extern "C" long attack(long n) { return n; }'
 ROOT = Path(__file__).parents[2]
@@ -242,11 +253,14 @@ class Student:
             time.sleep(0.1)
         return {}
 
-    def notebook(self, source: str, **settings: Any) -> str:
+    def notebook(self, source: str, runner: type | None = None, **settings: Any) -> str:
         """What ``cfiddle.run()`` of an experiment says: its error with the class's name, or that
         the results were taken.
+
+        Args:
+            runner: a Runner of its own.
         """
-        with cfiddle.cfiddle_config():
+        with cfiddle.cfiddle_config(**({"Runner_type": runner} if runner else {})):
             cfiddle_slurm.configure(scheduler="slurm", show_output=False, **settings)
             try:
                 cfiddle.run(cfiddle.build(cfiddle.code(source)), "attack", cfiddle.arg_map(n=1))
@@ -268,15 +282,26 @@ class Student:
     def not_loaded(self, ways: Mapping[str, bytes], sentence: str = r".{20}") -> list[str]:
         """Have experiments write pickles in place of their records; those that were not rejected.
 
+        Their Runner is one of the student's own, since no others have pickles.
+
         Args:
             ways: pickles by what is wrong with them. If they get a command executed, it is
                 ``touch executed``.
             sentence: a regex for what is said of the reason.
         """
+        (self.folder / "own_runner.py").write_text(OWN_RUNNER)
+        if str(self.folder) not in sys.path:
+            sys.path.insert(0, str(self.folder))
+        return self.not_taken(ways, sentence, importlib.import_module("own_runner").Own)
+
+    def not_taken(
+        self, ways: Mapping[str, bytes], sentence: str = r".{20}", runner: type | None = None
+    ) -> list[str]:
+        """As :meth:`not_loaded`; what they write are lines, unless there is a Runner of its own."""
         wrong = []
         for what, records in ways.items():
             Path("records").write_bytes(records)
-            said = self.notebook(FORGING, input_files=["records"])
+            said = self.notebook(FORGING, runner, input_files=["records"])
             print(f"{what}: {said[:300]}")
             if not re.match(f"ResultRejected: .*{sentence}", said):
                 wrong.append(f"{what}: {said}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from cfiddle_slurm.sandbox.daemon import __main__ as sandboxd
 from cfiddle_slurm.sandbox.daemon import conversation
-from cfiddle_slurm.sandbox.daemon.container import create_arguments
+from cfiddle_slurm.sandbox.daemon.container_config import create_arguments
 from tests.attacks.walls import WALLS, Wall
 from tests.attacks.weak_guest import replace
 from tests.sandbox.harness import SANDBOX_VERSIONS

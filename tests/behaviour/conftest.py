@@ -6,6 +6,7 @@ With ``slurm`` it runs on a cluster's user node, as a student.
 import os
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,9 @@ def compiled(workplace: Path) -> Callable[..., Any]:
 def nothing_left(request: pytest.FixtureRequest, jobs: Path) -> Iterator[None]:
     """After each test no job directory is left but of runs that failed, which are kept."""
     yield
+    for thread in threading.enumerate():
+        if thread.name == "cfiddle-removal":
+            thread.join(60)
     if jobs.exists():
         left = [path.name for path in jobs.iterdir() if not (path / "failed.txt").exists()]
         assert left == []

@@ -209,7 +209,7 @@ def test_an_input_without_permission_is_named(
 def test_versions_that_differ_are_refused(
     endings: Any, configured: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cfiddle_slurm.run.remote_run.__version__", "99.0")
+    monkeypatch.setattr("cfiddle_slurm.sandbox.versions.__version__", "99.0")
     configured()
     with pytest.raises(errors.VersionMismatch, match=r"cfiddle_slurm 99\.0 in the notebook"):
         cfiddle.run(endings, "fine", arg_map(n=1))

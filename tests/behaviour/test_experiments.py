@@ -100,6 +100,44 @@ def test_a_program_with_its_own_input_and_output_file(
     assert (workplace / "data" / "notes.txt").read_text() == "keep me"
 
 
+def test_a_folder_of_files_goes_there_and_comes_back(
+    configured: Any, compiled: Any, workplace: Path
+) -> None:
+    (workplace / "data" / "deep").mkdir(parents=True)
+    (workplace / "data" / "deep" / "in.txt").write_text("one")
+    write = compiled("""
+        #include <stdio.h>
+        #include <sys/stat.h>
+        extern "C" int write_all(int n) {
+            FILE *in = fopen("data/deep/in.txt", "r");
+            mkdir("results", 0700);
+            mkdir("results/deep", 0700);
+            fclose(fopen("results/a.txt", "w"));
+            fclose(fopen("results/deep/b.txt", "w"));
+            fclose(fopen("results/.bashrc", "w"));
+            return in ? n : -1;
+        }""")
+    configured(input_files=["data"], output_files=["results"])
+    assert cfiddle.run(write, "write_all", arg_map(n=1))[0].return_value == 1
+    results = workplace / "results"
+    came = {str(path.relative_to(results)) for path in results.rglob("*")}
+    assert came == {"a.txt", "deep", "deep/b.txt"}
+
+
+def test_the_folder_of_output_files_is_there_when_the_program_starts(
+    configured: Any, compiled: Any, workplace: Path
+) -> None:
+    write = compiled("""
+        #include <stdio.h>
+        extern "C" int write_one(int n) {
+            FILE *out = fopen("sub/dir/out.txt", "w");
+            return out && fputs("here", out) >= 0 && !fclose(out) ? n : -1;
+        }""")
+    configured(output_files=["sub/dir/*.txt"])
+    assert cfiddle.run(write, "write_one", arg_map(n=1))[0].return_value == 1
+    assert (workplace / "sub" / "dir" / "out.txt").read_text() == "here"
+
+
 def test_what_runs_by_itself_comes_only_by_its_name(
     configured: Any, compiled: Any, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,8 @@
 Run from the repository, with the cluster up: ``python -m tests.benchmarks.bench_memory``. Each
 process is measured twice in the same call, with a tiny input (the reference) and with 256 MiB; the
 growth is what the size costs. Client and sandboxd also bring 256 MiB of output home; the notebook
-is a student's process on the user node, and its run takes the whole way.
+is a student's process on the user node, and its run takes the whole way. The experiment's process
+records a thousand rows of measurements, and a million.
 """
 
 import json
@@ -22,6 +23,8 @@ from tests.sandbox.harness import Experiments, Job, Sandboxd
 MIB = 1 << 20
 INPUT_BYTES = 256 * MIB
 ALLOWED_GROWTH = 64 * MIB
+ROWS = {"tiny": 1_000, "large": 1_000_000}
+ALLOWED_GROWTH_OF_RECORDS = 2 * MIB
 POLICY = """
 memory = "2GiB"
 work_bytes = "1GiB"
@@ -44,6 +47,29 @@ with tempfile.TemporaryDirectory(dir=pathlib.Path.home()) as folder:
     os.chdir("/")
 print(json.dumps(int(status.split("VmHWM:")[1].split()[0]) * 1024))
 """
+
+
+EXPERIMENT = """
+import pathlib, sys
+from types import SimpleNamespace
+from cfiddle_slurm.sandbox.guest.recording import LineRecorder
+invocation = object()
+with open(sys.argv[1], "wb", buffering=0) as stream:
+    recorder = LineRecorder(stream)
+    recorder.know({0: invocation})
+    for number in range(int(sys.argv[2]) // 100):
+        rows = [{"ET": f"{number}.{row}", "cycles": f"{row}{number}"} for row in range(100)]
+        result = SimpleNamespace(invocation=invocation, results=rows, return_value=number)
+        recorder.record(("result", result))
+status = pathlib.Path("/proc/self/status").read_text()
+print(int(status.split("VmHWM:")[1].split()[0]) * 1024)
+"""
+
+
+def peak_of_experiment(folder: Path, rows: int) -> int:
+    """The peak in bytes of a process that records so many rows, a hundred of each invocation."""
+    command = [sys.executable, "-c", EXPERIMENT, str(folder / "records"), str(rows)]
+    return int(process.check(command, timeout=300))
 
 
 def peak_of_notebook(input_bytes: int) -> int:
@@ -104,10 +130,10 @@ def _peak_of_client(daemon: Sandboxd, job: Job) -> int:
     return peak
 
 
-def report(name: str, reference: int, large: int) -> bool:
+def report(name: str, reference: int, large: int, allowed: int = ALLOWED_GROWTH) -> bool:
     """Print one line; whether the growth is within what is allowed."""
     growth = large - reference
-    fine = growth < ALLOWED_GROWTH
+    fine = growth < allowed
     print(
         f"{name:10} {reference / MIB:9.1f} {large / MIB:9.1f} {growth / MIB:+9.1f}"
         f"   {'ok' if fine else 'TOO MUCH'}"
@@ -124,8 +150,13 @@ def main() -> int:
         experiments = Experiments(base)
         tiny = measure(base / "tiny", experiments, 0)
         large = measure(base / "large", experiments, INPUT_BYTES)
+        recording = {name: peak_of_experiment(base, rows) for name, rows in ROWS.items()}
     tiny["notebook"], large["notebook"] = peak_of_notebook(0), peak_of_notebook(INPUT_BYTES)
     fine = [report(name, tiny[name], large[name]) for name in tiny]
+    print(f"{'MiB at most':10} {ROWS['tiny']:>8} {ROWS['large']:>10} rows")
+    fine.append(
+        report("experiment", recording["tiny"], recording["large"], ALLOWED_GROWTH_OF_RECORDS)
+    )
     return 0 if all(fine) else 1
 
 

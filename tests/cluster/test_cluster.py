@@ -13,7 +13,7 @@ from tests.patience import wait_for
 from .conftest import HEAD, SECONDS, docker, in_service, python_result, start_python
 
 PRELUDE = """
-import json, sys, time
+import json, sys, threading, time
 import cfiddle, cfiddle_slurm
 from cfiddle import arg_map, build, code, run
 from cfiddle_slurm import errors
@@ -46,6 +46,9 @@ for number in range(10):
     assert run(exe, "f", arg_map(n=number))[0].return_value == number
     reports.append(cfiddle_slurm.last_report())
 jobs = cfiddle_slurm.Settings().jobs_directory
+for thread in threading.enumerate():
+    if thread.name == "cfiddle-removal":
+        thread.join()
 left = [path.name for path in jobs.iterdir() if not (path / "failed.txt").exists()]
 print(json.dumps([[r.container for r in reports], [r.job_id for r in reports], left]))
 """),

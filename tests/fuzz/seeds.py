@@ -9,19 +9,20 @@ import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from cfiddle.Runner import InvocationResult
+from cfiddle.Runner import InvocationResult, MissingArgument
 
 from cfiddle_slurm.bundle.layout import MANIFEST
 from cfiddle_slurm.bundle.manifest import Manifest
-from cfiddle_slurm.sandbox.daemon.callers import frame_of
-from cfiddle_slurm.sandbox.guest.experiment import Recorder, describe_exception
-from cfiddle_slurm.sandbox.protocol import DATA, END, RELEASE, RESULT, STATUS, header
+from cfiddle_slurm.sandbox.guest.experiment import describe_exception
+from cfiddle_slurm.sandbox.guest.recording import LineRecorder, Recorder
+from cfiddle_slurm.sandbox.protocol import DATA, END, RELEASE, RESULT, STATUS, header, json_frame
 from tests.fuzz.inputs import engine_stream
 from tests.unit import forged_archives as archives
 from tests.unit import forged_pickles as pickles
 from tests.unit.forged_bombs import DEEP_OBJECTS, EMPTY_ONES, GREEDY, nested
+from tests.unit.forged_lines import DAMAGED, FORGED, line
 
 CORPUS = Path(__file__).with_name("corpus")
 RAW, MENDED = b"\0", b"\1"
@@ -42,6 +43,8 @@ LAST_WORD: dict[str, Any] = {
     "max_rss_bytes": 1 << 20,
     "versions": {"python": "3.11"},
 }
+MOST = 1 << 15
+"""Bytes of an input."""
 DEEP = b'{"protocol": ' + b"[" * 900 + b"]" * 900 + b"}"
 
 
@@ -143,6 +146,35 @@ def forged_records() -> Iterator[tuple[str, bytes]]:
         yield what, CALL + pickles.record(body)
 
 
+def honest_lines() -> Iterator[tuple[str, bytes]]:
+    """Lines as the sandbox writes them."""
+    stream = io.BytesIO()
+    recorder = LineRecorder(cast("BinaryIO", stream))
+    known = [object() for _ in range(3)]
+    recorder.know(dict(enumerate(known)))
+    uneven = [{"a": "1"}, {"a": "2", None: ["3", "4"]}]
+    tables: tuple[Any, ...] = ([], [{"ET": "0.5", "é": None}] * 3, uneven)
+    for invocation, rows, value in zip(known, tables, (None, float("inf"), b"\xff"), strict=True):
+        recorder.record(("result", InvocationResult(invocation, rows, value)))
+    yield "results", stream.getvalue()
+    yield "cut off", stream.getvalue()[:-9]
+    for error in (KeyError("n"), MissingArgument("x", (1, b"y"))):
+        stream.seek(0)
+        stream.truncate()
+        told = describe_exception(error)
+        recorder.record(("raised", *told[:2], "trace", told[3]))
+        yield f"raised {type(error).__name__}", stream.getvalue()
+    title = "\x1b]0;title\x07"
+    yield "commands", line(["result", 0, [title], [[title]], title])
+    yield "damaged", DAMAGED
+
+
+def forged_lines() -> Iterator[tuple[str, bytes]]:
+    """Lines as nobody honest writes them."""
+    for what, (raw, _) in FORGED.items():
+        yield what, raw if len(raw) < MOST else raw[:MOST]
+
+
 def questions() -> Iterator[tuple[str, bytes]]:
     """The JSON of a HELLO."""
     changes: dict[str, dict[str, Any]] = {
@@ -164,11 +196,11 @@ def questions() -> Iterator[tuple[str, bytes]]:
 def callers() -> Iterator[tuple[str, bytes]]:
     """What sandboxd reads of a caller."""
     bundle = header(DATA, 3) + b"abc" + header(END, 0)
-    yield "a run", b"\0" + frame_of(b"H", HELLO) + bundle
-    yield "a release", b"\0" + frame_of(RELEASE, {"job_id": "7"})
-    yield "a ping", b"\0" + frame_of(b"P", {"protocol": 1})
+    yield "a run", b"\0" + json_frame(b"H", HELLO) + bundle
+    yield "a release", b"\0" + json_frame(RELEASE, {"job_id": "7"})
+    yield "a ping", b"\0" + json_frame(b"P", {"protocol": 1})
     yield "only a header", b"\0H\0\0\0\2"
-    yield "a frame of another kind", b"\0" + frame_of(STATUS, {}) + bundle
+    yield "a frame of another kind", b"\0" + json_frame(STATUS, {}) + bundle
     yield "a frame that is too long", b"\0H\xff\xff\xff\xff{}"
     yield "a release of no job", b"\2" + json.dumps({"job_id": "../7"}).encode()
     for what, raw in questions():
@@ -178,10 +210,10 @@ def callers() -> Iterator[tuple[str, bytes]]:
 def guests() -> Iterator[tuple[str, bytes]]:
     """What is read of a guest."""
     results = archives.archive({"results/0": pickles.pickled(("value", 1)), "outputs/b.txt": b"x"})
-    frames = header(RESULT, len(results)) + results + frame_of(STATUS, LAST_WORD)
+    frames = header(RESULT, len(results)) + results + json_frame(STATUS, LAST_WORD)
     yield "a run", b"\0" + engine_stream(frames) + b"\2\0\0\0\0\0\0\3abc"
     yield "frames", b"\1" + frames
-    yield "another kind", b"\1" + frame_of(RELEASE, {})
+    yield "another kind", b"\1" + json_frame(RELEASE, {})
     yield "a stream of another kind", b"\0\3\0\0\0\0\0\0\1x"
     yield "results", b"\2" + results
     for what, member in archives.bad_names("outputs").items():
@@ -238,6 +270,7 @@ def doors() -> Iterator[tuple[str, bytes]]:
 SEEDS = {
     "bundle": [bundles],
     "results_pickle": [honest_records, forged_records],
+    "results_lines": [honest_lines, forged_lines],
     "client_frames": [callers],
     "guest_frames": [guests],
     "manifest": [manifests],

@@ -11,13 +11,13 @@ import json
 import socket
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.bundle.archive import BundleError, matches
+from cfiddle_slurm.bundle.archive import BundleError
+from cfiddle_slurm.bundle.globs import matches
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.door.frames import (
     MUNGE_HEADER_BYTES,
@@ -31,9 +31,8 @@ from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.printable import printable
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
-from cfiddle_slurm.results.records import RaisedThere, read_records
 from cfiddle_slurm.run.outcomes import error_of_outcome
-from cfiddle_slurm.sandbox.daemon.callers import frame_of, receive_question
+from cfiddle_slurm.sandbox.daemon.callers import receive_question
 from cfiddle_slurm.sandbox.daemon.request import BadRequest, parse_hello, parse_job_id
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.daemon.verdict import (
@@ -42,7 +41,6 @@ from cfiddle_slurm.sandbox.daemon.verdict import (
     State,
     Usage,
     judge,
-    parse_guest_status,
 )
 from cfiddle_slurm.sandbox.policy import GIB, Limits, Policy
 from cfiddle_slurm.sandbox.protocol import (
@@ -56,11 +54,13 @@ from cfiddle_slurm.sandbox.protocol import (
     OutcomeKind,
     ProtocolError,
     header,
+    json_frame,
     parse_json,
 )
+from cfiddle_slurm.sandbox.status import parse_guest_status
 from tests.fuzz.inputs import engine_stream, mended
 from tests.fuzz.promises import SECONDS, bounded, expect
-from tests.unit import forged_pickles as forged
+from tests.fuzz.result_targets import results_lines, results_pickle
 from tests.unit.places import Place
 
 ROOM = 1 << 20
@@ -86,41 +86,6 @@ def bundle(data: bytes) -> None:
 
 def _archive(data: bytes) -> bytes:
     return mended(data[1:]) if data[:1] and data[0] & 1 else data[1:]
-
-
-class _Invocation:
-    """Stands for the caller's own."""
-
-    def __init__(self) -> None:
-        self.arguments = {"n": 1}
-
-    def __call__(self, *arguments: Any) -> None:
-        forged.ran.append(arguments)
-
-
-def results_pickle(data: bytes) -> None:
-    """Records, as the notebook reads them. An odd first byte: those of a call, not of a run."""
-    invocation = _Invocation()
-    extra = forged.EXTRA if data[:1] and data[0] & 1 else ()
-    before = [dict(vars(kind)) for kind in forged.SENT_CLASSES]
-    forged.ran.clear()
-    with suppress(ResultRejected), bounded():
-        records = read_records([io.BufferedReader(io.BytesIO(data[1:]))], (invocation,), extra)
-        _show_raised(records.raised)
-    expect(forged.ran == [], "something of the results ran")
-    expect(vars(invocation) == {"arguments": {"n": 1}}, "the caller's own object has changed")
-    expect([dict(vars(kind)) for kind in forged.SENT_CLASSES] == before, "a class has changed")
-
-
-def _show_raised(raised: RaisedThere | None) -> None:
-    """Show an exception as Python does: it is plain, and gives a terminal no commands."""
-    if raised is None:
-        return
-    for error in (raised.as_cfiddle_exception(), raised.exception or raised.as_remote_error()):
-        expect(error.__cause__ is None and error.__context__ is None, "it has a cause")
-        expect(not hasattr(error, "__notes__"), "it has notes")
-        shown = "".join(traceback.format_exception(error))
-        expect(printable(shown) == shown, "it gives a terminal commands")
 
 
 def client_frames(data: bytes) -> None:
@@ -192,7 +157,7 @@ def guest_frames(data: bytes) -> None:
     elif mode == 2:
         results = mended(raw)[:MAX_FRAME]
         raw = RESULT + len(results).to_bytes(4, "big") + results
-        raw += frame_of(STATUS, {"outcome": {"kind": "ok"}})
+        raw += json_frame(STATUS, {"outcome": {"kind": "ok"}})
     if mode:
         raw = engine_stream(raw)
     with bounded():
@@ -219,12 +184,12 @@ def _bring_home(results: bytes) -> None:
             expect(path.is_dir() or matches(name, _OUTPUTS), "it was not asked for")
 
 
-def _tell(guest: dict[str, Any]) -> None:
+def _tell(guest: Any) -> None:
     """The whole way of a guest's last word: judged, told, and shown."""
     for state in (None, State(oom_killed=True, exit_code=137)):
         said = judge(Evidence(End.GUEST_DONE, guest, Usage(), state), POLICY, LIMITS)
         whole = {"outcome": said, "guest": guest}
-        frame = frame_of(STATUS, whole)
+        frame = json_frame(STATUS, whole)
         expect(parse_json(frame[5:]) == whole, "the status changes on its way")
     _show(whole)
 
@@ -296,8 +261,8 @@ def _frames_of(raw: bytes, size: int) -> list[bytes]:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
-        bundle, results_pickle, client_frames, guest_frames, manifest, request, report,
-        door_frames,
+        bundle, results_pickle, results_lines, client_frames, guest_frames, manifest, request,
+        report, door_frames,
     )
 }  # fmt: skip
 

@@ -33,6 +33,11 @@ def _pickle() -> tuple[bytes, ...]:
     return (*named, *(pickles.bare(name) for name in named), *steps, *map(pickles.text, names))
 
 
+_LINES = (
+    b'["result",0,["a"],[["1"]],1]\n', b'["rows",1,["a"],[["1"]]]\n',
+    b'["raised","a.E","text","trace",', b'["cfiddle.Runner","MissingArgument",',
+    b'{"tuple":[', b'{"dict":[[', b'{"bytes":"ff"}', b'{"float":"nan"}', b"\n",
+)  # fmt: skip
 _OUTCOME = _keys("outcome", "kind", "message", "signal", "code")
 _HELLO = _keys(
     "protocol", "job_id", "run_id", "image", "wall_seconds", "cpu_seconds", "memory_bytes"
@@ -45,6 +50,7 @@ _MANIFEST = _keys("format", "run_id", "kind", "entry", "outputs", "environment",
 WORDS: dict[str, tuple[bytes, ...]] = {
     "bundle": (*_TAR, *_MANIFEST),
     "results_pickle": _pickle(),
+    "results_lines": (*_LINES, *_JSON),
     "client_frames": (b"H\0\0\0", b"D\0\0\0", b"E\0\0\0\0", b"X\0\0\0", *_HELLO, *_JSON),
     "guest_frames": (b"\1\0\0\0\0\0\0", b"R\0\0\0", b"S\0\0\0", *_TAR, *_OUTCOME, *_JSON),
     "manifest": (*_MANIFEST, *_JSON),

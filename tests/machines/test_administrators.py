@@ -91,10 +91,10 @@ def test_the_head_by_another_name_is_the_head(cluster: Machines) -> None:
 def test_a_worker_by_another_name_is_that_worker(cluster: Machines) -> None:
     with alias(cluster, "w1alias", "w1"):
         said = cluster.check("worker", "add", "w1alias")
-        assert "w1alias is w1, which is known as" in said
+        assert "w1alias is w1, already known as" in said
         assert "w1alias" not in cluster.file.read_text()
         changed(cluster, "workers = [", 'workers = ["w1alias", ')
-        assert "are one machine (w1): name it once" in refused(cluster, "up", "--no-test")
+        assert "are the same machine (w1): name it once" in refused(cluster, "up", "--no-test")
 
 
 def test_two_machines_of_one_name_are_not_one(cluster: Machines) -> None:
@@ -166,7 +166,7 @@ def test_an_engine_that_can_be_in_no_swarm_is_named(cluster: Machines) -> None:
         done = cluster.cluster("up", "--no-test")
         assert done.status == 1
         assert "live-restore" in done.stderr and done.stderr.endswith("The rest is up.\n")
-        assert "live-restore is set" in cluster.cluster("check").stdout
+        assert "live-restore is on" in cluster.cluster("check").stdout
     finally:
         cluster.on("w2", "rm", "/etc/docker/daemon.json")
         cluster.wait_for_engine("w2")
@@ -217,7 +217,7 @@ def test_a_locked_head_is_told_with_what_unlocks_it(cluster: Machines) -> None:
     [
         ('name = "', 'name = "x', "Set name = 'cfiddle'"),
         ('home_path = "', 'home_path = "/elsewhere', "Set home and home_path back"),
-        ('head = "{head}"', 'head = "{w1}"', "is listed as a worker, too"),
+        ('head = "{head}"', 'head = "{w1}"', "is also listed as a worker"),
         ('head = "{head}"\n', 'head = "nosuch"\n', "its name cannot be resolved"),
     ],
     ids=["name", "home", "head is a worker", "no such head"],
@@ -249,8 +249,8 @@ def test_another_machines_worker_becomes_no_head(cluster: Machines) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("worker", "remove", "nosuch"), "There is no worker 'nosuch'; there are w1, w2."),
-        (("worker", "drain", "nosuch"), "There is no worker 'nosuch'; there are w1, w2."),
+        (("worker", "remove", "nosuch"), "There is no worker 'nosuch'; the workers are w1, w2."),
+        (("worker", "drain", "nosuch"), "There is no worker 'nosuch'; the workers are w1, w2."),
         (("worker", "add", "nosuch"), "its name cannot be resolved"),
         (("worker", "add", "root@w1"), "is not the name or address of a machine"),
         (("shell", "worker", "nosuch"), "There is no worker 'nosuch'"),

@@ -93,7 +93,7 @@ def test_every_machine_has_the_heads_images(cluster: Machines) -> None:
 def test_a_whole_class_gets_accounts_at_once(cluster: Machines, tmp_path: Path) -> None:
     names = [f"student{number:03}" for number in range(215)]
     assert "215 added" in add_users(cluster, tmp_path, names)
-    assert "0 added, 215 were there already" in add_users(cluster, tmp_path, names)
+    assert "0 added, 215 existed already" in add_users(cluster, tmp_path, names)
     listed = cluster.check("user", "list")
     assert all(name in listed for name in names)
     assert "(student214)" in cluster.check("run", "student214", "id")
@@ -212,7 +212,7 @@ def test_what_is_not_ours_is_refused(cluster: Machines) -> None:
         (('head = "', 'head = "root@'), "must be the name or address"),
         (('ssh_user = "root"', 'ssh_user = "wrong"'), "cannot be reached by ssh as wrong"),
         (("workers = [", 'workers = ["{w1}", '), "is listed twice"),
-        (("workers = [", 'workers = ["{head}", '), "is listed as a worker, too"),
+        (("workers = [", 'workers = ["{head}", '), "is also listed as a worker"),
         (("workers = [", "workers = "), "is not valid TOML"),
         (("jupyter_port = 8888", "jupyter_port = 22"), "port 22"),
         (("registry = true", "registri = true"), "did you mean registry?"),

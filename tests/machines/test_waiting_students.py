@@ -206,8 +206,8 @@ def test_what_the_policy_does_not_allow_is_not_even_submitted(cluster: Machines)
     """)  # fmt: skip
     found = said(done)
     allowed = f"{float(most):g} seconds"
-    assert f"time_limit asks for 7200 seconds, and this site allows {allowed}" in found[0]
-    assert "memory asks for 1024 GiB, and this site allows 2 GiB" in found[1]
+    assert f"time_limit asks for 7200 seconds, but this site allows at most {allowed}" in found[0]
+    assert "memory asks for 1024 GiB, but this site allows at most 2 GiB" in found[1]
     assert "does not allow the image 'another:1'" in found[2]
     for user in (USER, OTHER):  # and nobody but the administrator can say something else
         assert shell(cluster, "echo x >>/etc/cfiddle-slurm/limits.toml || echo no", user) == "no"

@@ -118,7 +118,7 @@ def test_notebooks_go_on_while_everything_else_is_updated(
         container = cluster.container("head", "user")
         said = next_version.update()
         assert re.search(r"Open on the user node: \d+ notebooks? \(jovyan \d+\) and 1 term", said)
-        assert f"({USER} 1). So it stays at its version" in said
+        assert f"({USER} 1). The user node keeps its version" in said
         assert cluster.container("head", "user") == container
         assert is_older(cluster)
         assert len(tags(cluster, "w1")) == len(before) + 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.sandbox.daemon.editions import LABEL, text_of
+from cfiddle_slurm.sandbox.versions import LABEL, text_of
 from tests.sandbox.harness import IMAGE, POLICY, SANDBOX_VERSIONS, Sandboxd, probe_bundle
 
 pytestmark = pytest.mark.docker

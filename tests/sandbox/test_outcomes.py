@@ -18,13 +18,11 @@ def test_a_good_run(sandboxd: Sandboxd, experiments: Experiments) -> None:
     assert report["outcome"] == {"kind": "ok", "message": "", "signal": None, "code": None}
     assert job.output == "n=10\nn=1000\n"
     assert (job.folder / "result.tar").stat().st_size > 0
-    assert len(report["container"]) == 12 and report["image_id"].startswith("sha256:")
+    assert len(report["container"]) == 12
     assert report["cores"] and report["run_id"] == job.run_id and report["job_id"] == job.job_id
     assert report["guest"]["perf"]["status"] in ("works", "no_pmu")
     measured = report["measured"]
     assert 0 < measured["startup_seconds"] < 5 and 0 < measured["wall_seconds"] < 10
-    assert measured["output_bytes"] == len(job.output)
-    assert measured["result_bytes"] == (job.folder / "result.tar").stat().st_size
     assert MIB < measured["memory_peak_bytes"] <= 256 * MIB
     assert report["versions"]["docker"] and report["versions"]["kernel"]
 

@@ -209,6 +209,7 @@ NOT_RECORDS: list[Any] = [
     ("raised", "a", "b", "c", (1, "a", (), {})),
     ("raised", "a", "b", "c", ("a", "b", [], {})), ("raised", "a", "b", "c", ("a", "b", (), None)),
     ("state", {"__array_interface__": {}}, []), ("state", {"a": 1}, ["_repr_html_"]),
+    ("returned", {"__array_interface__": {}}, [], 1), ("returned", {}, []),
 ]  # fmt: skip
 
 

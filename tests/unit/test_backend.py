@@ -17,7 +17,8 @@ from cfiddle_slurm import backend, errors
 from cfiddle_slurm.backend import Backend, BackendFactory, configure, configured, job_script
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.records import RaisedThere, Records
-from cfiddle_slurm.run.remote_run import Outcome, Task
+from cfiddle_slurm.run.remote_run import Returned
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.settings import Settings
 from tests.unit.experiments import invocation, library
 
@@ -132,11 +133,11 @@ class Cluster:
 
     def __init__(self) -> None:
         self.tasks: list[tuple[Task, Settings]] = []
-        self.outcome: Callable[[Sequence[Any]], Outcome] = lambda asked: outcome(
+        self.outcome: Callable[[Sequence[Any]], Returned] = lambda asked: outcome(
             [result(one) for one in asked]
         )
 
-    def execute(self, task: Task, settings: Settings) -> Outcome:
+    def execute(self, task: Task, settings: Settings) -> Returned:
         self.tasks.append((task, settings))
         return self.outcome(task.invocations)
 
@@ -150,12 +151,12 @@ def outcome(
     error: errors.CFiddleSlurmError | None = None,
     raised: Exception | None = None,
     values: Sequence[Any] = (),
-) -> Outcome:
+) -> Returned:
     records = Records(results=results, values=list(values))
     if raised is not None:
         name = f"{type(raised).__module__}.{type(raised).__qualname__}"
         records.raised = RaisedThere(name, str(raised), "the traceback", raised)
-    return Outcome(records, REPORT, error)
+    return Returned(records, REPORT, error)
 
 
 @pytest.fixture

@@ -18,8 +18,10 @@ from cfiddle_slurm.bundle.layout import MODULES
 from cfiddle_slurm.delegate import SlurmSandboxDelegate
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.records import Records, read_records
-from cfiddle_slurm.run.remote_run import Outcome, Task
-from cfiddle_slurm.sandbox.guest.experiment import Recorder, run_call
+from cfiddle_slurm.run.remote_run import Returned
+from cfiddle_slurm.run.task import Task
+from cfiddle_slurm.sandbox.guest.experiment import run_call
+from cfiddle_slurm.sandbox.guest.recording import Recorder
 from cfiddle_slurm.settings import Settings
 
 MODULE = '''
@@ -96,10 +98,10 @@ class Sandbox:
 
     def __init__(self, folder: Path) -> None:
         self.tasks: list[tuple[Task, Settings]] = []
-        self.answer: Outcome | None = None
+        self.answer: Returned | None = None
         self._folder = folder
 
-    def execute(self, task: Task, settings: Settings) -> Outcome:
+    def execute(self, task: Task, settings: Settings) -> Returned:
         self.tasks.append((task, settings))
         return self.answer or outcome(self._records(task))
 
@@ -118,9 +120,9 @@ class Sandbox:
         return read_records([io.BufferedReader(stream)], task.invocations, task.extra)
 
 
-def outcome(records: Records, error: errors.CFiddleSlurmError | None = None) -> Outcome:
+def outcome(records: Records, error: errors.CFiddleSlurmError | None = None) -> Returned:
     report = RunReport.of({}, scheduler="x", submitted=0, started=0, finished=0, collected=0)
-    return Outcome(records, report, error)
+    return Returned(records, report, error)
 
 
 @pytest.fixture
@@ -228,6 +230,13 @@ def test_a_run_that_failed_leaves_the_object_alone(sandbox: Sandbox, own: Any) -
     with pytest.raises(errors.ResultRejected):
         SlurmSandboxDelegate().invoke(account, "add", 1)
     assert account.sum == 0
+
+
+def test_a_value_that_came_is_not_lost_with_an_output_file(sandbox: Sandbox, own: Any) -> None:
+    sandbox.answer = outcome(Records([], [7]), errors.InputError("It could not be written."))
+    with pytest.raises(errors.InputError) as caught:
+        SlurmSandboxDelegate().invoke(own.Account(), "add", 1)
+    assert caught.value.partial_results == 7
 
 
 def again(monkeypatch: pytest.MonkeyPatch, delegate_function: ModuleType | None) -> Any:

@@ -4,27 +4,30 @@ A weakened reader shows that a target would notice.
 """
 
 import io
+import json
 import pickle
+import sys
 import tarfile
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from cfiddle.Runner import InvocationResult
 
 from cfiddle_slurm.bundle.archive import read_tar
 from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.results.records import Records
 from cfiddle_slurm.sandbox.daemon.request import Request
 from cfiddle_slurm.sandbox.policy import Limits, Policy
-from tests.fuzz import fuzz, targets
+from tests.fuzz import fuzz
 from tests.fuzz.promises import Broken
 from tests.fuzz.seeds import CORPUS, SEEDS
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.words import WORDS
 from tests.unit import forged_pickles as forged
 
-MAX_FILES, MAX_BYTES = 300, 1 << 20
+MAX_FILES, MAX_BYTES = 400, 1 << 20
 
 
 def replay(target: str) -> None:
@@ -80,6 +83,15 @@ def believes_pickles(
     return Records(results=[], values=values)
 
 
+def believes_lines(streams: Sequence[BinaryIO], invocations: Sequence[Any]) -> Records:
+    found = []
+    for record in map(json.loads, streams[0]):
+        _, number, names, rows, value = record
+        rows = [dict(zip(names, row, strict=True)) for row in rows]
+        found.append(InvocationResult(invocations[number], rows, value))
+    return Records(results=found, values=[])
+
+
 def believes_limits(hello: dict[str, Any], policy: Policy) -> Request:
     memory = hello.get("memory_bytes") or policy.memory
     seconds = hello.get("wall_seconds") or policy.wall_seconds
@@ -96,6 +108,10 @@ WEAK: list[tuple[str, str, Callable[..., Any], str]] = [
     ("results_pickle", "read_records", believes_pickles, "a-list-filled-by-a-class"),
     ("results_pickle", "read_records", believes_pickles, "name-a-function-of-the-system"),
     ("results_pickle", "read_records", believes_pickles, "greedy-a-range-made-a-list"),
+    ("results_lines", "read_lines", believes_lines, "an-invocation-twice"),
+    ("results_lines", "read_lines", believes_lines, "bytes-in-a-column"),
+    ("results_lines", "read_lines", believes_lines, "a-list-for-a-value"),
+    ("results_lines", "read_lines", believes_lines, "commands"),
     ("request", "parse_hello", believes_limits, "above"),
     ("request", "parse_hello", believes_limits, "beyond-all-numbers"),
     ("client_frames", "parse_hello", believes_limits, "hello-above"),
@@ -109,7 +125,7 @@ def test_a_reader_that_believes_what_it_reads_would_be_noticed(
     broken = MemoryError if name.startswith("greedy") else (Broken, AssertionError)
     raw = (CORPUS / target / name).read_bytes()
     before = [dict(vars(kind)) for kind in forged.SENT_CLASSES]
-    monkeypatch.setattr(targets, reader, weak)
+    monkeypatch.setattr(sys.modules[TARGETS[target].__module__], reader, weak)
     try:
         with pytest.raises(broken):
             TARGETS[target](raw)

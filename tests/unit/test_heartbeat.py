@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm import heartbeat
+from cfiddle_slurm.bundle.layout import OWNER
 from cfiddle_slurm.heartbeat import Heart
 from cfiddle_slurm.job_directory import JobDirectory
-from cfiddle_slurm.sandbox.claim import BEAT_SECONDS, BEATS, OWNER, SILENT_SECONDS
+from cfiddle_slurm.sandbox.claim import BEAT_SECONDS, BEATS, SILENT_SECONDS
 from tests.patience import wait_until
 
 

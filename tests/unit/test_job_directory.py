@@ -12,18 +12,17 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm.bundle.archive import BundleError, Member
-from cfiddle_slurm.errors import HomeUnwritable, InputError, SettingsError
-from cfiddle_slurm.job_directory import (
+from cfiddle_slurm.bundle.layout import (
     BUNDLE,
     FAILED,
     OUTPUT,
+    OWNER,
     REPORT,
     REQUEST,
     STARTED,
-    JobDirectory,
-    new_run_id,
 )
-from cfiddle_slurm.sandbox.claim import OWNER
+from cfiddle_slurm.errors import HomeUnwritable, InputError, SettingsError
+from cfiddle_slurm.job_directory import JobDirectory, new_run_id
 from cfiddle_slurm.sandbox.protocol import ProtocolError
 
 MEMBERS = (Member("manifest.json", b"{}"),)

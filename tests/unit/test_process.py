@@ -67,6 +67,18 @@ def test_a_failure_is_told_with_the_last_words() -> None:
     assert isinstance(caught.value, process.ProcessError)
 
 
+def test_last_words_are_one_line_that_fits_into_a_sentence() -> None:
+    def said(stderr: str, stdout: str = "") -> str:
+        return process.Completed(("x",), 1, stdout, stderr).last_words
+
+    assert said("a\n  b\x1b[2J\n", "c") == "a b\\x1b[2J"
+    assert said(" \n", "c\n") == "c"
+    assert said("") == ""
+    long = said(f"the beginning {'word ' * 1000}the end")
+    assert long.startswith("... word ") and long.endswith("the end") and len(long) <= 404
+    assert len(said("x" * 100_000)) == 404
+
+
 def test_lines_come_as_they_are_printed() -> None:
     lines: list[str] = []
     assert process.stream(shell("echo a; echo b >&2; exit 5"), lines.append, timeout=10) == 5

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cfiddle_slurm import settings as module
-from cfiddle_slurm import values
+from cfiddle_slurm import tables, values
 from cfiddle_slurm.errors import SettingsError
 from cfiddle_slurm.settings import NAMES, PREFIX, Settings, resolve
 from tests.unit.anything import ANYTHING
@@ -89,12 +88,12 @@ def test_any_file(raw: bytes) -> None:
         settings_or_a_sentence(lambda: resolve({}, {}, file, NOWHERE))
 
 
-@pytest.mark.parametrize("name", sorted(module._PARSERS))
+@pytest.mark.parametrize("name", sorted(tables.parsers(Settings)))
 @given(value=ANYTHING | TEXTS)
 def test_any_value_of_each_setting_is_taken_once_and_for_all_or_refused(
     name: str, value: object
 ) -> None:
-    parse = module._PARSERS[name]
+    parse = tables.parsers(Settings)[name]
     try:
         found = parse(value)
     except ValueError as error:

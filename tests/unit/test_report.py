@@ -19,6 +19,7 @@ STATUS: dict[str, Any] = {
     "cores": "2-3",
     "outcome": {"kind": "ok"},
     "versions": {"engine": "26.1.5", "python": "9.9"},
+    "stages": {"asked": 1.5, "noticed": 99, "wrong": "x"},
     "measured": {
         "startup_seconds": 0.25,
         "cpu_seconds": 1.5,
@@ -33,6 +34,7 @@ STATUS: dict[str, Any] = {
         "max_rss_bytes": 99,
         "kernel": "6.18",
         "governor": "performance",
+        "stages": {"ready": 2.5, "asked": 99},
         "perf": {"status": "no_pmu", "detail": "no hardware counters"},
         "versions": {"python": "3.11", "wrong": 3},
     },
@@ -50,7 +52,7 @@ ANYTHING = st.recursive(
 
 def report_of(status: dict[str, Any], **times: Any) -> RunReport:
     when = {"submitted": 10.0, "started": 12.5, "finished": 20.0, "collected": 20.5, **times}
-    return RunReport.of(status, scheduler="slurm", **when)
+    return RunReport.of(status, scheduler="slurm", stages={"noticed": 3.5}, **when)
 
 
 def test_a_whole_report() -> None:
@@ -64,6 +66,7 @@ def test_a_whole_report() -> None:
         "exit_reason": "ok", "perf_status": "no_pmu",
         "perf_detail": "no hardware counters", "kernel": "6.18", "governor": "performance",
         "versions": {"engine": "26.1.5", "python": "3.11"},
+        "stages": {"ready": 2.5, "asked": 1.5, "noticed": 3.5},
     }  # fmt: skip
     rows = dict(report.rows())
     assert rows["seconds"] == "queue 2.500, startup 0.250, run 2.000, return 0.500, total 10.500"
@@ -110,7 +113,10 @@ def test_what_is_no_text_is_unknown(wrong: object) -> None:
 @given(st.dictionaries(st.sampled_from(KEYS) | st.text(), ANYTHING, max_size=6))
 def test_whatever_a_status_holds_there_is_a_report(status: dict[str, Any]) -> None:
     report = report_of(status)
-    values = [value for name, value in report.to_dict().items() if name != "versions"]
+    values = [
+        value for name, value in report.to_dict().items() if name not in ("versions", "stages")
+    ]
+    assert all(map(math.isfinite, report.stages.values()))
     assert all(value is None or isinstance(value, str | int | float) for value in values)
     assert all(isinstance(text, str) and text for text in dict(report.rows()))
     assert isinstance(str(report), str)
@@ -158,7 +164,8 @@ def test_a_report_is_shown_in_lines_of_a_terminal() -> None:
     shown = str(report_of({**STATUS, "node": "n" * 300}))
     assert max(map(len, shown.splitlines())) <= 78
     assert shown.replace(" ", "").replace("\n", "").count("n" * 300) == 1
-    assert shown == "\n".join(line.rstrip() for line in shown.splitlines())
+    for each in (shown, str(report_of({}))):
+        assert each == "\n".join(line.rstrip() for line in each.splitlines())
 
 
 def test_a_report_puts_no_markup_into_a_notebook() -> None:

@@ -54,10 +54,10 @@ of_a_newer_kit = true
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"time_limit": "2:00:00"}, "asks for 7200 seconds, and this site allows 600 seconds"),
+        ({"time_limit": "2:00:00"}, "asks for 7200 seconds, but this site allows at most 600"),
         ({"time_limit": 600.5}, "asks for 600.5 seconds"),
-        ({"memory": "4G"}, "memory asks for 4 GiB, and this site allows 2 GiB at the most"),
-        ({"memory": "1MiB"}, "memory asks for 1 MiB, and a sandbox needs 16 MiB at the least"),
+        ({"memory": "4G"}, "memory asks for 4 GiB, but this site allows at most 2 GiB"),
+        ({"memory": "1MiB"}, "memory asks for 1 MiB, but a sandbox needs at least 16 MiB"),
         ({"image": "lab:3"}, "does not allow the image 'lab:3'. Allowed are cfiddle-sandbox"),
     ],
 )
@@ -78,7 +78,7 @@ def test_what_it_allows_is_not(files: dict[str, Path]) -> None:
     found = resolve(asked, {}, **files)
     assert (found.max_time_limit, found.max_memory, found.max_inputs) == (600.0, 2 << 30, 1 << 30)
     files["site_file"].write_text("max_time_limit = 60")
-    with pytest.raises(SettingsError, match="allows 60 seconds"):
+    with pytest.raises(SettingsError, match="allows at most 60 seconds"):
         resolve(asked, {}, **files)
 
 
@@ -142,6 +142,7 @@ def test_the_workers_socket_is_no_setting(files: dict[str, Path]) -> None:
         {"poll_fast": 2, "poll_slow": 1},
         {"memory": "much"},
         {"keep_failed": -1},
+        {"retries": 10**30},
         {"jobs_directory": "jobs"},
         {"input_files": 5},
         {"sbatch_options": ["--wrap=id"]},

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from cfiddle_slurm.sandbox.daemon.container import Place, create_arguments, read_seccomp_profile
+from cfiddle_slurm.sandbox.daemon.container_config import (
+    Place,
+    create_arguments,
+    read_seccomp_profile,
+)
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 from tests.attacks import corpus, weak_guest
 from tests.attacks.corpus import ATTACKS, GROUPS, Attack

@@ -1,32 +1,83 @@
 """Bring a cluster up, change it, take it down. Each step does only what is missing."""
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
-
-from cfiddle_slurm.cluster.changes import limits, revival, unchanged, upgrade
-from cfiddle_slurm.cluster.changes import workers as workers_
-from cfiddle_slurm.cluster.changes.upgrade import Postponed
-from cfiddle_slurm.cluster.hosts.fleet import Fleet
-from cfiddle_slurm.cluster.hosts.machines import (
-    Machine,
-    MachineError,
-    all_of,
-    head_of,
-    on_each,
-    require,
-    require_one,
-)
+from cfiddle_slurm.cluster.changes import bring_up, limits, plan, revival, unchanged, workers
+from cfiddle_slurm.cluster.changes.bring_up import Work
+from cfiddle_slurm.cluster.changes.plan import Foreseen, Step
+from cfiddle_slurm.cluster.changes.upgrade import Postponed, Say
+from cfiddle_slurm.cluster.hosts.machines import Machine, head_of, on_each, require
 from cfiddle_slurm.cluster.image import distribution
-from cfiddle_slurm.cluster.image.images import IMAGES, SANDBOX
-from cfiddle_slurm.cluster.members import identity, swarm, swarm_state
-from cfiddle_slurm.cluster.people import accounts, quotas
-from cfiddle_slurm.cluster.services import credentials, rendering, slurm, stack
+from cfiddle_slurm.cluster.members import swarm, swarm_state
+from cfiddle_slurm.cluster.people import accounts
+from cfiddle_slurm.cluster.services import credentials, slurm, stack
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
-Say = Callable[[str], None]
-_OURS = (slurm.RETIRING, slurm.REMOVED)
-"""Why workers were withdrawn by what was interrupted since."""
+
+def _has_workers(work: Work) -> bool:
+    return not work.alone
+
+
+STEPS: tuple[Step[Work], ...] = (
+    # What is refused is refused before anything is changed.
+    Step("head", "reach the head and its Docker", lambda w: require([w.head]), only_looks=True),
+    Step("certificates", "renew the certificates of a swarm that was off for too long",
+         lambda w: revival.renew_if_expired(w.head, w.say), ("head",),
+         is_done=lambda w: revival.is_fine(w.head)),
+    Step("swarm-answers", "check that the head's swarm answers",
+         lambda w: swarm_state.check(w.head), ("certificates",), only_looks=True),
+    Step("images", "check that the images are built", lambda w: distribution.check_built(w.head),
+         ("head",), only_looks=True),
+    Step("data", "check that name and homes are those of the existing data",
+         lambda w: unchanged.check(w.head, w.config), ("swarm-answers", "images"), only_looks=True),
+    Step("workers", "reach the workers", bring_up.reach_workers, ("head",), only_looks=True,
+         concerns=_has_workers),
+    Step("machines", "check that all are different machines, and in no other cluster",
+         lambda w: bring_up.check_machines(w.head, w.fleet, w.config),
+         ("swarm-answers", "workers"), only_looks=True, concerns=_has_workers),
+    Step("port", "check that JupyterLab's port is free",
+         lambda w: bring_up.check_port(w.head, w.config.jupyter_port), ("swarm-answers",),
+         only_looks=True),
+    # What is changed.
+    Step("swarm", "make the head a swarm's manager, and let the workers join",
+         lambda w: bring_up.make_swarm(w.head, w.fleet, w.config), ("data", "machines", "port"),
+         is_done=lambda w: bring_up.are_members(w.head, w.fleet)),
+    Step("secrets", "make the secrets", lambda w: credentials.ensure(w.head), ("swarm",),
+         is_done=lambda w: not credentials.missing(w.head)),
+    Step("homes", "make the volume of the homes", lambda w: stack.ensure_home(w.head, w.config),
+         ("data",), is_done=lambda w: stack.check_home(w.head, w.config)),
+    Step("accounts", "add the cluster's own accounts",
+         lambda w: accounts.add(w.head, accounts.TEST_ACCOUNTS), ("homes", "images"),
+         is_done=bring_up.has_accounts),
+    Step("distribution", "bring the images to the workers", bring_up.bring_images,
+         ("images", "workers"),
+         is_done=lambda w: distribution.are_everywhere(w.head, w.fleet.machines)),
+    # Only now: a machine's services start with its role, and they need its images.
+    Step("roles", "give each machine its roles",
+         lambda w: bring_up.give_roles(w.head, w.fleet, alone=w.alone), ("swarm", "distribution"),
+         is_done=lambda w: bring_up.have_roles(w.head, w.fleet, alone=w.alone)),
+    Step("links", "remove the ends of networks that engines have left", bring_up.remove_left_links,
+         ("roles",)),
+    Step("services", "start all services but the user node, or bring them up to date",
+         bring_up.roll_out, ("secrets", "homes", "roles"), is_done=bring_up.services_are_current),
+    Step("user-node", "start the user node, if that cuts nobody off", bring_up.deploy_user_node,
+         ("accounts", "services"), is_done=bring_up.user_node_is_current),
+    Step("health", "wait until all services are healthy",
+         lambda w: stack.wait_until_healthy(w.head, w.seconds, w.say), ("services",),
+         is_done=lambda w: bring_up.is_healthy(w.head)),
+    Step("limits", "tell the notebooks what the sandbox policy allows",
+         lambda w: limits.publish(w.head, w.config), ("homes",)),
+    Step("queue", "let the accounts use the workers",
+         lambda w: bring_up.enable(w.head, w.config, w.fleet.machines), ("accounts", "health")),
+    Step("quotas", "limit the size of each home", bring_up.set_quotas, ("accounts",),
+         concerns=lambda w: bool(w.config.home_quota)),
+    # Late: its notebooks are to find all that they need.
+    Step("newer-user-node", "replace an older user node, unless that cuts somebody off",
+         bring_up.replace_user_node, ("limits", "queue"), is_done=bring_up.user_node_is_current),
+    Step("leftovers", "remove what earlier versions have left", bring_up.tidy_all,
+         ("newer-user-node",)),
+)  # fmt: skip
+"""What ``up`` does, in order."""
 
 
 def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postponed | None:
@@ -46,142 +97,17 @@ def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postpo
         MachineError, NotHealthy, AccountError, ProcessError: it is not up; trying again goes on
             from where this ended.
     """
-    head, *workers = all_of(config)
-    require([head])
-    revival.renew_if_expired(head, say)
-    swarm_state.check(head)
-    distribution.check_built(head)
-    unchanged.check(head, config)
-    if workers:
-        # An ssh address may be an alias that other machines do not know.
-        config = replace(config, advertise=swarm.address_of(head, config.advertise))
-    fleet = Fleet(workers, say)
-    fleet.each(require_one)
-    check_machines(head, fleet, config)
-    check_port(head, config.jupyter_port)
-    make_swarm(head, fleet, config)
-    credentials.ensure(head)
-    stack.ensure_home(head, config)
-    accounts.add(head, accounts.TEST_ACCOUNTS)
-    before = upgrade.deployed(head)
-    registry = config.registry and bool(workers)
-    fleet.lose(distribution.push(head, [head, *fleet.machines], say, registry=registry))
-    in_use = upgrade.images_in_use(before)
-    fleet.lose(distribution.push_older(head, fleet.machines, in_use, say))
-    config = rendering.pinned(config, stack.versioned(head, SANDBOX))
-    # Only now: a machine's services start with its role, and they need its images.
-    give_roles(head, fleet, alone=not workers)
-    swarm.remove_left_links(head)
-    fleet.each(swarm.remove_left_links)
-    variables = upgrade.roll_out(head, config, before, seconds)
-    if upgrade.may_be_deployed_at_once(head, before, variables):
-        stack.deploy_user_node(head, config, variables)
-    stack.wait_until_healthy(head, seconds, say)
-    limits.publish(head, config)
-    enable(head, config, fleet.machines)
-    if config.home_quota:
-        uids = [account.uid for account in accounts.listed(head)]
-        say(quotas.apply(head, config, uids) or "every home has its quota")
-    # Last: its notebooks are to find all that they need.
-    postponed = upgrade.settle(head, config, variables, now=now, seconds=seconds, say=say)
-    stack.remove_old_configuration(head, config)
-    in_use = upgrade.images_in_use(upgrade.deployed(head))
-    tidy(head, in_use)
-    fleet.each(lambda worker: tidy(worker, in_use))
-    if postponed and fleet.lost:
-        say(str(postponed))
-    fleet.finish("The rest is up.")
-    return postponed
+    work = Work(config, seconds, say, now=now)
+    plan.run(STEPS, work)
+    if work.postponed and work.fleet.lost:
+        say(str(work.postponed))
+    work.fleet.finish("The rest is up.")
+    return work.postponed
 
 
-def check_machines(head: Machine, fleet: Fleet, config: Config) -> None:
-    """Make sure that all are machines of their own, and of this cluster, before any is changed.
-
-    Raises:
-        MachineError: two addresses lead to one machine, for instance.
-    """
-    if not fleet.machines:
-        return
-    me = identity.ask(head)
-    members = []
-    if me.state == "active":
-        members = swarm.members(head)
-    else:
-        # A worker may still be in the swarm that this head had before.
-        me = replace(me, managers=(f"{config.advertise}:{swarm.PORT}",))
-    who = {head: me, **fleet.each(identity.ask)}
-    elsewhere = identity.others(who, members, config.ssh_user)
-    identity.check(head, who, members, elsewhere)
-
-
-def check_port(head: Machine, port: int) -> None:
-    """Make sure that Jupyter can have its port, unless it has it already.
-
-    Raises:
-        MachineError: something else listens there.
-    """
-    if swarm.state(head) == "active" and port in stack.published_ports(head):
-        return
-    done = head.shell(f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port:d}'")
-    if done.status == 0:
-        raise MachineError(
-            f"Something else listens at port {port} of {head}: set another jupyter_port."
-        )
-
-
-def make_swarm(head: Machine, fleet: Fleet, config: Config) -> None:
-    """Make the head a manager, and let the workers join it."""
-    swarm.make(head, config.advertise if config.workers else "")
-    fleet.each(lambda worker: swarm.join(worker, head))
-    fleet.in_turn(lambda worker: swarm.settle(head, worker))
-
-
-def give_roles(head: Machine, fleet: Fleet, *, alone: bool) -> None:
-    """Say in the swarm what each machine is for.
-
-    Args:
-        alone: whether there are no workers, and the head measures itself.
-    """
-    swarm.give_roles(head, head, "head", "user", *(["worker"] if alone else []))
-    if not alone:
-        for member in swarm.workers(head):
-            if member.node_id == swarm.node_id(head):
-                swarm.take_role(head, member, "worker")
-    fleet.in_turn(lambda worker: swarm.give_roles(head, worker, "worker"))
-
-
-def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
-    """Let the accounts use the workers, once both are there.
-
-    Args:
-        workers: those that are there; others are waited for only if they are ready.
-    """
-    slurm.ensure_users(head, [a.name for a in accounts.listed(head)], config.queued_jobs)
-    there = {worker.address for worker in workers}
-    names = [one.hostname for one in swarm.workers(head) if one.ready or one.address in there]
-    for node in slurm.nodes(head):
-        if node.name in names and node.reason in _OURS and not node.usable:
-            slurm.resume(head, node.name)
-    # What a person took out of service stays so, and is nothing to wait for.
-    kept_out = {node.name for node in slurm.nodes(head) if node.kept_out}
-    wanted = [name for name in names if name not in kept_out]
-    slurm.wait_until_usable(head, wanted, workers_.USABLE_SECONDS)
-
-
-def tidy(machine: Machine, in_use: Collection[str]) -> None:
-    """Remove what earlier versions of images have left on a machine.
-
-    Args:
-        in_use: tags that stay, whether a container uses them just now or not.
-    """
-    current = distribution.digests(machine)
-    for image in IMAGES:
-        keep = {image.tag, image.tag_of(current.get(image.name, "")), *in_use}
-        listing = ("image", "ls", "--format={{.Repository}}:{{.Tag}}", image.name)
-        for tag in machine.docker(*listing).split():
-            if tag not in keep:
-                # Refused while a container still uses it: then it stays until the next time.
-                machine.try_docker("image", "rm", tag)
+def foresee_up(config: Config, say: Say) -> list[Foreseen]:
+    """What :func:`up` would do, as far as one sees without changing anything."""
+    return plan.foresee(STEPS, Work(config, 0.0, say))
 
 
 def down(config: Config, *, purge: bool, say: Say) -> None:
@@ -208,7 +134,7 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
         former = (f"{swarm.address_of(head, config.advertise)}:{swarm.PORT}",)
     on_each(
         dict.fromkeys(machines),
-        lambda each: workers_.leave(each, others, purge=purge, say=say, former=former),
+        lambda each: workers.leave(each, others, purge=purge, say=say, former=former),
     )
     if swarm.was_made_here(head):
         swarm.leave(head)
@@ -224,5 +150,5 @@ def cancel_all(head: Machine) -> None:
         jobs = [job.job_id for job in slurm.queue(head)]
         if jobs:
             slurm.command(head, "scancel", "--quiet", *jobs)
-    except (MachineError, ProcessError, stack.NotHealthy):
+    except (ClusterError, ProcessError):
         return  # without a controller nothing can be asked of it

@@ -7,15 +7,21 @@ from cfiddle_slurm.cluster.hosts.fleet import Fleet
 from cfiddle_slurm.cluster.hosts.machines import Machine, all_of, head_of
 from cfiddle_slurm.cluster.site import kit
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.ids import CFIDDLE
 
 _SECONDS = 900.0
 _ACCOUNT = """
 set -eu
-if entry=$(getent passwd 7000); then
-    [ "${entry%%:*}" = cfiddle ] || { echo "uid 7000 belongs to ${entry%%:*}" >&2; exit 1; }
+id=$1
+if entry=$(getent passwd "$id"); then
+    [ "${entry%%:*}" = cfiddle ] || { echo "uid $id belongs to ${entry%%:*}" >&2; exit 1; }
 else
-    groupadd --gid 7000 cfiddle 2>/dev/null || true
-    useradd --uid 7000 --gid 7000 --no-create-home --home-dir /nonexistent \\
+    if entry=$(getent group "$id"); then
+        [ "${entry%%:*}" = cfiddle ] || { echo "gid $id belongs to ${entry%%:*}" >&2; exit 1; }
+    else
+        groupadd --gid "$id" cfiddle
+    fi
+    useradd --uid "$id" --gid "$id" --no-create-home --home-dir /nonexistent \\
         --shell /usr/sbin/nologin cfiddle
     echo made
 fi
@@ -86,8 +92,8 @@ def machine(each: Machine, config: Config, say: Callable[[str], None]) -> None:
     if each != head_of(config) or not config.workers:
         say(f"{each}: {each.check_shell(_COUNTERS)}")
     if each != head_of(config):
-        made = each.check_shell(_ACCOUNT)
-        say(f"{each}: account cfiddle (7000) {made or 'is there'}")
+        made = each.check_shell(_ACCOUNT, str(CFIDDLE))
+        say(f"{each}: account cfiddle ({CFIDDLE}) {made or 'is there'}")
     elif config.home == "nfs" and not config.nfs_server:
         done = each.check_shell(_EXPORT, config.home_path, export_line(config), timeout=_SECONDS)
         say(f"{each}: {config.home_path} {done or 'is exported'}")

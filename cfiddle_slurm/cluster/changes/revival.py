@@ -6,10 +6,10 @@ renews it at once; but Docker takes that only from a machine that does not know 
 """
 
 import json
-import time
 from collections.abc import Callable
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.members import swarm, swarm_state
 from cfiddle_slurm.cluster.services import stack
 from cfiddle_slurm.cluster.site import kit
@@ -38,7 +38,8 @@ fi
 """
 
 
-_LEFT = 'cat "$1/swarm/docker-state.json.expired" 2>/dev/null || true'
+# That it cannot be read is not that it is not there.
+_LEFT = 'left=$1/swarm/docker-state.json.expired; [ ! -e "$left" ] || cat "$left"'
 _DONE = 'rm -f "$1/swarm/docker-state.json.expired"'
 
 
@@ -48,8 +49,7 @@ def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
     Raises:
         MachineError: it did not succeed.
     """
-    template = "--format={{.DockerRootDir}}|{{.Swarm.LocalNodeState}}|{{.Swarm.Error}}"
-    root, state, reason = head.docker("info", template).split("|", 2)
+    root, state, reason = _swarm_on(head)
     left = ""
     if state == "inactive":
         # Whoever did this was interrupted in the middle: a plain `swarm init` would clear the disk.
@@ -72,15 +72,32 @@ def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
         # creating vxlan interface: file exists"). Made anew, each has its own.
         stack.remove(head)
     head.check_shell(_DONE, root)
-    say(f"the swarm on {head} is back, with its secrets; its services start anew")
+    say(f"the swarm on {head} is back with its secrets; its services are starting")
+
+
+def is_fine(head: Machine) -> bool:
+    """Whether :func:`renew_if_expired` has nothing to do.
+
+    Raises:
+        MachineError: Docker does not answer.
+    """
+    root, state, reason = _swarm_on(head)
+    if state == "inactive":
+        return not head.check_shell(_LEFT, root)
+    return not swarm_state.is_expired(reason)
+
+
+def _swarm_on(head: Machine) -> list[str]:
+    """Docker's folder there, and the swarm's state with its reason."""
+    template = "--format={{.DockerRootDir}}|{{.Swarm.LocalNodeState}}|{{.Swarm.Error}}"
+    return head.docker("info", template).split("|", 2)
 
 
 def _wait_for_swarm(head: Machine, root: str) -> None:
-    give_up = time.monotonic() + _NEW_SECONDS
-    while swarm.state(head) != "active" or not swarm.is_manager(head):
-        if time.monotonic() > give_up:
-            raise MachineError(
-                f"The swarm on {head} does not come back: `journalctl -u docker` there says why."
-                f" What it was is in {root}/swarm."
-            )
-        time.sleep(1)
+    for _ in until(_NEW_SECONDS, 1):
+        if swarm.state(head) == "active" and swarm.is_manager(head):
+            return
+    raise MachineError(
+        f"The swarm on {head} did not come back: `journalctl -u docker` there says why."
+        f" Its old state is in {root}/swarm."
+    )

@@ -23,7 +23,7 @@ def check(head: Machine, config: Config) -> None:
 
     Raises:
         MachineError: its name is another than that of the data.
-        NotHealthy: its homes are another folder's.
+        ConfigError: its homes are another folder's.
     """
     name = _running_name(head) or _kept_name(head)
     if name and name != config.name:

@@ -5,12 +5,12 @@ anything open there, or when the administrator says so; until then it stays at i
 sandbox image of that version stays on the workers (:mod:`cfiddle_slurm.sandbox.daemon.editions`).
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cfiddle_slurm.cluster.hosts.machines import Machine
+from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.image.images import CLUSTER
 from cfiddle_slurm.cluster.people import open_work
 from cfiddle_slurm.cluster.people.open_work import OpenWork
@@ -18,8 +18,9 @@ from cfiddle_slurm.cluster.services import rendering, stack
 from cfiddle_slurm.cluster.site.config import Config
 
 Say = Callable[[str], None]
-_USER, _NEWEST = "user", "sandboxd"
+USER, NEWEST = "user", "sandboxd"
 _FIRST = ("database", "accounting")
+_PAUSE = 0.2
 _NOTICE_SECONDS = 10.0
 _TEMPLATE = (
     "{{.Spec.Name}}|{{.Spec.TaskTemplate.ContainerSpec.Image}}"
@@ -56,10 +57,10 @@ class Postponed:
 
     def __str__(self) -> str:
         return (
-            f"Open on the user node: {self.open}. So it stays at its version, and their runs go on."
-            " Once they are closed, the next `update` replaces it; `update --now` does so at once,"
-            " `update --at 03:00` then. A notebook is open until its kernel is shut down, however"
-            " long it has been idle."
+            f"Open on the user node: {self.open}. The user node keeps its version until they are"
+            " closed, and their runs continue. After that the next `update` replaces it;"
+            " `update --now` replaces it at once, `update --at 03:00` at that time. A notebook is"
+            " open until its kernel is shut down, however long it has been idle."
         )
 
 
@@ -83,9 +84,9 @@ def parse(text: str) -> dict[str, Deployed]:
 
 def is_older(services: Mapping[str, Deployed]) -> bool:
     """Whether the user node is not the one that goes with the rest of the cluster."""
-    if _USER not in services or _NEWEST not in services:
+    if USER not in services or NEWEST not in services:
         return False
-    return services[_USER].edition != services[_NEWEST].edition
+    return services[USER].edition != services[NEWEST].edition
 
 
 def images_in_use(services: Mapping[str, Deployed]) -> set[str]:
@@ -116,15 +117,12 @@ def roll_out(
     if all(name in services and services[name].image != image for name in _FIRST):
         before = [_container(head, name) for name in _FIRST]
         stack.deploy(head, config, _FIRST)
-        give_up = time.monotonic() + seconds
         for name, old in zip(_FIRST, before, strict=True):
-            while _container(head, name) in ("", old):
-                if time.monotonic() > give_up:
-                    raise stack.NotHealthy(
-                        f"The new {name} is not healthy after {seconds:.0f} seconds"
-                        f" (`logs {name}`); all else is as it was."
-                    )
-                time.sleep(0.2)
+            if all(_container(head, name) in ("", old) for _ in until(seconds, _PAUSE)):
+                raise stack.NotHealthy(
+                    f"The new {name} is not healthy after {seconds:.0f} seconds"
+                    f" (`logs {name}`); nothing else was changed."
+                )
     return stack.deploy(head, config)
 
 
@@ -144,9 +142,9 @@ def may_be_deployed_at_once(
     Raises:
         MachineError: Docker does not answer.
     """
-    if _USER not in services or services[_USER].edition == variables[rendering.EDITION]:
+    if USER not in services or services[USER].edition == variables[rendering.EDITION]:
         return True
-    return not _container(head, _USER)
+    return not _container(head, USER)
 
 
 def settle(
@@ -167,7 +165,7 @@ def settle(
     Raises:
         MachineError, NotHealthy: it cannot be replaced.
     """
-    if deployed(head)[_USER].edition == variables[rendering.EDITION]:
+    if deployed(head)[USER].edition == variables[rendering.EDITION]:
         return None
     found = open_work.look(head)
     if found and not now:
@@ -177,16 +175,16 @@ def settle(
     before = _task(head)
     stack.deploy_user_node(head, config, variables)
     # Docker takes a moment to see what is to be replaced, in which all looks healthy.
-    give_up = time.monotonic() + _NOTICE_SECONDS
-    while _task(head) == before and time.monotonic() < give_up:
-        time.sleep(0.2)
+    for _ in until(_NOTICE_SECONDS, _PAUSE):
+        if _task(head) != before:
+            break
     stack.wait_until_healthy(head, seconds, lambda text: None)  # the others are, as was said
     say("the user node is replaced")
     return None
 
 
 def _task(head: Machine) -> str:
-    service = f"{stack.NAME}_{_USER}"
+    service = f"{stack.NAME}_{USER}"
     return head.docker("service", "ps", "--quiet", "--filter=desired-state=running", service)
 
 
@@ -203,7 +201,7 @@ def replace(
     """
     services = deployed(head)
     wanted = postponed.variables[rendering.EDITION]
-    if not is_older(services) or services[_NEWEST].edition != wanted:
+    if not is_older(services) or services[NEWEST].edition != wanted:
         return False
     settle(head, config, postponed.variables, now=True, seconds=seconds, say=say)
     return True

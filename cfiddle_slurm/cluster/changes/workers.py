@@ -10,8 +10,8 @@ from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.members import identity, swarm, swarm_state
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.services import slurm, stack
-from cfiddle_slurm.cluster.site import config as config_
-from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.config import ADDRESS, Config, ConfigError, set_workers
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
 Say = Callable[[str], None]
@@ -27,8 +27,8 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
         ConfigError: it is the head.
         MachineError, NotHealthy: it cannot be one.
     """
-    if not config_.ADDRESS.fullmatch(address):
-        raise config_.ConfigError(f"{address!r} is not the name or address of a machine.")
+    if not ADDRESS.fullmatch(address):
+        raise ConfigError(f"{address!r} is not the name or address of a machine.")
     head, worker = head_of(config), Machine(address, config.ssh_user)
     replace(config, workers=tuple(dict.fromkeys((*config.workers, address))))  # it may be refused
     require([head])
@@ -53,7 +53,7 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
     if any(node.name == name and node.reason == slurm.REMOVED for node in slurm.nodes(head)):
         slurm.resume(head, name)  # whoever removed it was interrupted
     slurm.wait_until_usable(head, [name], USABLE_SECONDS)
-    config_.set_workers(file, listed)
+    set_workers(file, listed)
     return name
 
 
@@ -77,10 +77,10 @@ def _known(
             continue
         other = elsewhere.get(member.address)
         if other is not None and other.is_at_the_place_of(me):
-            say(f"{worker} is {me.hostname}, which is known as {member.address}: that stays")
+            say(f"{worker} is {me.hostname}, already known as {member.address}; that stays")
             worker = Machine(member.address, config.ssh_user)
         else:
-            say(f"{me.hostname} is reached at {worker} now, no more at {member.address}")
+            say(f"{me.hostname} is now reached at {worker} instead of {member.address}")
             workers = tuple(one for one in workers if one != member.address)
     return worker, tuple(dict.fromkeys((*workers, worker.address)))
 
@@ -133,7 +133,7 @@ def _resolved(members: list[Member], name: str, config: Config) -> Member | None
     for member in listed:
         if name in (member.address, member.hostname):
             return member
-    if not config_.ADDRESS.fullmatch(name):
+    if not ADDRESS.fullmatch(name):
         return None
     try:
         there = identity.ask(Machine(name, config.ssh_user))
@@ -153,15 +153,15 @@ def _check_it_may_leave(member: Member, config: Config) -> None:
         return  # whoever takes it out is told so
     if there.node_id != member.node_id:
         raise MachineError(
-            f"{machine} leads to another machine now ({there.hostname}), and not to the worker"
-            f" {member.hostname}: `worker add` with its present address comes first."
+            f"{machine} now leads to another machine ({there.hostname}), not to the worker"
+            f" {member.hostname}: run `worker add` with the worker's current address first."
         )
 
 
 def _write_without(config: Config, file: Path, gone: set[str]) -> None:
     left = tuple(one for one in config.workers if one not in gone)
     if left != config.workers:
-        config_.set_workers(file, left)
+        set_workers(file, left)
 
 
 def leave(
@@ -189,12 +189,12 @@ def leave(
         }:
             swarm.leave_dead(machine)  # its certificate has expired, for instance
         elif there.state != "inactive":
-            say(f"{machine} ({there.hostname}) is in another swarm: it is left alone")
+            say(f"{machine} ({there.hostname}) belongs to another swarm and was left alone")
             return
         stack.wait_until_gone(machine)
         if purge:
             stack.remove_volumes(machine)
-    except (MachineError, ProcessError, stack.NotHealthy) as error:
+    except (ClusterError, ProcessError) as error:
         say(str(error))
 
 
@@ -248,7 +248,7 @@ def find(head: Machine, name: str) -> Member:
 def no_worker(name: str, workers: Iterable[Member]) -> MachineError:
     """The error for a name that is no worker's."""
     known = ", ".join(sorted({one.hostname for one in workers})) or "none"
-    return MachineError(f"There is no worker {name!r}; there are {known}.")
+    return MachineError(f"There is no worker {name!r}; the workers are {known}.")
 
 
 def _workers(members: Iterable[Member]) -> list[Member]:

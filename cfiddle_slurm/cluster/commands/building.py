@@ -17,7 +17,7 @@ from rich.text import Text
 from cfiddle_slurm.cluster.commands.common import console, say, tell
 from cfiddle_slurm.cluster.hosts import machines
 from cfiddle_slurm.cluster.image import images
-from cfiddle_slurm.cluster.site import kit
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.printable import one_line, printable
 from cfiddle_slurm.process import ProcessError
 
@@ -26,7 +26,6 @@ _KEPT = 5
 _LONGEST_COMMAND = 80
 _PER_SECOND = 4
 _FRAMES = "|/-\\"
-_FAILURES = (kit.KitError, machines.MachineError, ProcessError)
 
 
 def build(head: machines.Machine, settings: images.BuildSettings, *, verbose: bool = False) -> None:
@@ -42,7 +41,7 @@ def build(head: machines.Machine, settings: images.BuildSettings, *, verbose: bo
         shown = Shown(log, live, verbose=verbose)
         try:
             images.build_all(head, settings, shown.say, shown.line)
-        except _FAILURES as error:
+        except (ClusterError, ProcessError) as error:
             shown.finish("failed")
             shown.line(str(error))
             raise machines.MachineError(f"{error}\nThe whole log is in {log.name}.") from error

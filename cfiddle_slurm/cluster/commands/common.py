@@ -12,22 +12,12 @@ from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableT
 from rich.segment import Segment
 from rich.text import Text
 
-from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts import lock, machines
-from cfiddle_slurm.cluster.people import accounts
-from cfiddle_slurm.cluster.services import stack
 from cfiddle_slurm.cluster.site import config as config_
-from cfiddle_slurm.cluster.site import kit
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.printable import printable
+from cfiddle_slurm.process import ProcessError
 
-ERRORS = (
-    accounts.AccountError,
-    config_.ConfigError,
-    kit.KitError,
-    machines.MachineError,
-    process.ProcessError,
-    stack.NotHealthy,
-)
 _PIPE_WIDTH = 200
 _NO_SWARM = "This node is not a swarm manager"
 
@@ -69,7 +59,7 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except ERRORS as error:
+        except (ClusterError, ProcessError) as error:
             raise click.ClickException(printable(in_plain_words(str(error)))) from error
 
     def resolve_command(
@@ -79,8 +69,8 @@ class Group(click.Group):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             known = self.list_commands(ctx)
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(known)}."
-            ctx.fail(printable(f"There is no command {name!r}.{hint}"))
+            hint = f"Did you mean {near[0]!r}?" if near else f"The commands are {', '.join(known)}."
+            ctx.fail(printable(f"There is no command {name!r}. {hint}"))
         return super().resolve_command(ctx, args)
 
 
@@ -113,7 +103,7 @@ class Cluster:
         if self.file == config_.FILE and not self.file.exists():
             return self.local()
         if self._port is not None:
-            raise config_.ConfigError(f"Without --port: {self.file} has jupyter_port for that.")
+            raise config_.ConfigError(f"Set jupyter_port in {self.file} instead of --port.")
         return config_.load(self.file)
 
     def local(self) -> config_.Config:
@@ -154,6 +144,8 @@ def _locked(name: str, callback: Callable[..., object] | None) -> Callable[..., 
         cluster = click.get_current_context().find_object(Cluster)
         if cluster is None:
             raise TypeError(f"{name!r} is about no cluster")
+        if options.get("dry_run"):
+            return callback(*arguments, **options)
         head = machines.Machine() if options.get("local") else cluster.head
         with lock.held(head, name):
             return callback(*arguments, **options)
@@ -163,7 +155,7 @@ def _locked(name: str, callback: Callable[..., object] | None) -> Callable[..., 
 
 pass_cluster = click.make_pass_decorator(Cluster)
 health_timeout = click.option("--timeout", default=180.0, show_default=True,
-                        help="Seconds for all services to become healthy.")  # fmt: skip
+                        help="Seconds to wait until all services are healthy.")  # fmt: skip
 
 
 def tell(text: str) -> None:

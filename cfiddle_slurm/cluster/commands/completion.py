@@ -20,5 +20,5 @@ def completion(context: click.Context, shell: str) -> None:
     """
     found = get_completion_class(shell)
     if found is None:
-        raise click.ClickException(f"This version of click knows no completion for {shell}.")
+        raise click.ClickException(f"This version of click has no completion for {shell}.")
     click.echo(found(context.find_root().command, {}, PROGRAM, _VARIABLE).source())

@@ -12,7 +12,7 @@ from cfiddle_slurm.cluster.commands import building
 from cfiddle_slurm.cluster.commands.common import Cluster, Group, console, pass_cluster, say
 from cfiddle_slurm.cluster.hosts import fleet, machines
 from cfiddle_slurm.cluster.image import distribution
-from cfiddle_slurm.cluster.image import images as images_
+from cfiddle_slurm.cluster.image.images import IMAGES, BuildSettings
 from cfiddle_slurm.cluster.members import swarm
 
 _existing = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -41,7 +41,7 @@ def build(
     began = time.monotonic()
     given = {"base": base, "ca_bundle": ca_bundle, "mirror": mirror}
     settings = replace(
-        images_.BuildSettings.of(cluster.config),
+        BuildSettings.of(cluster.config),
         **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
     machines.require([cluster.head])
@@ -76,10 +76,10 @@ def list_images(cluster: Cluster) -> None:
     if cluster.head in failed:
         raise failed[cluster.head]
     right = found[cluster.head]
-    table = Table("machine", *(image.name for image in images_.IMAGES))
+    table = Table("machine", *(image.name for image in IMAGES))
     for machine, have in found.items():
         cells = []
-        for image in images_.IMAGES:
+        for image in IMAGES:
             identity = have.get(image.name, "").removeprefix("sha256:")[:12]
             differs = bool(identity) and have[image.name] != right.get(image.name)
             cells.append(f"[red]{identity} differs[/red]" if differs else identity or "-")

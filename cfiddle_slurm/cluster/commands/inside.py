@@ -21,7 +21,7 @@ _existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 def shell(cluster: Cluster, service: str, host: str | None) -> None:
     """Open a root shell in SERVICE's container.
 
-    That is its container on the worker HOST, or on the head if HOST is not given.
+    HOST is a worker; without HOST the container on the head is meant.
     """
     logs.known_service(cluster, service)
     machine = cluster.head

@@ -3,13 +3,14 @@
 import json
 import sys
 import time
+from collections.abc import Iterable
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
-from cfiddle_slurm.cluster.changes import lifecycle
-from cfiddle_slurm.cluster.changes import provision as provision_
+from cfiddle_slurm.cluster.changes import lifecycle, provision
+from cfiddle_slurm.cluster.changes.plan import Foreseen, State
 from cfiddle_slurm.cluster.commands import watching
 from cfiddle_slurm.cluster.commands.common import (
     Cluster,
@@ -20,8 +21,7 @@ from cfiddle_slurm.cluster.commands.common import (
     tell,
 )
 from cfiddle_slurm.cluster.commands.updating import update
-from cfiddle_slurm.cluster.health import check as check_
-from cfiddle_slurm.cluster.health import overview, trial
+from cfiddle_slurm.cluster.health import check, overview, trial
 from cfiddle_slurm.cluster.hosts.fleet import Incomplete
 from cfiddle_slurm.cluster.members import swarm
 from cfiddle_slurm.cluster.people import accounts, user_node
@@ -29,15 +29,16 @@ from cfiddle_slurm.cluster.services import slurm
 from cfiddle_slurm.cluster.site import config as config_
 from cfiddle_slurm.printable import one_line, printable
 
-_COLOURS = {check_.Level.FINE: "green", check_.Level.WARNING: "yellow", check_.Level.FAILURE: "red"}
+_STATE_COLOURS = {State.DONE: "green", State.TO_DO: "yellow", State.FAILS: "red"}
+_COLOURS = {check.Level.FINE: "green", check.Level.WARNING: "yellow", check.Level.FAILURE: "red"}
 
 
 @click.command()
 @click.option("--head", default=config_.LOCAL, show_default=True, help="ssh address of the head.")
-@click.option("--worker", "workers", multiple=True, help="ssh address of a worker; repeat it.")
-@click.option("--ssh-user", default="root", show_default=True, help="The account there.")
+@click.option("--worker", "workers", multiple=True, help="ssh address of a worker; repeatable.")
+@click.option("--ssh-user", default="root", show_default=True, help="The account to log in to.")
 @click.option("--home", type=click.Choice(config_.HOMES),
-              help="Source of the shared home; else nfs with workers, volume without.")  # fmt: skip
+              help="Source of the shared home (default: nfs; volume without workers).")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @pass_cluster
 def init(
@@ -53,66 +54,73 @@ def init(
     Without --worker it describes a cluster of one machine.
     """
     if cluster.file.exists() and not force:
-        tell(f"{cluster.file} is there already, and stays as it is (--force replaces it).")
+        tell(f"{cluster.file} already exists and was not changed (--force overwrites it).")
         return
     home = home or ("nfs" if workers else "volume")
     values = {"head": head, "workers": workers, "ssh_user": ssh_user, "home": home}
     text = config_.example(values)
     config_.parse(text, str(cluster.file))
     config_.write(cluster.file, text)
-    tell(f"{cluster.file} is written. Look it through; `check` is next.")
+    tell(f"Wrote {cluster.file}. Read it through, then run `check`.")
 
 
-@click.command()
+@click.command("check")
 @pass_cluster
-def check(cluster: Cluster) -> None:
+def check_all(cluster: Cluster) -> None:
     """Check that every machine can be part of the cluster.
 
-    The exit status is 0 when all is fine, 1 when there are warnings, 2 when it cannot work.
+    The exit status is 0 when all is fine, 1 when there are warnings, 2 when the cluster
+    cannot work.
     """
-    findings = check_.run(cluster.config)
+    findings = check.run(cluster.config)
     table = Table("machine", "what", "found", "how to fix it")
     for row in findings:
         colour = _COLOURS[row.level]
         found = f"[{colour}]{escape(row.found)}[/{colour}]"
         table.add_row(row.machine, row.what, found, escape(row.mend))
     console.print(table)
-    worst = check_.verdict(findings)
-    console.print({0: "All is fine.", 1: "It can work; see the warnings.",
-                   2: "It cannot work like this."}[int(worst)])  # fmt: skip
+    worst = check.verdict(findings)
+    console.print({0: "All is fine.", 1: "It can work; read the warnings.",
+                   2: "It cannot work until the failures are fixed."}[int(worst)])  # fmt: skip
     sys.exit(int(worst))
 
 
-@click.command()
+@click.command("provision")
 @pass_cluster
-def provision(cluster: Cluster) -> None:
-    """Install what machines lack.
+def provision_all(cluster: Cluster) -> None:
+    """Install what the machines need and do not have.
 
-    That is Docker, the account cfiddle and, with home = "nfs", the exported home.
+    That is Docker, the account cfiddle and, with home = "nfs", the export of the home.
     """
-    provision_.all_machines(cluster.config, say)
+    provision.all_machines(cluster.config, say)
     console.print("All machines are prepared.")
 
 
 @click.command()
 @click.option(
-    "--local", is_flag=True, help="All parts on this one machine, whatever the file says."
+    "--local", is_flag=True, help="Run all parts on this machine, whatever the file says."
 )
-@click.option("--no-test", is_flag=True, help="Leave out the experiments at the end.")
+@click.option("--no-test", is_flag=True, help="Skip the experiments at the end.")
 @click.option("--now", is_flag=True,
               help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what is still to be done, and change nothing.")
 @health_timeout
 @pass_cluster
-def up(cluster: Cluster, local: bool, no_test: bool, now: bool, timeout: float) -> None:
+def up(
+    cluster: Cluster, local: bool, no_test: bool, now: bool, dry_run: bool, timeout: float
+) -> None:
     """Start the cluster, or bring it up to date.
 
-    At the end every worker runs a real experiment. Without workers in the file, the head measures.
+    At the end every worker runs a real experiment. Without workers in the file, the head does.
     """
     began = time.monotonic()
     if local:
         cluster.use_local()
     elif not cluster.config.workers:
         say(f"a cluster of one machine: {cluster.head} measures, too")
+    if dry_run:
+        _show_plan(lifecycle.foresee_up(cluster.config, say))
+        return
     incomplete = postponed = None
     try:
         postponed = lifecycle.up(cluster.config, timeout, say, now=now)
@@ -126,8 +134,18 @@ def up(cluster: Cluster, local: bool, no_test: bool, now: bool, timeout: float) 
         console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
         raise incomplete
     if not measures:
-        raise click.ClickException("The cluster is up, but not every worker measures.")
+        raise click.ClickException("The cluster is up, but not every worker can run experiments.")
     console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
+
+
+def _show_plan(steps: Iterable[Foreseen]) -> None:
+    table = Table("step", "state", "what it does", "needs")
+    for step in steps:
+        does = escape(step.why) if step.state is State.FAILS else step.does
+        table.add_row(step.name, step.state.value, does, ", ".join(step.needs),
+                      style=_STATE_COLOURS.get(step.state))  # fmt: skip
+    console.print(table)
+    console.print("Nothing was changed.")
 
 
 def _jupyter(cluster: Cluster) -> str:
@@ -138,20 +156,20 @@ def _jupyter(cluster: Cluster) -> str:
 
 @click.command()
 @click.option("--purge", is_flag=True, help="Also remove all data: homes, accounting, state.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_cluster
 def down(cluster: Cluster, purge: bool, yes: bool) -> None:
     """Stop and remove the cluster; its data stay.
 
-    Data are the homes, the accounting and Slurm's state; --purge removes them, too.
+    The data are the homes, the accounting and Slurm's state; --purge removes them, too.
     """
     name = cluster.config.name
     if purge and not yes:
         typed = click.prompt(
-            f"This removes all homes and results. Type the name {name!r}", type=str
+            f"This deletes all homes and results. Type the cluster's name, {name!r}", type=str
         )
         if typed != name:
-            raise click.ClickException("That is not its name: nothing was done.")
+            raise click.ClickException("That is not the cluster's name; nothing was removed.")
     lifecycle.down(cluster.config, purge=purge, say=say)
     console.print("The cluster is down; its data are " + ("removed." if purge else "kept."))
 
@@ -167,7 +185,7 @@ def status(cluster: Cluster, watch: bool, as_json: bool) -> None:
     """
     if watch:
         if as_json:
-            raise click.UsageError("--watch and --json exclude each other.")
+            raise click.UsageError("--watch and --json cannot be used together.")
         watching.watch(cluster)
     facts = overview.gather(cluster.head, cluster.config.ssh_user)
     if as_json:
@@ -183,10 +201,10 @@ def status(cluster: Cluster, watch: bool, as_json: bool) -> None:
 def try_all(cluster: Cluster) -> None:
     """Run a real experiment on every worker.
 
-    Then two users run one each at the same time.
+    Then two users each run one at the same time.
     """
     if not _try(cluster):
-        raise click.ClickException("Not every worker measures.")
+        raise click.ClickException("Not every worker can run experiments.")
 
 
 def _try(cluster: Cluster, lost: frozenset[str] = frozenset()) -> bool:
@@ -226,4 +244,4 @@ def url(cluster: Cluster) -> None:
     click.echo(printable(_jupyter(cluster)))
 
 
-COMMANDS = (init, check, provision, up, down, status, try_all, update, url)
+COMMANDS = (init, check_all, provision_all, up, down, status, try_all, update, url)

@@ -21,14 +21,14 @@ _INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 
 @click.command()
 @click.argument("service")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what SERVICE writes from now on.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing what SERVICE writes.")
 @click.option("--tail", type=click.IntRange(min=0), default=100, show_default=True,
               help="How many of the last lines to show.")  # fmt: skip
 @pass_cluster
 def logs(cluster: Cluster, service: str, follow: bool, tail: int) -> None:
     """Show what SERVICE has written.
 
-    Control characters are written out (\\x1b): students' words are in it, too.
+    Control characters appear as text (\\x1b): the log also holds what students wrote.
     """
     known_service(cluster, service)
     options = ["--raw", f"--tail={tail}", *(["--follow"] if follow else [])]
@@ -48,7 +48,7 @@ def known_service(cluster: Cluster, name: str) -> None:
     names = [service.name for service in stack.services(cluster.head)]
     if name not in names:
         known = ", ".join(names) or "none: the cluster is not up"
-        raise stack.NotHealthy(f"There is no service {name!r}; there are {known}.")
+        raise stack.NotHealthy(f"There is no service {name!r}; the services are {known}.")
 
 
 def show(command: list[str]) -> int:

@@ -37,16 +37,17 @@ def _time_of_day(
 @click.option("--now", is_flag=True,
               help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
 @click.option("--at", metavar="HH:MM", callback=_time_of_day,
-              help="Replace it at that time, if notebooks are open now.")  # fmt: skip
+              help="If notebooks are open now, replace it at that time.")  # fmt: skip
 @health_timeout
 @pass_cluster
 def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> None:
-    """Bring new images and settings to a running cluster; running jobs finish first.
+    """Bring a running cluster up to date; running jobs finish first.
 
-    The user node comes last, and only once nobody has a notebook open there.
+    It builds new images and rolls out new settings. The user node is replaced last, and only
+    when nobody has a notebook open there.
     """
     if now and at:
-        raise click.UsageError("--now and --at exclude each other.")
+        raise click.UsageError("--now and --at cannot be used together.")
     config = cluster.config
     with lock.held(cluster.head, "update"):
         swarm_state.check(cluster.head)
@@ -59,7 +60,7 @@ def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> 
     if postponed is None:
         console.print("The cluster is up to date.")
         return
-    console.print("All but the user node is up to date.")
+    console.print("Everything but the user node is up to date.")
     if at is None:
         tell(str(postponed))
         return
@@ -72,12 +73,12 @@ def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> 
     if is_done:
         console.print("The cluster is up to date.")
     else:
-        console.print("Another update has come meanwhile: nothing was left to do.")
+        console.print("Another update came first; nothing was left to do.")
 
 
 def _wait_until(then: datetime) -> bool:
     """Wait for a time of day; whether it came before Ctrl-C."""
-    console.print(f"Waiting until {then:%H:%M} to replace it; Ctrl-C leaves it as it is.")
+    console.print(f"Waiting until {then:%H:%M} to replace the user node; Ctrl-C cancels this.")
     try:
         # In small steps: the clock may be set, and a laptop may sleep.
         while datetime.now().astimezone() < then:

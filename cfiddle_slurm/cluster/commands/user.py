@@ -20,7 +20,7 @@ def user() -> None:
 
 @user.command("add")
 @click.argument("name")
-@click.option("--uid", type=int, help="Else the next that is free.")
+@click.option("--uid", type=int, help="Default: the next free uid.")
 @pass_cluster
 def add_user(cluster: Cluster, name: str, uid: int | None) -> None:
     """Add the account NAME."""
@@ -31,7 +31,7 @@ def add_user(cluster: Cluster, name: str, uid: int | None) -> None:
 @click.argument("file", type=_existing)
 @pass_cluster
 def import_users(cluster: Cluster, file: Path) -> None:
-    """Add the accounts in a CSV FILE with the columns name and, if you like, uid."""
+    """Add the accounts listed in FILE: CSV with the column name and, if you like, uid."""
     _add(cluster, accounts.read_csv(file))
 
 
@@ -40,7 +40,7 @@ def _add(cluster: Cluster, wanted: dict[str, int | None]) -> None:
     slurm.ensure_users(cluster.head, wanted, cluster.config.queued_jobs)
     user_node.give_examples(cluster.head)
     trouble = quotas.apply(cluster.head, cluster.config, new.values())
-    console.print(f"{len(new)} added, {len(wanted) - len(new)} were there already.")
+    console.print(f"{len(new)} added, {len(wanted) - len(new)} existed already.")
     if trouble:
         console.print(trouble)
 
@@ -50,13 +50,13 @@ def _add(cluster: Cluster, wanted: dict[str, int | None]) -> None:
 @click.option("--purge", is_flag=True, help="Also remove the home directory.")
 @pass_cluster
 def remove_user(cluster: Cluster, name: str, purge: bool) -> None:
-    """Remove the account NAME and end all that runs of it; its home is kept."""
+    """Remove the account NAME, its jobs and its processes; its home stays."""
     accounts.remove(machines.all_of(cluster.config), name, purge=purge)
     console.print(f"{name} is removed{', with its home' if purge else ''}.")
 
 
 @user.command("list")
-@click.option("--usage", is_flag=True, help="Also what each home holds, the fullest first.")
+@click.option("--usage", is_flag=True, help="Also show the size of each home, the largest first.")
 @pass_cluster
 def list_users(cluster: Cluster, usage: bool) -> None:
     """Show the accounts."""

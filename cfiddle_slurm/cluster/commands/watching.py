@@ -9,8 +9,10 @@ from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from cfiddle_slurm.cluster.commands.common import ERRORS, Cluster, console, tell
+from cfiddle_slurm.cluster.commands.common import Cluster, console, tell
 from cfiddle_slurm.cluster.health import overview
+from cfiddle_slurm.cluster.site.errors import ClusterError
+from cfiddle_slurm.process import ProcessError
 
 _SECONDS = 2.0
 
@@ -37,5 +39,5 @@ def watch(cluster: Cluster) -> NoReturn:
 def _shown(cluster: Cluster) -> RenderableType:
     try:
         return overview.shown(overview.gather(cluster.head, cluster.config.ssh_user))
-    except ERRORS as error:
+    except (ClusterError, ProcessError) as error:
         return Text(str(error), style="red")

@@ -15,19 +15,19 @@ def worker() -> None:
 @click.argument("host")
 @pass_cluster
 def add_worker(cluster: Cluster, host: str) -> None:
-    """Make HOST a worker; it takes jobs within a minute."""
+    """Add HOST to the workers; it takes jobs within a minute."""
     name = workers.add(cluster.config, cluster.file, host, say)
     console.print(f"{name} takes jobs.")
 
 
 @worker.command("remove")
 @click.argument("host")
-@click.option("--timeout", default=900.0, show_default=True, help="Seconds for its present job.")
+@click.option("--timeout", default=900.0, show_default=True, help="Seconds to wait for its job.")
 @pass_cluster
 def remove_worker(cluster: Cluster, host: str, timeout: float) -> None:
-    """Make HOST no worker any more, once its present job has ended."""
+    """Remove HOST from the cluster after its current job finishes."""
     workers.remove(cluster.config, cluster.file, host, timeout, say)
-    console.print(f"{host} is no worker any more.")
+    console.print(f"{host} is no longer a worker.")
 
 
 @worker.command()

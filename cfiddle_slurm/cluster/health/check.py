@@ -16,7 +16,7 @@ from cfiddle_slurm.cluster.hosts.machines import (
 )
 from cfiddle_slurm.cluster.people import quotas
 from cfiddle_slurm.cluster.site.config import Config
-from cfiddle_slurm.printable import one_line
+from cfiddle_slurm.ids import NAMES
 from cfiddle_slurm.process import ProcessError
 
 OLDEST_DOCKER = 23
@@ -43,7 +43,9 @@ say clock "$(date +%s.%N)"
 place=$(docker info --format='{{.DockerRootDir}}' 2>/dev/null)
 [ -d "$place" ] || place=/var/lib/docker; [ -d "$place" ] || place=/
 say disk_mb "$(df --output=avail -BM "$place" | tail -n 1 | tr -dc 0-9)"
-for id in 7000 7101 7102 7103; do
+for id in """
+    + " ".join(map(str, NAMES))
+    + r"""; do
     say "uid_$id" "$(getent passwd $id | cut -d: -f1)"
     say "gid_$id" "$(getent group $id | cut -d: -f1)"
 done
@@ -85,7 +87,7 @@ def run(config: Config) -> list[Finding]:
     reached = {machine: found for machine, found in facts.items() if isinstance(found, dict)}
     findings = [found for found in facts.values() if isinstance(found, Finding)]
     for machine, found in reached.items():
-        findings += judge(str(machine), found, config, is_head=machine == head_of(config))
+        findings += findings_of(str(machine), found, config, is_head=machine == head_of(config))
     workers = {
         str(machine): found
         for machine, found in reached.items()
@@ -109,7 +111,7 @@ def _facts(machine: Machine, config: Config) -> dict[str, str] | Finding:
     except (MachineError, ProcessError) as error:
         return _no_answer(machine, str(error))
     if done.status != 0:
-        return _no_answer(machine, one_line(done.stderr)[-200:])
+        return _no_answer(machine, done.last_words)
     facts = parse(done.stdout)
     # It was read somewhere between the question and the answer.
     facts["skew"] = str(skew(facts.get("clock", ""), before, time.time()))
@@ -135,7 +137,7 @@ def skew(clock: str, before: float, after: float) -> float:
     return max(0.0, before - there, there - after)
 
 
-def judge(
+def findings_of(
     machine: str, facts: Mapping[str, str], config: Config, *, is_head: bool
 ) -> list[Finding]:
     """What one machine's facts mean. Pure."""
@@ -170,13 +172,13 @@ def _system(facts: Mapping[str, str]) -> _Row:
     if system.startswith(_KNOWN_SYSTEMS):
         return "system", Level.FINE, system, ""
     return ("system", Level.WARNING, system,
-            f"Tried on {', '.join(_KNOWN_SYSTEMS)}; install Docker by hand.")  # fmt: skip
+            f"Tested on {', '.join(_KNOWN_SYSTEMS)}; else install Docker by hand.")  # fmt: skip
 
 
 def _docker(facts: Mapping[str, str]) -> _Row:
     version = facts.get("docker", "")
     if facts.get("engine") == "live-restore":
-        return ("Docker", Level.FAILURE, "live-restore is set, which swarms do not work with",
+        return ("Docker", Level.FAILURE, "live-restore is on, and a swarm does not work with it",
                 "Remove it from /etc/docker/daemon.json, and restart Docker.")  # fmt: skip
     if not version and facts.get("engine") == "installed":
         return ("Docker", Level.WARNING, "installed, but no engine answers",
@@ -218,12 +220,11 @@ def _disk(facts: Mapping[str, str]) -> _Row:
 
 
 def _ids(facts: Mapping[str, str]) -> _Row:
-    ours = {"7000": ("cfiddle",), "7101": ("munge",), "7102": ("mysql",), "7103": ("door",)}
     taken = [
         f"{kind} {number} is {owner}"
-        for number, names in ours.items()
+        for number, ours in NAMES.items()
         for kind in ("uid", "gid")
-        if (owner := facts.get(f"{kind}_{number}", "")) and owner not in names
+        if (owner := facts.get(f"{kind}_{number}", "")) not in ("", ours)
     ]
     if not taken:
         return "ids", Level.FINE, "7000 and 7101 to 7103 are free or ours", ""
@@ -254,8 +255,8 @@ def _pmu(facts: Mapping[str, str]) -> _Row:
     if facts.get("pmu"):
         return "hardware counters", Level.FINE, "there", ""
     return ("hardware counters", Level.WARNING, "none (no PMU)",
-            "Experiments can count page faults and the like, but no cycles and no cache misses."
-            " A virtual machine has them if its host passes the PMU through.")  # fmt: skip
+            "Experiments can count page faults and the like, but not cycles or cache misses."
+            " In a virtual machine, have the host pass its PMU through.")  # fmt: skip
 
 
 def _home(facts: Mapping[str, str], config: Config, *, is_head: bool) -> list[_Row]:
@@ -286,7 +287,7 @@ def alike(workers: Mapping[str, Mapping[str, str]]) -> list[Finding]:
     odd = {name: model for name, model in models.items() if model != usual}
     return [
         Finding(name, "processor", Level.WARNING, f"{model}; the others: {usual}",
-                "Times will differ between them; part them by `constraint`.")
+                "Times will differ between them; separate them with `constraint`.")
         for name, model in odd.items()
     ] or [Finding("all workers", "processor", Level.FINE, usual)]  # fmt: skip
 

@@ -94,4 +94,4 @@ def trouble(machine: str, row: Mapping[str, Any]) -> str:
     left = f"{size_text(row['free'])} of {size_text(row['size'])}"
     if row["inodes"]:
         left += f" and {row['inodes_free']} inodes"
-    return f"{machine}: the disk of {place} is full, {left} are free: make room ({note})."
+    return f"{machine}: the disk of {place} is full, with {left} free: make room ({note})."

@@ -1,7 +1,6 @@
 """What `status` knows: services, machines and their disks, workers, the queue, what is wrong."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -9,9 +8,11 @@ from cfiddle_slurm.cluster.changes import upgrade
 from cfiddle_slurm.cluster.health import disks, troubles
 from cfiddle_slurm.cluster.health.check import skew
 from cfiddle_slurm.cluster.health.tables import shown as shown
-from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.cluster.hosts import conversations
+from cfiddle_slurm.cluster.hosts.machines import Machine
 from cfiddle_slurm.cluster.members import swarm, swarm_state
 from cfiddle_slurm.cluster.services import slurm, stack
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
 _FACTS = f"date +%s.%N\n{disks.SCRIPT}"
@@ -29,7 +30,7 @@ def gather(head: Machine, user: str) -> dict[str, Any]:
     if not services:
         raise stack.NotHealthy("The cluster is not up: `up` starts it.")
     members = swarm.members(head)
-    with ThreadPoolExecutor(max_workers=16) as pool:
+    with conversations.pool() as pool:
         machines = list(pool.map(lambda member: _machine(member, user), members))
     facts: dict[str, Any] = {
         "services": [{**asdict(each), "ok": each.is_healthy} for each in services],
@@ -45,7 +46,7 @@ def gather(head: Machine, user: str) -> dict[str, Any]:
         facts["workers"] = [{**asdict(n), "usable": n.usable} for n in slurm.nodes(head)]
         facts["queue"] = [asdict(job) for job in slurm.queue(head)]
         facts |= asdict(slurm.diagnosis(head))
-    except (stack.NotHealthy, MachineError, ProcessError) as error:
+    except (ClusterError, ProcessError) as error:
         facts["unanswered"] = str(error)
     facts["trouble"] = troubles.of(facts)
     return facts
@@ -68,7 +69,7 @@ def _machine(member: swarm.Member, user: str) -> dict[str, Any]:
         facts["disks"] = disks.as_facts(disks.parse(found))
         label = f"--filter=label={stack.SANDBOX_LABEL}"
         facts["sandboxes"] = len(machine.docker("ps", "--quiet", label).split())
-    except (MachineError, ProcessError) as error:
+    except (ClusterError, ProcessError) as error:
         facts["trouble"] = str(error)
     return facts
 

@@ -13,7 +13,7 @@ from cfiddle_slurm.slurm_states import reason_in_english
 
 _MANY = 20
 _OLDER = (
-    "The user node is of an older version: `update` replaces it once nothing is open there,"
+    "The user node still has an older version: `update` replaces it when nothing is open there,"
     " `update --now` at once."
 )
 
@@ -70,7 +70,7 @@ def _workers(rows: list[dict[str, Any]]) -> Table:
 
 def _queue(rows: list[dict[str, Any]]) -> Table:
     title = f"Queue: {len(rows)} jobs"
-    table = _table(title, "job", "user", "state", "time", "where, or why not")
+    table = _table(title, "job", "user", "state", "time", "worker, or why it waits")
     for row in rows[:_MANY]:
         where = row["node"] or reason_in_english(row["reason"])
         table.add_row(

@@ -3,18 +3,17 @@
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from cfiddle_slurm import process
+from cfiddle_slurm.cluster.hosts import conversations
 from cfiddle_slurm.cluster.hosts.machines import Machine
 from cfiddle_slurm.cluster.people import user_node
 
 TOLERANCE = 0.05
 """Workers whose time differs from the median by more are told of."""
 _SECONDS = 180.0
-_AT_ONCE = 16  # a head that is reached by ssh takes fewer, see conversations.py
 _RIGHT = 654669057  # what the loop below leaves in its variable, as 32 bits hold it
 _PROGRAM = """
 import json, os, sys, tempfile, warnings
@@ -100,7 +99,7 @@ def of_users_at_once(head: Machine, users: Iterable[str]) -> list[Trial]:
 
 
 def _run(head: Machine, wanted: Sequence[tuple[str, str]]) -> list[Trial]:
-    with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(wanted)))) as pool:
+    with conversations.pool() as pool:
         return list(pool.map(lambda one: _one(head, *one), wanted))
 
 
@@ -114,8 +113,8 @@ def _one(head: Machine, worker: str, user: str) -> Trial:
     try:
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        last = " ".join(done.stderr.split()[-30:])
-        return Trial(worker, user, error=f"the program on the user node failed: {last}")
+        error = f"the program on the user node failed: {done.last_words}"
+        return Trial(worker, user, error=error)
     if answer["error"] is not None:
         return Trial(worker, user, error=answer["error"])
     if worker and answer["node"] != worker:

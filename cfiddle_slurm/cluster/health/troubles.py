@@ -9,7 +9,7 @@ from typing import Any
 from cfiddle_slurm.cluster.health import disks
 from cfiddle_slurm.cluster.health.check import MOST_SKEW_SECONDS
 from cfiddle_slurm.printable import one_line
-from cfiddle_slurm.slurm_states import MARK, reason_is_a_machines
+from cfiddle_slurm.slurm_states import BEING_REPLACED, MARK, reason_is_a_machines
 
 MOST_BACKLOG = 1000
 """Messages for accounting that wait in the controller, which keeps about 10,000."""
@@ -20,7 +20,7 @@ _ADVICE = (
     ("Docker's disk is full", "make room there (`docker system df` says what takes it)"),
     ("Docker cannot", "look at Docker's log there (`journalctl -u docker`)"),
     ("the sandbox service does not answer", f"see `{_CLI} logs sandboxd`"),
-    ("being replaced", "it comes back by itself"),
+    (BEING_REPLACED, "it comes back by itself"),
     ("restarted", "it comes back by itself"),
 )
 _ELSE = f"it comes back by itself when the cause is gone; see `{_CLI} logs worker`"
@@ -50,11 +50,11 @@ def _of_services(rows: list[dict[str, Any]]) -> Iterator[str]:
 def _of_machine(row: dict[str, Any]) -> Iterator[str]:
     name = row["name"]
     if not row["ready"]:
-        yield f"{name}: the swarm hears nothing of it: is it on, and is Docker running there?"
+        yield f"{name}: the swarm has lost contact with it: is it on, and is Docker running there?"
     elif row.get("trouble"):
         yield f"{name}: {one_line(row['trouble'])}"
     if not is_timely(row):
-        yield f"{name}: its clock is {row['clock_off']:.0f} s off: set it, by NTP for instance."
+        yield f"{name}: its clock is {row['clock_off']:.0f} s off: set it, for example by NTP."
     for disk in row["disks"]:
         if disk["low"]:
             yield disks.trouble(name, disk)
@@ -70,7 +70,7 @@ def _of_worker(row: dict[str, Any]) -> Iterator[str]:
     if row["usable"]:
         return
     if reason and not reason_is_a_machines(reason):
-        yield f"{name}: out of service ({reason}); `{_CLI} worker resume {name}` ends that."
+        yield f"{name}: out of service ({reason}); `{_CLI} worker resume {name}` puts it back."
     elif "not_responding" in row["state"] or not reason:
         yield f"{name}: does not answer Slurm ({row['state']}); see `{_CLI} logs worker`."
     else:
@@ -88,23 +88,23 @@ def _of_strangers(facts: dict[str, Any]) -> Iterator[str]:
     nodes = {row["name"] for row in facts["workers"]}
     for name in sorted(members - nodes):
         yield (
-            f"{name}: a worker that Slurm does not know, so it gets no jobs: see"
+            f"{name}: Slurm does not know this worker, so it gets no jobs: see"
             f" `{_CLI} logs worker`."
         )
     for name in sorted(nodes - members):
         yield (
-            f"{name}: Slurm has a worker of this name, and the swarm has none: `scontrol delete"
+            f"{name}: Slurm has a worker of this name, but the swarm has none: `scontrol delete"
             f" NodeName={name}` in `{_CLI} shell controller` removes it."
         )
     if not members:
-        yield f"There is no worker: `{_CLI} worker add HOST` makes one."
+        yield f"There is no worker: `{_CLI} worker add HOST` adds one."
 
 
 def _of_slurm(facts: dict[str, Any]) -> Iterator[str]:
     if facts["partition"] != "UP":
         yield (
-            f"No job starts: Slurm's partition is {facts['partition']}, as for some seconds after"
-            f" the controller's start; later see `{_CLI} logs controller`."
+            f"No job starts: Slurm's partition is {facts['partition']}. That is normal for some"
+            f" seconds after the controller starts; later see `{_CLI} logs controller`."
         )
     if (facts["backlog"] or 0) > MOST_BACKLOG:
         yield (

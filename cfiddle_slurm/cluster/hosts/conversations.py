@@ -3,17 +3,24 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts import reach
 from cfiddle_slurm.process import Completed
 
+_THREADS = 16
 MOST_AT_ONCE = 8
 """With one machine: sshd takes ten sessions over one connection, and drops connections when ten
 begin at once (sshd_config(5), MaxSessions and MaxStartups)."""
 _PAUSES = (0.5, 1.0, 2.0)
 """Before a command that found no way is tried again, in seconds."""
+
+
+def pool() -> ThreadPoolExecutor:
+    """Threads that talk to many machines, or to one about many things, at once."""
+    return ThreadPoolExecutor(_THREADS)
 
 
 class _Gates:

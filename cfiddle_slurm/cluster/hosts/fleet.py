@@ -66,7 +66,7 @@ class Fleet:
         for machine, error in failed.items():
             self.machines.remove(machine)
             self.lost[machine] = _with_name(machine, str(error))
-            self._say(f"{self.lost[machine]} The rest goes on.")
+            self._say(f"{self.lost[machine]} The others continue.")
         if failed and not self.machines:
             raise MachineError("\n".join(self.lost.values()))
 

@@ -17,9 +17,9 @@ from typing import IO
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import (
+    OWN_CONNECTION,
     Machine,
     MachineError,
-    own_connection,
     unreachable,
 )
 from cfiddle_slurm.printable import one_line
@@ -74,7 +74,7 @@ def held(head: Machine, what: str) -> Iterator[None]:
         MachineError: the head cannot be reached.
     """
     shell = ["sh", "-c", _SCRIPT, "cfiddle-cluster-lock", _words(what), _HOLD, _PLACE]
-    command = head.root_arguments(shell, *own_connection())
+    command = head.root_arguments(shell, *OWN_CONNECTION)
     with (
         tempfile.TemporaryFile() as words,
         process.started(command, stdin=PIPE, stderr=words) as child,
@@ -106,8 +106,8 @@ def _check(head: Machine, answer: IO[bytes] | None, words: IO[bytes]) -> None:
     if first == b"busy":
         holder = one_line(answer.readline().decode(errors="replace")) if answer else ""
         raise Busy(
-            f"Another command changes the cluster on {head} just now: "
-            f"{holder or 'it is not known whose'}. Wait until that has ended."
+            f"Another command is changing the cluster on {head}: "
+            f"{holder or 'it is not known whose'}. Wait until it has finished."
         )
     words.seek(0)
     said = words.read().decode(errors="replace")

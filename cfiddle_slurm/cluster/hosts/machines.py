@@ -6,7 +6,6 @@ its ssh server and its engine.
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE
@@ -15,17 +14,20 @@ from typing import TypeVar
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts import conversations, reach
 from cfiddle_slurm.cluster.site.config import LOCAL, Config
-from cfiddle_slurm.printable import one_line
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import Completed, ProcessError
 
 _Result = TypeVar("_Result")
 SECONDS = 120.0
 _SSH_FAILED = 255  # ssh(1), "EXIT STATUS"
 _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
-_AT_ONCE = 16
+OWN_CONNECTION = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
+"""ssh's options for a connection that is not one that others share."""
+FORWARDING = (*OWN_CONNECTION, "-o", "ExitOnForwardFailure=yes")
+"""ssh's options for a connection that forwards a port."""
 
 
-class MachineError(Exception):
+class MachineError(ClusterError):
     """A machine cannot be reached, or cannot do what was asked: one sentence with its name."""
 
 
@@ -135,8 +137,11 @@ class Machine:
         if self.is_local:
             return command
         sudo = [] if self.user == "root" else ["sudo", "--non-interactive"]
-        remote = shlex.join([*sudo, *command])
-        return [*_SSH, *options, f"{self.user}@{self.address}", remote]
+        return self.ssh_arguments(shlex.join([*sudo, *command]), *options)
+
+    def ssh_arguments(self, line: str, *options: str) -> list[str]:
+        """The command line of ssh for a line of its shell there."""
+        return [*_SSH, *options, f"{self.user}@{self.address}", line]
 
     def check_shell(self, script: str, *words: str, timeout: float = SECONDS) -> str:
         """As :meth:`shell`, for a script that is expected to succeed.
@@ -146,17 +151,12 @@ class Machine:
         """
         done = self.shell(script, *words, timeout=timeout)
         if done.status != 0:
-            last = " ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
-            raise MachineError(f"{self}: {last or f'a script ended with status {done.status}'}")
+            said = done.last_words or f"a script ended with status {done.status}"
+            raise MachineError(f"{self}: {said}")
         return done.stdout.strip()
 
     def __str__(self) -> str:
         return "this machine" if self.is_local else self.address
-
-
-def last_words(done: Completed) -> str:
-    """What a command had to say in the end, in one line."""
-    return one_line(" ".join((done.stderr or done.stdout).split()[-60:]))
 
 
 def failed(machine: Machine, arguments: Sequence[str], done: Completed) -> MachineError:
@@ -164,7 +164,7 @@ def failed(machine: Machine, arguments: Sequence[str], done: Completed) -> Machi
     if not machine.is_local and reach.is_unreachable(done.stderr):
         return unreachable(machine, done.stderr)
     return MachineError(
-        f"`docker {' '.join(arguments[:2])}` failed on {machine}: {last_words(done)}"
+        f"`docker {' '.join(arguments[:2])}` failed on {machine}: {done.last_words}"
     )
 
 
@@ -194,9 +194,8 @@ def try_each(
     Raises:
         Exception: the action raised something that is no failure of a machine; the others finish.
     """
-    wanted = list(machines)
-    with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(wanted)))) as pool:
-        found = [(machine, pool.submit(action, machine)) for machine in wanted]
+    with conversations.pool() as pool:
+        found = [(machine, pool.submit(action, machine)) for machine in machines]
     given: dict[Machine, _Result] = {}
     failed: dict[Machine, MachineError | ProcessError] = {}
     for machine, one in found:
@@ -258,8 +257,7 @@ def require_one(machine: Machine) -> None:
         "live-restore": LIVE_RESTORE,
         "stopped": "one is installed, and `systemctl status docker` there says why it does not run",
     }[machine.check_shell(_WHY_NO_ENGINE)]
-    words = one_line(done.stderr)[-200:]
-    raise MachineError(f"No Docker engine answers on {machine}: {why}. ({words})")
+    raise MachineError(f"No Docker engine answers on {machine}: {why}. ({done.last_words})")
 
 
 @contextmanager
@@ -271,18 +269,11 @@ def tunnel(machine: Machine, here: int, there: int) -> Iterator[None]:
     """
     if machine.is_local:
         raise ValueError("a tunnel leads to another machine")
-    arguments = [
-        *_SSH, *own_connection(), "-o", "ExitOnForwardFailure=yes", "-L",
-        f"127.0.0.1:{here}:127.0.0.1:{there}", f"{machine.user}@{machine.address}",
-        "echo ready; exec cat",  # it ends with the connection
-    ]  # fmt: skip
+    forward = ("-L", f"127.0.0.1:{here}:127.0.0.1:{there}")
+    # What it runs there ends with the connection.
+    arguments = machine.ssh_arguments("echo ready; exec cat", *FORWARDING, *forward)
     with process.started(arguments, stdin=PIPE, stderr=DEVNULL) as child:
         line = child.stdout.readline() if child.stdout else b""
         if line.strip() != b"ready":
             raise unreachable(machine, "the tunnel could not be made")
         yield
-
-
-def own_connection() -> list[str]:
-    """ssh options that keep a forwarding out of a connection that others share."""
-    return ["-o", "ControlMaster=no", "-o", "ControlPath=none"]

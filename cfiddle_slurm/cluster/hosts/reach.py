@@ -20,12 +20,12 @@ _OBSTACLES = (
      Obstacle("its name cannot be resolved", "Correct the name, or add it to the DNS, to"
               " /etc/hosts or to ~/.ssh/config.")),
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED",
-     Obstacle("its host key is another than before", f"If it was set up anew, remove the old key"
+     Obstacle("its host key has changed", f"If it was installed anew, remove the old key"
               f" (`ssh-keygen -R`) and {_ANY_KEY}.")),
     (r"Host key verification failed|host key is known",
-     Obstacle("its host key is not known here", f"Start {_ANY_KEY}, and compare the key.")),
+     Obstacle("its host key is not known here", f"Try {_ANY_KEY}, and compare the key.")),
     (r"Permission denied|Too many authentication failures",
-     Obstacle("it lets nobody in without a password",
+     Obstacle("it refuses a login without a password",
               "Make `ssh` work without a password (`ssh-copy-id`).")),
     (r"Connection refused",
      Obstacle("no ssh server answers there", "Start its ssh server, or correct the address.")),

@@ -17,16 +17,16 @@ _PARTS = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "
 _NO_IMAGE = "no such image"
 
 
-def digest(facts: Mapping[str, Any]) -> str:
+def digest(image: Mapping[str, Any]) -> str:
     """A digest of an image's files and of what its containers are started with. Pure.
 
     Args:
-        facts: of the image, as ``docker image inspect`` gives them.
+        image: what ``docker image inspect`` says of it.
     """
-    config: Mapping[str, Any] = facts.get("Config") or {}
+    config: Mapping[str, Any] = image.get("Config") or {}
     content = {
-        "platform": [facts.get("Os"), facts.get("Architecture")],
-        "layers": (facts.get("RootFS") or {}).get("Layers") or [],
+        "platform": [image.get("Os"), image.get("Architecture")],
+        "layers": (image.get("RootFS") or {}).get("Layers") or [],
         # A store may leave out what is empty.
         "config": {part: config[part] for part in _PARTS if config.get(part)},
     }
@@ -46,8 +46,8 @@ def of(machine: Machine, images: Iterable[Image]) -> dict[str, str]:
     if done.status != 0 and (words or not done.stderr):
         raise failed(machine, ("image", "inspect"), done)
     return {
-        wanted[tag]: digest(facts)
-        for facts in json.loads(done.stdout or "[]")
-        for tag in facts.get("RepoTags") or ()
+        wanted[tag]: digest(image)
+        for image in json.loads(done.stdout or "[]")
+        for tag in image.get("RepoTags") or ()
         if tag in wanted
     }

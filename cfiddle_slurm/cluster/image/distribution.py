@@ -6,10 +6,9 @@ from contextlib import nullcontext
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import (
+    FORWARDING,
     Machine,
     MachineError,
-    last_words,
-    own_connection,
     try_each,
     tunnel,
 )
@@ -68,11 +67,7 @@ def push(
     """
     right = check_built(head)
     has, failures = try_each([machine for machine in machines if machine != head], digests)
-    behind = {}
-    for machine, have in has.items():
-        missing = [i for i in wanted(machine, head) if have.get(i.name) != right[i.name]]
-        if missing:
-            behind[machine] = missing
+    behind = {m: images for m, have in has.items() if (images := _missing(m, head, have, right))}
     if behind:
         bring = _through_registry if registry else _copied
         failures |= bring(head, right, behind, say)
@@ -82,6 +77,23 @@ def push(
     complete = [machine for machine in has if machine not in failures]
     _, untagged = try_each(complete, lambda machine: _tag(machine, head, right))
     return {**failures, **untagged}
+
+
+def _missing(
+    machine: Machine, head: Machine, have: dict[str, str], right: dict[str, str]
+) -> list[Image]:
+    return [image for image in wanted(machine, head) if have.get(image.name) != right[image.name]]
+
+
+def are_everywhere(head: Machine, machines: Iterable[Machine]) -> bool:
+    """Whether each machine has the head's images; one that does not answer has not.
+
+    Raises:
+        MachineError: the head does not have them.
+    """
+    right = check_built(head)
+    has, failures = try_each(machines, digests)
+    return not failures and not any(_missing(m, head, have, right) for m, have in has.items())
 
 
 def _copied(
@@ -130,7 +142,7 @@ def _copy(head: Machine, machine: Machine, tags: list[str]) -> None:
         timeout=_SECONDS,
     )
     if done.status != 0:
-        raise MachineError(f"The images could not be copied to {machine}: {last_words(done)}")
+        raise MachineError(f"The images could not be copied to {machine}: {done.last_words}")
 
 
 def _check(machine: Machine, right: dict[str, str], images: list[Image]) -> None:
@@ -211,13 +223,8 @@ def _pull(machine: Machine, places: list[str], images: list[Image], port: int) -
         f"docker pull --quiet {place} && docker tag {place} {image.tag} && docker image rm {place}"
         for place, image in zip(places, images, strict=True)
     ]
-    done = process.run(
-        [
-            "ssh", "-o", "BatchMode=yes", *own_connection(), "-o", "ExitOnForwardFailure=yes",
-            "-R", f"127.0.0.1:{_PORT}:127.0.0.1:{port}", f"{machine.user}@{machine.address}",
-            " && ".join(pulls),
-        ],
-        timeout=_SECONDS,
-    )  # fmt: skip
+    forward = ("-R", f"127.0.0.1:{_PORT}:127.0.0.1:{port}")
+    command = machine.ssh_arguments(" && ".join(pulls), *FORWARDING, *forward)
+    done = process.run(command, timeout=_SECONDS)
     if done.status != 0:
-        raise MachineError(f"{machine} could not pull the images: {last_words(done)}")
+        raise MachineError(f"{machine} could not pull the images: {done.last_words}")

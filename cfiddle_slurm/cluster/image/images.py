@@ -15,7 +15,7 @@ from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.site import kit
 from cfiddle_slurm.cluster.site.config import NO_PACKAGES, Config, Packages
-from cfiddle_slurm.sandbox.daemon import editions
+from cfiddle_slurm.sandbox.versions import LABEL
 
 DEBIAN = "debian:trixie-slim"
 SUITE = "trixie"
@@ -25,8 +25,8 @@ _LAST_LINES = 15
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _VERSIONS = """
-from cfiddle_slurm.sandbox import editions, guest
-print(editions.text_of(guest.versions()))
+from cfiddle_slurm.sandbox import versions
+print(versions.text_of(versions.here()))
 """
 _BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _USELESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale",
@@ -260,7 +260,7 @@ def label_versions(head: Machine) -> None:
         "run", "--rm", "--network=none", "--entrypoint=python3", SANDBOX.tag, "-I", "-c", _VERSIONS
     )  # fmt: skip
     head.docker(
-        "build", "--quiet", f"--tag={SANDBOX.tag}", f"--label={editions.LABEL}={found}", "-",
+        "build", "--quiet", f"--tag={SANDBOX.tag}", f"--label={LABEL}={found}", "-",
         input=f"FROM {SANDBOX.tag}\n".encode(), env={**os.environ, "DOCKER_BUILDKIT": "0"},
     )  # fmt: skip
 

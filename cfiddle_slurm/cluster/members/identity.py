@@ -15,6 +15,7 @@ from cfiddle_slurm.cluster.hosts.machines import LIVE_RESTORE, Machine, MachineE
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.site.config import LOCAL
 
+# Not everybody may ask for the first process's namespaces (ptrace(2), "access mode checking").
 _PLACE = """
 uname -n
 cat /proc/sys/kernel/random/boot_id
@@ -66,17 +67,17 @@ def parse(info: str, place: str) -> Identity:
         info: ``docker info --format '{{json .}}'``.
         place: the host name, the boot id, and then the namespaces, one a line.
     """
-    facts: dict[str, Any] = json.loads(info)
-    swarm: dict[str, Any] = facts.get("Swarm") or {}
+    told: dict[str, Any] = json.loads(info)
+    swarm: dict[str, Any] = told.get("Swarm") or {}
     hostname, kernel, *first = [*place.split(), ""]
     return Identity(
-        facts.get("Name") or hostname,
+        told.get("Name") or hostname,
         swarm.get("NodeID") or "",
         kernel,
         " ".join(first).strip(),
         swarm.get("LocalNodeState") or "inactive",
         tuple(sorted(each["Addr"] for each in swarm.get("RemoteManagers") or ())),
-        bool(facts.get("LiveRestoreEnabled")),
+        bool(told.get("LiveRestoreEnabled")),
     )
 
 
@@ -168,10 +169,10 @@ def _check_places(
         if me.is_at_the_place_of(other):
             if name == str(head):
                 raise MachineError(
-                    f"{machine} is the head itself ({me.hostname}), which cannot be a worker, too."
+                    f"{machine} is the head itself ({me.hostname}), which cannot also be a worker."
                 )
             raise MachineError(
-                f"{name} and {machine} are one machine ({me.hostname}): name it once."
+                f"{name} and {machine} are the same machine ({me.hostname}): name it once."
             )
         if me.node_id and me.node_id == other.node_id:
             raise _copied(machine, name)
@@ -186,7 +187,7 @@ def _check_swarm(machine: Machine, me: Identity, head: Identity, members: Sequen
         where = f" (of {', '.join(me.managers)})" if me.managers else ""
         raise MachineError(
             f"{machine} is in another swarm{where}. If that is this cluster under another head, set"
-            " head back; if nobody needs it there, `docker swarm leave` on it comes first."
+            " head back; if nobody needs it there, run `docker swarm leave` on it first."
         )
 
 
@@ -215,13 +216,13 @@ def _check_members(
 
 def _copied(machine: Machine, other: str) -> MachineError:
     return MachineError(
-        f"{machine} is a copy of {other}, and has its identity in the swarm: start"
-        f" `docker swarm leave --force` on {machine}, and give it another host name, first."
+        f"{machine} is a copy of {other} and has its identity in the swarm: first run"
+        f" `docker swarm leave --force` on {machine} and give it another host name."
     )
 
 
 def _namesakes(hostname: str, one: str, other: str) -> MachineError:
     return MachineError(
         f"Two machines are called {hostname}: {one} and {other}. Give one another host name; if it"
-        f" is one machine under a new address, `worker remove {one}` comes first."
+        f" is one machine under a new address, run `worker remove {one}` first."
     )

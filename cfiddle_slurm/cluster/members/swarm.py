@@ -49,15 +49,15 @@ def parse_members(text: str) -> list[Member]:
     """Members from the lines of ``docker node inspect --format '{{json .}}'``."""
     found = []
     for line in text.splitlines():
-        facts: dict[str, Any] = json.loads(line)
-        labels = facts["Spec"].get("Labels") or {}
+        told: dict[str, Any] = json.loads(line)
+        labels = told["Spec"].get("Labels") or {}
         found.append(
             Member(
-                facts["ID"],
-                facts["Description"]["Hostname"],
+                told["ID"],
+                told["Description"]["Hostname"],
                 labels.get(_ADDRESS, ""),
                 frozenset(role for role in ROLES if labels.get(f"cfiddle.{role}") == "true"),
-                facts["Status"]["State"] == "ready",
+                told["Status"]["State"] == "ready",
                 labels,
             )
         )
@@ -151,7 +151,7 @@ def join(worker: Machine, head: Machine) -> None:
             return
         if managers(worker) != managers(head):
             raise MachineError(
-                f"{worker} is in another swarm: let it leave that (`docker swarm leave`) first."
+                f"{worker} is in another swarm: run `docker swarm leave` on it first."
             )
     leave_dead(worker)
     token = head.docker("swarm", "join-token", "--quiet", "worker")
@@ -240,7 +240,7 @@ def leave_dead(machine: Machine) -> None:
     if machine.shell('test -d "$1/swarm/raft"', root).status == 0:
         raise MachineError(
             f"{machine} is the manager of another swarm, whose services and secrets are there. If"
-            " nobody needs them, `docker swarm leave --force` on it comes first."
+            " nobody needs them, run `docker swarm leave --force` on it first."
         )
     leave(machine)
 
@@ -252,7 +252,8 @@ def managers(machine: Machine) -> list[str]:
 
 
 # An engine makes them here and moves each into a network namespace at once. One that was stopped in
-# between leaves it, and cannot make it again ("error creating vxlan interface: file exists").
+# between leaves it, and cannot make it again ("error creating vxlan interface: file exists"). One
+# that is being moved right now is gone before it could be deleted, and is none of those.
 _REMOVE_LEFT_LINKS = r"""
 command -v ip >/dev/null || exit 0
 ip -o link show type vxlan | sed -n 's/^[0-9]*: \(vx-[0-9a-f]*-[a-z0-9]*\)[:@].*/\1/p' |
@@ -287,6 +288,6 @@ def machine_of(member: Member, user: str) -> Machine:
     """
     if not member.address:
         raise MachineError(
-            f"It is not known how to reach {member.hostname}: `up` and `worker add` note it."
+            f"The address of {member.hostname} is not known: `up` and `worker add` record it."
         )
     return Machine(member.address, user if member.address != LOCAL else "root")

@@ -25,8 +25,8 @@ def trouble_of(head: str, state: str, reason: str, *, manages: bool) -> str:
     if state == "active":
         return (
             f"{head} is a worker in the swarm of another head. If that is this cluster's, which has"
-            " its data, set head back; if nobody needs it there, `docker swarm leave` on"
-            f" {head} comes first."
+            " its data, set head back; if nobody needs it there, run `docker swarm leave` on"
+            f" {head} first."
         )
     if state == "locked":
         return f"The swarm on {head} is locked: `docker swarm unlock` on it unlocks it."

@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cfiddle_slurm.cluster.site.errors import ClusterError
+from cfiddle_slurm.ids import RESERVED
+
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 UIDS = range(1000, 60000)
 FIRST_FREE = 1100
-OURS = frozenset((7000, *range(7101, 7110)))
-"""Ids that the images' own accounts have, or may get."""
 SYSTEM_NAMES = frozenset(
     """
     root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc
@@ -24,7 +25,7 @@ SYSTEM_NAMES = frozenset(
 _MAX_DIGITS = 10
 
 
-class AccountError(ValueError):
+class AccountError(ClusterError):
     """An account's name or uid cannot be used; the message is one sentence."""
 
 
@@ -62,7 +63,7 @@ class System:
 
 def is_a_persons(uid: int) -> bool:
     """Whether a uid can be an account's, and is none of the images' own users."""
-    return uid in UIDS and uid not in OURS
+    return uid in UIDS and uid not in RESERVED
 
 
 def check(name: str, uid: int) -> None:
@@ -74,7 +75,7 @@ def check(name: str, uid: int) -> None:
     if not NAME.fullmatch(name):
         raise AccountError(f"{name!r} is not the name of an account: use a-z, 0-9, _ and -.")
     if name in SYSTEM_NAMES:
-        raise AccountError(f"{name!r} is a name of the system, and cannot be a student's.")
+        raise AccountError(f"{name!r} is a name of the system and cannot be an account's.")
     if not is_a_persons(uid):
         raise AccountError(f"The uid {uid} of {name} is taken or outside 1000..59999.")
 
@@ -146,20 +147,20 @@ def with_uids(
     fixed = [uid for uid in found.values() if uid is not None]
     if len(set(fixed)) != len(fixed):
         raise AccountError("Two accounts have the same uid.")
-    taken = {*owners, *fixed, *book.homes.values(), *system.ids, *OURS}
+    taken = {*owners, *fixed, *book.homes.values(), *system.ids, *RESERVED}
     free = (uid for uid in range(FIRST_FREE, UIDS.stop) if uid not in taken)
     given = {name: next(free, None) if uid is None else uid for name, uid in found.items()}
     if None in given.values():
-        raise AccountError("There is no free uid any more.")
+        raise AccountError("No free uid is left.")
     return {name: uid for name, uid in given.items() if uid is not None}
 
 
 def _check_name(name: str, ever: Mapping[str, int], system: System) -> None:
     if name in system.names:
-        raise AccountError(f"{name!r} is a name of the system, and cannot be a student's.")
+        raise AccountError(f"{name!r} is a name of the system and cannot be an account's.")
     alike = next((each for each in ever if each.casefold() == name.casefold()), name)
     if alike != name:
-        raise AccountError(f"{name!r} is the account {alike!r} in other letters, large and small.")
+        raise AccountError(f"{name!r} differs from the account {alike!r} only in capital letters.")
 
 
 def _decided(
@@ -169,19 +170,19 @@ def _decided(
     """The uid that one new account must have; None if any free one will do."""
     before, owner = ever.get(name), homes.get(name)
     if uid is not None and before is not None and uid != before:
-        raise AccountError(f"{name} had the uid {before} before, and keeps it.")
+        raise AccountError(f"{name} had the uid {before} before and keeps it.")
     decided = uid if before is None else before
-    if decided is None and owner is not None and owner in UIDS and owner not in OURS:
+    if decided is None and owner is not None and owner in UIDS and owner not in RESERVED:
         decided = owner  # somebody of that name was here before this was written down
     if owner not in (None, decided):
         raise AccountError(f"The folder /home/{name} belongs to the uid {owner}, not to {name}.")
     if decided is None:
         return None
     if owners.get(decided, name) != name:
-        raise AccountError(f"The uid {decided} of {name} is {owners[decided]}'s, or was once.")
+        raise AccountError(f"The uid {decided} of {name} is or was {owners[decided]}'s.")
     if decided in system.ids:
         raise AccountError(f"The uid {decided} of {name} is the system's.")
     other = next((each for each, owner in homes.items() if owner == decided and each != name), None)
     if other is not None:
-        raise AccountError(f"The uid {decided} of {name} has the folder /home/{other} already.")
+        raise AccountError(f"The uid {decided} of {name} already owns the folder /home/{other}.")
     return decided

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster.people import account_book as book_
+from cfiddle_slurm.cluster.people import account_book
 from cfiddle_slurm.cluster.people.account_book import Account, AccountError, Book, System
 
 REFUSED = 3
@@ -29,11 +29,11 @@ class Files:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._folder = home / ".accounts"
-        self._folder.mkdir(mode=0o755, exist_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Nobody else changes them meanwhile. Root's alone: whoever can open a file can lock it."""
+        self._folder.mkdir(mode=0o755, exist_ok=True)
         descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -50,8 +50,8 @@ class Files:
 
     def book(self) -> Book:
         """What they say."""
-        accounts = book_.parse_passwd(self.text("passwd"))
-        ever = book_.parse_ever(self.text("ever"))
+        accounts = account_book.parse_passwd(self.text("passwd"))
+        ever = account_book.parse_ever(self.text("ever"))
         ever |= {account.name: account.uid for account in accounts}
         homes = {
             entry.name: entry.stat(follow_symlinks=False).st_uid
@@ -68,8 +68,8 @@ class Files:
         """
         with self.locked():
             book = self.book()
-            new = book_.with_uids(wanted, book, system)
-            self._write("ever", book_.ever_text({**book.ever, **new}), mode=0o600)
+            new = account_book.with_uids(wanted, book, system)
+            self._write("ever", account_book.ever_text({**book.ever, **new}), mode=0o600)
             accounts = [*book.accounts, *(Account(n, u, f"/home/{n}") for n, u in new.items())]
             for account in accounts:
                 if account.name in wanted:
@@ -81,7 +81,7 @@ class Files:
         """An account is none any more; that it was one stays known."""
         with self.locked():
             book = self.book()
-            self._write("ever", book_.ever_text(book.ever), mode=0o600)
+            self._write("ever", account_book.ever_text(book.ever), mode=0o600)
             self._write_accounts([each for each in book.accounts if each.name != name])
 
     def purge(self, name: str) -> None:
@@ -92,7 +92,7 @@ class Files:
         """
         book = self.book()
         if name not in book.ever or name in {each.name for each in book.accounts}:
-            raise AccountError(f"{name!r} is an account, or never was one: its home stays.")
+            raise AccountError(f"{name!r} is still an account or never was one: its home stays.")
         if name not in book.homes:
             return
         if book.homes[name] != book.ever[name]:
@@ -110,7 +110,9 @@ class Files:
         except process.ProcessError:
             return {}
         rows = [row.partition("\t") for row in done.stdout.split("\0") if row]
-        return {Path(place).name: int(size) for size, _, place in rows if book_.is_number(size)}
+        return {
+            Path(place).name: int(size) for size, _, place in rows if account_book.is_number(size)
+        }
 
     def _make_home(self, account: Account) -> None:
         home = self.home / account.name
@@ -124,8 +126,8 @@ class Files:
 
     def _write_accounts(self, accounts: list[Account]) -> None:
         # The group first: an account's group is known whenever the account is.
-        self._write("group", book_.group_text(accounts), mode=0o644)
-        self._write("passwd", book_.passwd_text(accounts), mode=0o644)
+        self._write("group", account_book.group_text(accounts), mode=0o644)
+        self._write("passwd", account_book.passwd_text(accounts), mode=0o644)
 
     def _write(self, name: str, text: str, *, mode: int) -> None:
         """By rename: a reader sees the old file or the new one, also after the power went."""
@@ -163,7 +165,7 @@ def main(words: list[str], home: Path = Path("/home")) -> int:
             case ["list"]:
                 print(files.text("passwd"), end="")
             case ["ever"]:
-                print(book_.ever_text(files.book().ever), end="")
+                print(account_book.ever_text(files.book().ever), end="")
             case ["usage"]:
                 print(json.dumps(files.usage()))
             case _:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, last_words, on_each
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, on_each
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES
 from cfiddle_slurm.cluster.people.account_book import (
     FIRST_FREE,
@@ -54,14 +54,14 @@ def read_csv(path: Path) -> dict[str, int | None]:
         if uid and not is_number(uid):
             raise AccountError(f"{path}, line {number}: {uid[:40]!r} is not a uid.")
         if name in found:
-            raise AccountError(f"{path}, line {number}: {name!r} comes twice.")
+            raise AccountError(f"{path}, line {number}: {name!r} is listed twice.")
         try:
             check(name, int(uid) if uid else FIRST_FREE)
         except AccountError as error:
             raise AccountError(f"{path}, line {number}: {error}") from error
         found[name] = int(uid) if uid else None
     if not found:
-        raise AccountError(f"{path} names no account.")
+        raise AccountError(f"{path} lists no accounts.")
     return found
 
 
@@ -117,8 +117,8 @@ def remove(machines: Sequence[Machine], name: str, *, purge: bool) -> None:
         on_each(machines, partial(end, uid=ever[name]))
     except MachineError as error:
         raise MachineError(
-            f"{name} is no account any more, but what ran of it may not have ended: {error}"
-            f" When that is mended, `user remove {name}` again."
+            f"The account {name} is removed, but some of its processes may still run: {error}"
+            f" Fix that, then run `user remove {name}` again."
         ) from error
     if purge:
         _program(head, "purge", name)
@@ -161,7 +161,7 @@ def _program(head: Machine, *words: str, input: bytes | None = None) -> str:  # 
         input=input or b"",
     )  # fmt: skip
     if done.status == REFUSED:
-        raise AccountError(last_words(done))
+        raise AccountError(done.last_words)
     if done.status != 0:
-        raise MachineError(f"The accounts on {head} cannot be read or changed: {last_words(done)}")
+        raise MachineError(f"The accounts on {head} cannot be read or changed: {done.last_words}")
     return done.stdout

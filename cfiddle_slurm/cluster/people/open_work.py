@@ -26,19 +26,19 @@ found = []
 for pid in filter(str.isdecimal, os.listdir("/proc")):
     try:
         with open(f"/proc/{{pid}}/status", errors="replace") as file:
-            facts = dict(line.split(":", 1) for line in file if ":" in line)
+            fields = dict(line.split(":", 1) for line in file if ":" in line)
         with open(f"/proc/{{pid}}/cmdline", "rb") as file:
             words = file.read(8192).decode(errors="replace").split("\\0")[:{_WORDS}]
     except OSError:
         continue  # it has ended
-    uid = int(facts["Uid"].split()[0])
-    if facts["State"].split()[0] in "ZX":
+    uid = int(fields["Uid"].split()[0])
+    if fields["State"].split()[0] in "ZX":
         continue
     try:
         account = pwd.getpwuid(uid).pw_name
     except KeyError:
         account = str(uid)
-    found.append([int(pid), int(facts["PPid"]), uid, account, words])
+    found.append([int(pid), int(fields["PPid"]), uid, account, words])
 print(json.dumps(found))
 """
 
@@ -117,7 +117,7 @@ def parse(text: str) -> list[Process]:
             for pid, parent, uid, account, words in rows
         ]
     except (ValueError, TypeError) as error:
-        raise MachineError(f"The user node does not tell what runs there: {error}.") from error
+        raise MachineError(f"What runs on the user node cannot be read: {error}.") from error
 
 
 def summary(processes: Iterable[Process]) -> OpenWork:

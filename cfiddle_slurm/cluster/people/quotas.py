@@ -74,14 +74,13 @@ def apply(head: Machine, config: Config, uids: Iterable[int]) -> str:
     folder = place(head, config)
     if not folder:
         return (
-            f"home_quota is not in force: {config.nfs_server} has the homes, and only there"
-            " they can be limited."
+            f"home_quota is not in force: the homes are on {config.nfs_server}, and only that"
+            " server can limit them."
         )
     sizes = str(config.home_quota // 1024), str(config.home_quota // _BYTES_PER_FILE)
     done = head.shell(_APPLY, folder, *sizes, *map(str, uids), timeout=_SECONDS)
     if done.status != 0:
-        words = " ".join((done.stdout or done.stderr).split()[-60:])
-        return f"home_quota is not in force: {words}."
+        return f"home_quota is not in force: {done.last_words}."
     return ""
 
 
@@ -122,8 +121,8 @@ def judged(facts: Mapping[str, str], config: Config) -> tuple[bool, str, str]:
             return True, f"in force on {home}", ""
         return (
             False,
-            "set for nobody",
-            'Say in cluster.toml how much one may have: home_quota = "10GiB".',
+            "possible, but not set",
+            'Set a limit per account in cluster.toml: home_quota = "10GiB".',
         )
     if home == facts.get("docker_disk"):
         return (False, f"none on {home}, which Docker and the database use, too",

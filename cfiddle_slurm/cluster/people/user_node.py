@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, last_words
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.people.account_book import NAME, UIDS, AccountError, parse_passwd
 from cfiddle_slurm.cluster.services import credentials, stack
 
@@ -38,7 +38,7 @@ def _require_account(head: Machine, container: str, user: str) -> None:
     Raises:
         AccountError, MachineError: as :func:`exec_arguments`.
     """
-    unknown = AccountError(f"The user node does not know the account {user!r}.")
+    unknown = AccountError(f"There is no account {user!r} on the user node.")
     if not NAME.fullmatch(user):
         raise unknown
     words = ""
@@ -56,7 +56,7 @@ def _require_account(head: Machine, container: str, user: str) -> None:
             raise unknown
         # It says nothing about the account: ssh or Docker failed, or Docker lost what was printed,
         # as it does where it has to wait for it for two seconds (moby, daemon/monitor.go).
-        words = last_words(entry)
+        words = entry.last_words
     raise MachineError(
         f"The user node on {head} does not tell who {user!r} is: {words or 'it prints nothing'}"
     )

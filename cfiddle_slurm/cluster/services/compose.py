@@ -52,6 +52,19 @@ def _places(config: Config, part: str) -> list[Path]:
     return [kit.folder("cluster") / name for name in names]
 
 
+def services(config: Config, part: str = ALL_BUT_USER_NODE) -> set[str]:
+    """The names of the services in a part of the stack."""
+    found: set[str] = set()
+    for path in _places(config, part):
+        inside = False
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith((" ", "#")):
+                inside = line.strip() == "services:"
+            elif inside and (name := _SERVICE.fullmatch(line)):
+                found.add(name[1])
+    return found
+
+
 def only(text: str, names: Collection[str]) -> str:
     """The text with these services and no others; networks, volumes and the rest stay.
 

@@ -17,10 +17,18 @@ def ensure(head: Machine) -> None:
     Raises:
         MachineError: Docker refused.
     """
+    for name in missing(head):
+        head.docker("secret", "create", name, "-", input=_new(name))
+
+
+def missing(head: Machine) -> list[str]:
+    """The secrets that are still to be made.
+
+    Raises:
+        MachineError: Docker does not answer.
+    """
     known = _known(head)
-    for name in ALL:
-        if name not in known:
-            head.docker("secret", "create", name, "-", input=_new(name))
+    return [name for name in ALL if name not in known]
 
 
 def _known(head: Machine) -> set[str]:

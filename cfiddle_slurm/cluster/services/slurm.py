@@ -4,23 +4,22 @@ Its commands run in the controller's container.
 """
 
 import re
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.services import stack
 from cfiddle_slurm.slurm_nodes import Node as Node
 from cfiddle_slurm.slurm_nodes import parse_nodes as parse_nodes
-from cfiddle_slurm.slurm_states import MARK, reason_is_a_machines
+from cfiddle_slurm.slurm_states import BEING_REPLACED, MARK, reason_is_a_machines
 
 ACCOUNT = "students"
-RETIRING = f"{MARK}being replaced"
-"""Why a worker that is stopped in good order took no more jobs; `daemon` writes it."""
+RETIRING = f"{MARK}{BEING_REPLACED}"
+"""Why a worker that is stopped in good order took no more jobs."""
 REMOVED = "removed by the administrator"
 """Why a worker that is about to go takes no more jobs."""
 _AT_ONCE = 100
-_POLL_SECONDS = 0.5
 _END_SECONDS = 120.0
 _NO_CHANGE = re.compile(r"Nothing (?:new added|added|modified|deleted)|Already existing account")
 _ELAPSED = re.compile(r"(?:([0-9]{1,5})-)?(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
@@ -126,7 +125,9 @@ def drain(head: Machine, node: str, reason: str) -> None:
         MachineError: the reason is one of those that machines give, or Slurm refused.
     """
     if reason_is_a_machines(reason):
-        raise MachineError(f"A worker's own reasons begin like {reason!r}: give another one.")
+        raise MachineError(
+            f"Only workers give a reason like {reason!r} themselves: give another one."
+        )
     command(head, "sh", "-c", _DRAIN, "sh", _host(node), reason)
 
 
@@ -152,18 +153,17 @@ def wait_until_free(head: Machine, node: str, seconds: float, say: Callable[[str
     Raises:
         MachineError: one still is, after so many seconds.
     """
-    give_up = time.monotonic() + seconds
     told = False
-    while any(each.name == node and each.busy for each in nodes(head)):
+    for _ in until(seconds):
+        if not any(each.name == node and each.busy for each in nodes(head)):
+            return
         if not told:
             told = True
-            say(f"{node}: waiting for its present job to end")
-        if time.monotonic() > give_up:
-            raise MachineError(
-                f"{node} still has a job after {seconds:g} seconds; it takes no new ones. "
-                "Try again, or end the job with `scancel`."
-            )
-        time.sleep(_POLL_SECONDS)
+            say(f"{node}: waiting for its current job to finish")
+    raise MachineError(
+        f"{node} still has a job after {seconds:g} seconds; it takes no new ones. "
+        "Try again, or end the job with `scancel`."
+    )
 
 
 def wait_until_usable(head: Machine, names: Iterable[str], seconds: float) -> None:
@@ -172,20 +172,17 @@ def wait_until_usable(head: Machine, names: Iterable[str], seconds: float) -> No
     Raises:
         MachineError: it would not to one of them, after so many seconds.
     """
-    wanted = set(names)
-    give_up = time.monotonic() + seconds
-    while True:
+    wanted = sorted(set(names))
+    for _ in until(seconds):
         found = {node.name: node for node in nodes(head)}
-        missing = sorted(name for name in wanted if name not in found or not found[name].usable)
+        missing = [name for name in wanted if name not in found or not found[name].usable]
         if not missing:
             return
-        if time.monotonic() > give_up:
-            node = found.get(missing[0])
-            raise MachineError(
-                f"Slurm does not give jobs to {missing[0]} after {seconds:g} seconds: "
-                + (f"its state is {node.state} {node.reason}" if node else "it is not registered")
-            )
-        time.sleep(_POLL_SECONDS)
+    node = found.get(missing[0])
+    raise MachineError(
+        f"Slurm does not give jobs to {missing[0]} after {seconds:g} seconds: "
+        + (f"its state is {node.state} {node.reason}" if node else "it is not registered")
+    )
 
 
 def ensure_users(head: Machine, names: Iterable[str], queued_jobs: int) -> None:
@@ -206,14 +203,12 @@ def forget_user(head: Machine, name: str) -> None:
         MachineError: the jobs do not end.
     """
     _account(head, "modify", "user", "where", f"Name={name}", "set", "MaxSubmitJobs=0")
-    give_up = time.monotonic() + _END_SECONDS
-    while True:
+    for _ in until(_END_SECONDS):
         command(head, "scancel", f"--user={name}")
         if not command(head, "squeue", "--noheader", "--format=%i", f"--user={name}").strip():
             break
-        if time.monotonic() > give_up:
-            raise MachineError(f"The jobs of {name} do not end: `squeue --user={name}` shows them.")
-        time.sleep(_POLL_SECONDS)
+    else:
+        raise MachineError(f"The jobs of {name} do not end: `squeue --user={name}` shows them.")
     _account(head, "remove", "user", f"Name={name}")
 
 

@@ -1,15 +1,17 @@
 """The cluster's services: deploy them, see how they are, remove them."""
 
 import json
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.image import content
 from cfiddle_slurm.cluster.image.images import CLUSTER, USER, Image
 from cfiddle_slurm.cluster.services import compose, rendering
-from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.config import Config, ConfigError
+from cfiddle_slurm.cluster.site.errors import ClusterError
+from cfiddle_slurm.sandbox.daemon import container_config
 
 NAME = "cfiddle"
 HOME_VOLUME = "cfiddle_home"
@@ -20,11 +22,11 @@ VOLUMES = (
     ),
     HOME_VOLUME,
 )
-SANDBOX_LABEL = "cfiddle-slurm.sandbox=1"
+SANDBOX_LABEL = f"{container_config.LABEL}={container_config.INSTANCE}"
 _NAMESPACE = f"label=com.docker.stack.namespace={NAME}"
 
 
-class NotHealthy(Exception):
+class NotHealthy(ClusterError):
     """A service did not become healthy; the message names it and has its last words."""
 
 
@@ -68,7 +70,7 @@ def check_home(head: Machine, config: Config) -> bool:
     """Whether the head has its volume of the homes.
 
     Raises:
-        NotHealthy: it has one that is another folder's.
+        ConfigError: it has one that is another folder's.
         MachineError: Docker does not answer.
     """
     options = rendering.home_options(config)
@@ -77,9 +79,9 @@ def check_home(head: Machine, config: Config) -> bool:
         return False
     found = json.loads(known.stdout) or {}
     if found != options:
-        raise NotHealthy(
+        raise ConfigError(
             f"The homes on {head} are in {_place(found)}, and cluster.toml says {_place(options)}."
-            " Set home and home_path back; docs/cluster.md says how homes are moved."
+            " Set home and home_path back; docs/cluster.md says how to move homes."
         )
     return True
 
@@ -92,7 +94,7 @@ def ensure_home(head: Machine, config: Config) -> None:
     """Make the head's volume of the homes, as the compose files would.
 
     Raises:
-        NotHealthy: there is one already that is another folder's.
+        ConfigError: there is one already that is another folder's.
         MachineError: Docker refused.
     """
     if check_home(head, config):
@@ -116,9 +118,8 @@ def deploy(head: Machine, config: Config, only: Collection[str] = ()) -> dict[st
     Raises:
         MachineError: Docker refused.
     """
-    wanted = rendering.configuration(config)
-    known = head.docker("config", "ls", "--format={{.Name}}").split()
-    for file in wanted:
+    known = configurations(head)
+    for file in rendering.configuration(config):
         if file.name not in known:
             head.docker("config", "create", file.name, "-", input=file.text.encode())
     images = versioned(head, CLUSTER), versioned(head, USER)
@@ -148,12 +149,17 @@ def _deploy(
     head.docker(*arguments, *options, NAME, input=text or None, env=variables)
 
 
+def configurations(head: Machine) -> set[str]:
+    """The names of the files that our services get from the swarm."""
+    names = head.docker("config", "ls", "--format={{.Name}}").split()
+    return {name for name in names if name.startswith(rendering.CONFIG_PREFIX)}
+
+
 def remove_old_configuration(head: Machine, config: Config) -> None:
     """Remove the configurations that no service uses any more."""
     keep = {file.name for file in rendering.configuration(config)}
-    for name in head.docker("config", "ls", "--format={{.Name}}").split():
-        if name.startswith(rendering.CONFIG_PREFIX) and name not in keep:
-            head.try_docker("config", "rm", name)  # refused while a service still uses it
+    for name in sorted(configurations(head) - keep):
+        head.try_docker("config", "rm", name)  # refused while a service still uses it
 
 
 def services(head: Machine) -> list[Service]:
@@ -189,9 +195,8 @@ def wait_until_healthy(head: Machine, seconds: float, say: Callable[[str], None]
         NotHealthy: a service is not, after so many seconds.
         MachineError: Docker does not answer.
     """
-    give_up = time.monotonic() + seconds
     told: set[str] = set()
-    while True:
+    for _ in until(seconds):
         found = services(head)
         waiting = [service.name for service in found if not service.is_healthy]
         waiting += [name for name in _being_updated(head, found) if name not in waiting]
@@ -201,9 +206,7 @@ def wait_until_healthy(head: Machine, seconds: float, say: Callable[[str], None]
                 say(f"{service.name} is healthy")
         if found and not waiting:
             return
-        if time.monotonic() > give_up:
-            raise NotHealthy(_why(head, waiting[0] if waiting else "the stack", seconds))
-        time.sleep(0.5)
+    raise NotHealthy(_why(head, waiting[0] if waiting else "the stack", seconds))
 
 
 def _being_updated(head: Machine, found: list[Service]) -> list[str]:
@@ -254,9 +257,8 @@ def remove(head: Machine, seconds: float = 180.0) -> None:
     if services(head):
         head.docker("stack", "rm", NAME)
     wait_until_gone(head, seconds)
-    for name in head.docker("config", "ls", "--format={{.Name}}").split():
-        if name.startswith(rendering.CONFIG_PREFIX):
-            head.docker("config", "rm", name)
+    for name in sorted(configurations(head)):
+        head.docker("config", "rm", name)
 
 
 def wait_until_gone(machine: Machine, seconds: float = 180.0) -> None:
@@ -265,11 +267,11 @@ def wait_until_gone(machine: Machine, seconds: float = 180.0) -> None:
     Raises:
         NotHealthy: something does not go away.
     """
-    give_up = time.monotonic() + seconds
-    while left := list(_left(machine)):
-        if time.monotonic() > give_up:
-            raise NotHealthy(f"These do not go away on {machine}: {', '.join(left)}")
-        time.sleep(0.5)
+    for _ in until(seconds):
+        if not (left := list(_left(machine))):
+            break
+    else:
+        raise NotHealthy(f"These could not be removed on {machine}: {', '.join(left)}")
     sandboxes = machine.docker("ps", "--all", "--quiet", f"--filter=label={SANDBOX_LABEL}").split()
     if sandboxes:
         machine.docker("rm", "--force", *sandboxes)

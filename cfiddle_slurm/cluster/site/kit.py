@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cfiddle_slurm import process
 from cfiddle_slurm._version import __version__
+from cfiddle_slurm.cluster.site.errors import ClusterError
 
 PACKAGE = "cfiddle_slurm"
 _WHEEL_SECONDS = 300.0
@@ -20,7 +21,7 @@ _FIXED_TIME = "315532800"  # 1980, the first year that a zip archive knows
 _PROOF = {"cluster": "*Dockerfile", "sandbox": "*Dockerfile", "examples": "*.ipynb"}
 
 
-class KitError(Exception):
+class KitError(ClusterError):
     """A part of the kit is missing; the message is one sentence."""
 
 

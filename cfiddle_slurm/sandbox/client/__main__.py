@@ -21,6 +21,7 @@ if __name__ == "__main__" and not __package__:
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     sys.path.insert(0, os.path.dirname(package))
 
+from cfiddle_slurm.bundle.layout import PART, REPORT, REQUEST, RESULT
 from cfiddle_slurm.sandbox.claim import (
     claim,
     is_this_jobs,
@@ -57,10 +58,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cfiddle_slurm.sandbox.status import Status
+
 CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 4.0
 """How long a sandboxd that is just being replaced by a new one is waited for."""
 RELEASE_SECONDS = 10.0
+_stages: dict[str, float] = {}
+"""When this process reached which stage of the run, on the monotonic clock."""
 _USAGE = "usage: cfiddle-sandbox run JOBDIR | release JOBID | ping"
 
 
@@ -81,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(folder: str) -> int:
     """Execute the run in a job directory. Returns the exit status."""
-    began = time.monotonic()
+    _stages["client"] = time.monotonic()
     try:
         os.chdir(folder)
         if not claim():
@@ -94,18 +99,17 @@ def run(folder: str) -> int:
         report = _converse() if silent is None else _withdrawn(silent)
     except Unavailable as error:
         report = _own_report(error.kind, str(error))
-    report["job_id"] = job_id()
-    report["node"] = node()
-    report["client_seconds"] = time.monotonic() - began
+    report["job_id"], report["node"] = job_id(), node()
+    report["stages"] = {**report.get("stages", {}), **_stages, "report": time.monotonic()}
     import json
 
     try:
         if report["outcome"]["kind"] == OutcomeKind.HOME.value:
             # The report says what is wrong; what is half there may have to make room for it.
-            remove("result.tar.part")
-        write_atomically("report.json", json.dumps(report).encode())
+            remove(RESULT + PART)
+        write_atomically(REPORT, json.dumps(report).encode())
     except OSError as error:
-        print(f"cfiddle-sandbox: report.json cannot be written: {error}", file=sys.stderr)
+        print(f"cfiddle-sandbox: {REPORT} cannot be written: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -116,32 +120,35 @@ def _started_before() -> int:
     Another job may be at it. Where it was this very job, which Slurm has begun anew, nobody is any
     more, and Slurm shall say that it failed, unless the report was written already.
     """
-    return 0 if os.path.lexists("report.json") else int(is_this_jobs())
+    return 0 if os.path.lexists(REPORT) else int(is_this_jobs())
 
 
 def _hello() -> bytes:
     """The request with this job's id in front; sandboxd judges the rest of it."""
     try:
-        with open("request.json", "rb") as stream:
+        with open(REQUEST, "rb") as stream:
             request = stream.read(1 << 20).strip()
     except OSError as error:
-        raise Unavailable(f"The job directory's request.json cannot be read: {error}") from error
+        raise Unavailable(f"The job directory's {REQUEST} cannot be read: {error}") from error
     if not request.startswith(b"{"):
-        raise Unavailable("The job directory's request.json is not a JSON object.")
+        raise Unavailable(f"The job directory's {REQUEST} is not a JSON object.")
     payload = opening().encode() + request[1:]
     try:
         return header(HELLO, len(payload)) + payload
     except ProtocolError as error:
-        raise Unavailable(f"The job directory's request.json is too long: {error}") from error
+        raise Unavailable(f"The job directory's {REQUEST} is too long: {error}") from error
 
 
-def _converse() -> dict[str, Any]:
+def _converse() -> Status:
     """Send the bundle, take what comes back, return the final status."""
     hello = _hello()
     connection = connect(PATIENCE_SECONDS)
     trouble: list[str] = []
     try:
+        _stages["hello"] = time.monotonic()
         connection.sendall(hello)
+        # While the container starts there is time; json is for its last word.
+        import json  # noqa: F401
         import threading
 
         # sandboxd bounds every wait on its side; a silent one for minutes is a healthy long run.
@@ -156,6 +163,7 @@ def _converse() -> dict[str, Any]:
         connection.close()
     if status is None:
         raise Unavailable(_lost(trouble))
+    _stages["told"] = time.monotonic()
     return status
 
 
@@ -206,7 +214,7 @@ def _not_reached(error: OSError) -> Unavailable:
     )
 
 
-def _withdrawn(silent: float) -> dict[str, Any]:
+def _withdrawn(silent: float) -> Status:
     return _own_report(
         OutcomeKind.WITHDRAWN,
         "The run was not started when its turn came: nothing had been heard of its notebook for "
@@ -214,25 +222,16 @@ def _withdrawn(silent: float) -> dict[str, Any]:
     )
 
 
-def _own_report(kind: OutcomeKind, message: str) -> dict[str, Any]:
-    return {
-        "protocol": PROTOCOL,
-        "run_id": _run_id(),
-        "outcome": {"kind": kind.value, "message": message, "signal": None, "code": None},
-        "container": None,
-        "image": None,
-        "image_id": None,
-        "cores": None,
-        "measured": None,
-        "guest": None,
-        "versions": {},
-    }
+def _own_report(kind: OutcomeKind, message: str) -> Status:
+    from cfiddle_slurm.sandbox.status import final, outcome
+
+    return final(outcome(kind, message), run_id=_run_id())
 
 
 def _run_id() -> object:
     """What request.json calls the run, as far as it can be read."""
     try:
-        with open("request.json", "rb") as stream:
+        with open(REQUEST, "rb") as stream:
             return parse_json(stream.read(1 << 16)).get("run_id")
     except (OSError, ProtocolError):
         return None

@@ -1,7 +1,7 @@
-"""What goes from a job directory to sandboxd, and what comes back into it: the client's hands.
+"""What goes from a job directory to a sandbox, and what comes back into it.
 
-Its working directory is the job directory. Like the client, it is loaded for every run, and does
-without whatever is slow to load.
+The client's hands, whose working directory the job directory is, and the local scheduler's. Like
+the client, it is loaded for every run, and does without whatever is slow to load.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import socket
 
+from cfiddle_slurm.bundle import layout
 from cfiddle_slurm.sandbox.protocol import (
     ACCEPTED,
     DATA,
     END,
-    HOME_ERRORS,
     OUTPUT,
     RESULT,
     STATUS,
@@ -28,7 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
-    from cfiddle_slurm.sandbox.protocol import Readable
+    from cfiddle_slurm.sandbox.protocol import Readable, Writable
+    from cfiddle_slurm.sandbox.status import Status
 
 CHUNK = 256 << 10
 
@@ -46,20 +47,29 @@ class Unwritable(Unavailable):
 
 
 def send_bundle(connection: socket.socket, trouble: list[str]) -> None:
-    """Send bundle.tar; what went wrong is added to ``trouble``, and ends the conversation."""
+    """Send the bundle; what went wrong is added to ``trouble``, and ends the conversation."""
     try:
-        with open("bundle.tar", "rb") as bundle, connection.makefile("wb", CHUNK) as stream:
-            while chunk := bundle.read(CHUNK):
-                write_frame(stream, DATA, chunk)
-            write_frame(stream, END, b"")
+        with open(layout.BUNDLE, "rb") as bundle, connection.makefile("wb", CHUNK) as stream:
+            send(bundle, stream)
     except FileNotFoundError:
-        trouble.append("The job directory holds no bundle.tar.")
+        trouble.append(f"The job directory holds no {layout.BUNDLE}.")
     except (BrokenPipeError, ConnectionResetError):
         return  # sandboxd has said why, or the receiver sees the end itself
     except (OSError, ProtocolError) as error:
         trouble.append(f"The bundle could not be sent: {error}.")
     if trouble:
         _hang_up(connection)
+
+
+def send(bundle: Readable, stream: Writable) -> None:
+    """Send a bundle in frames; a buffered stream still has to be flushed.
+
+    Raises:
+        OSError: it cannot be read, or the stream is broken.
+    """
+    while chunk := bundle.read(CHUNK):
+        write_frame(stream, DATA, chunk)
+    write_frame(stream, END, b"")
 
 
 def _hang_up(connection: socket.socket) -> None:
@@ -70,34 +80,56 @@ def _hang_up(connection: socket.socket) -> None:
         pass  # it has ended already
 
 
-def receive(stream: Readable) -> dict[str, Any] | None:
+def receive(stream: Readable) -> Status | None:
     """Write output and results as they come; the final status, or None when there was none.
 
     Raises:
         Unavailable: they cannot be written.
         ProtocolError, OSError: the stream is broken.
     """
-    status = None
-    with _create("output.log") as output, _create("result.tar.part") as result:
-        files = {OUTPUT: output, RESULT: result}
-        while status is None and (frame := read_frame(stream)) is not None:
-            kind, payload = frame
-            if kind in files:
-                _append(files[kind], payload)
-            elif kind == STATUS:
-                status = parse_json(payload)
-            elif kind != ACCEPTED:
-                raise ProtocolError(f"sandboxd sent a frame of type {kind!r}.")
-        has_result = result.tell() > 0
-    # Only after the guest's own last word is the result stream whole.
-    if status is not None and status.get("guest") is not None and has_result:
-        os.replace("result.tar.part", "result.tar")
+    part = layout.RESULT + layout.PART
+    with create(layout.OUTPUT) as output, create(part) as result:
+        last = take(stream, {OUTPUT: output, RESULT: result})
+        status: Any = None if last is None else parse_json(last)
+        # Only after the guest's own last word is the result stream whole.
+        whole = status is not None and status.get("guest") is not None and result.tell() > 0
+    keep(part, whole=whole)
+    final: Status | None = status
+    return final
+
+
+def take(stream: Readable, files: dict[bytes, Any]) -> bytes | None:
+    """Write what comes into the file of its kind; the status at the end, or None without one.
+
+    Raises:
+        Unavailable: it cannot be written.
+        ProtocolError, OSError: the stream is broken.
+    """
+    while (frame := read_frame(stream)) is not None:
+        kind, payload = frame
+        if kind in files:
+            _append(files[kind], payload)
+        elif kind == STATUS:
+            return payload
+        elif kind != ACCEPTED:
+            raise ProtocolError(f"The sandbox sent a frame of type {kind!r}.")
+    return None
+
+
+def keep(part: str, *, whole: bool) -> None:
+    """Give a file its name now that it is whole; remove it if it will never be."""
+    if whole:
+        os.replace(part, part.removesuffix(layout.PART))
     else:
-        os.unlink("result.tar.part")
-    return status
+        os.unlink(part)
 
 
-def _create(name: str) -> BinaryIO:
+def create(name: str) -> BinaryIO:
+    """A file of the job directory, to be written.
+
+    Raises:
+        Unavailable: that is not possible.
+    """
     try:
         return open(name, "wb", buffering=0)
     except OSError as error:
@@ -106,12 +138,12 @@ def _create(name: str) -> BinaryIO:
 
 def _unwritable(error: OSError) -> Unavailable:
     reason = error.strerror or str(error)
-    return (Unwritable if error.errno in HOME_ERRORS else Unavailable)(
+    return (Unwritable if error.errno in layout.HOME_ERRORS else Unavailable)(
         f"The job directory on the shared home cannot be written: {reason}."
     )
 
 
-def _append(stream: BinaryIO, payload: bytes) -> None:
+def _append(stream: Any, payload: bytes) -> None:
     try:
         rest = memoryview(payload)
         while rest:
@@ -131,12 +163,14 @@ def remove(name: str) -> None:
 def write_atomically(name: str, data: bytes) -> None:
     """Write a file that is there whole or not at all.
 
+    On a network file system the write may fail only when the file is closed (close(2), "Dealing
+    with error returns from close()"). That it reaches a disk is not waited for: whoever waits for
+    it does not outlive a loss of power either, or has the file server's word for what it was sent.
+
     Raises:
         OSError: it cannot be written.
     """
-    with open(f"{name}.part", "wb") as stream:
+    part = name + layout.PART
+    with open(part, "wb") as stream:
         stream.write(data)
-        stream.flush()
-        # On a network file system the write may fail only now; a report must not be half there.
-        os.fsync(stream.fileno())
-    os.replace(f"{name}.part", name)
+    os.replace(part, name)

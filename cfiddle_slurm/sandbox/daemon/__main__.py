@@ -7,129 +7,31 @@ kernel, and executes bundles of registered jobs, one at a time. See docs/sandbox
 import argparse
 import os
 import signal
-import socket
-import stat
 import sys
 import threading
-import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from select import POLLIN, poll
 
 from cfiddle_slurm._version import __version__
 from cfiddle_slurm.sandbox.cpu_list import parse_cpu_list
-from cfiddle_slurm.sandbox.daemon.callers import give_answer, peer_uid
-from cfiddle_slurm.sandbox.daemon.container import Place, read_seccomp_profile
-from cfiddle_slurm.sandbox.daemon.conversation import converse
-from cfiddle_slurm.sandbox.daemon.engine import ENGINE_URL, EngineAddress
+from cfiddle_slurm.sandbox.daemon.container_config import Place, read_seccomp_profile
+from cfiddle_slurm.sandbox.daemon.engine_address import ENGINE_URL, EngineAddress
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.node import Node, log
 from cfiddle_slurm.sandbox.daemon.readiness import Readiness
-from cfiddle_slurm.sandbox.daemon.topology import (
-    TopologyError,
-    choose_cores,
-    read_topology,
-)
-from cfiddle_slurm.sandbox.daemon.verdict import outcome
-from cfiddle_slurm.sandbox.policy import POLICY_PATH, Policy, PolicyError, for_cores, load_policy
+from cfiddle_slurm.sandbox.daemon.server import Server, StartError, listen
+from cfiddle_slurm.sandbox.daemon.topology import TopologyError, choose_cores, read_topology
+from cfiddle_slurm.sandbox.policy import POLICY_PATH, PolicyError, for_cores, load_policy
 from cfiddle_slurm.sandbox.protocol import (
     JOBS_DIRECTORY,
     SOCKET_PATH,
     SOCKET_VARIABLE,
     STATE_NAME,
-    OutcomeKind,
 )
 
 SECCOMP_PATH = Path("/usr/local/share/cfiddle-slurm/seccomp.json")
 STOP_SECONDS = 8.0
 """Below the 10 s that container engines and service managers allow by default."""
-_BACKLOG = 64
-_PAUSE_SECONDS = 0.05
-
-
-class StartError(Exception):
-    """sandboxd cannot start: one sentence."""
-
-
-class Doorman:
-    """Bounds how many conversations are open, in all and per user.
-
-    Args:
-        administrator: the uid for which there is no bound: Epilogs and health checks must pass.
-    """
-
-    def __init__(self, policy: Policy, administrator: int) -> None:
-        self._policy = policy
-        self._administrator = administrator
-        self._inside: Counter[int] = Counter()
-        self._lock = threading.Lock()
-
-    def admit(self, uid: int) -> bool:
-        """Whether there is room; each admission is to be followed by one :meth:`leave`."""
-        with self._lock:
-            if uid != self._administrator:
-                others = self._inside.total() - self._inside[self._administrator]
-                if (
-                    others >= self._policy.connections
-                    or self._inside[uid] >= self._policy.connections_per_user
-                ):
-                    return False
-            self._inside[uid] += 1
-            return True
-
-    def leave(self, uid: int) -> None:
-        """A conversation is over."""
-        with self._lock:
-            self._inside[uid] -= 1
-            self._inside += Counter()  # forgets users with none
-
-
-class Server:
-    """Accepts callers until it is told to stop."""
-
-    def __init__(self, node: Node, listener: socket.socket) -> None:
-        self._node = node
-        self._listener = listener
-        self._doorman = Doorman(node.policy, node.administrator)
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-
-    def stop(self, *_: object) -> None:
-        """Let :meth:`serve` return; a signal handler."""
-        os.eventfd_write(self._wake, 1)
-
-    def serve(self) -> None:
-        """Accept callers, each into a thread of its own."""
-        poller = poll()
-        poller.register(self._listener, POLLIN)
-        poller.register(self._wake, POLLIN)
-        self._listener.setblocking(False)
-        while True:
-            ready = [descriptor for descriptor, _ in poller.poll()]
-            if self._wake in ready:
-                return
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                # It left before it was let in; or descriptors ran out, and then a pause helps.
-                time.sleep(_PAUSE_SECONDS)
-                continue
-            self._receive(connection)
-
-    def _receive(self, connection: socket.socket) -> None:
-        uid = peer_uid(connection)
-        if not self._doorman.admit(uid):
-            said = outcome(OutcomeKind.BUSY, "Too many connections to the sandbox service.")
-            with connection:
-                give_answer(connection, said)
-            return
-        threading.Thread(target=self._converse, args=(connection, uid), daemon=True).start()
-
-    def _converse(self, connection: socket.socket, uid: int) -> None:
-        try:
-            converse(connection, uid, self._node)
-        finally:
-            self._doorman.leave(uid)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -214,51 +116,6 @@ def make_node(options: argparse.Namespace) -> Node:
     readiness = Readiness(options.socket.parent / STATE_NAME)
     place = Place(cores, seccomp)
     return Node(policy, registry, address, place, options.owner, readiness=readiness)
-
-
-def listen(path: Path) -> socket.socket:
-    """Listen on a unix socket that everybody may connect to.
-
-    Raises:
-        StartError: its directory is open to others, something else is in its place, or another
-            sandboxd answers there.
-    """
-    try:
-        _check_directory(path.parent)
-        _clear_place(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(path))
-        path.chmod(0o666)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        raise StartError(f"The socket {path} cannot be made: {error}.") from error
-    return listener
-
-
-def _check_directory(directory: Path) -> None:
-    facts = directory.stat()
-    if facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise StartError(
-            f"The directory {directory} must belong to uid {os.geteuid()} and be writable by nobody"
-            " else: whoever can write there can take the place of sandboxd."
-        )
-
-
-def _clear_place(path: Path) -> None:
-    try:
-        facts = path.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(facts.st_mode):
-        raise StartError(f"{path} is there already and is no socket.")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(2.0)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()  # left by one that was killed
-            return
-    raise StartError(f"Another sandboxd answers at {path}.")
 
 
 if __name__ == "__main__":

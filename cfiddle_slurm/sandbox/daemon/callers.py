@@ -1,24 +1,25 @@
 """What a conversation is made of: who calls, its first frame, a one-frame answer."""
 
-import json
 import select
 import socket
 import struct
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cfiddle_slurm.sandbox.protocol import (
     HEADER_BYTES,
     HELLO,
     PING,
-    PROTOCOL,
     RELEASE,
     STATUS,
     ProtocolError,
-    header,
+    json_frame,
     parse_header,
     parse_json,
 )
+
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Outcome
 
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 FIRST_FRAME_SECONDS = 10.0
@@ -57,20 +58,13 @@ def _receive(connection: socket.socket, count: int, deadline: float) -> bytes:
     return bytes(data)
 
 
-def give_answer(connection: socket.socket, said: dict[str, Any]) -> None:
-    """A final status that is only an outcome; a caller that does not listen is left alone."""
+def give_answer(connection: socket.socket, said: "Outcome") -> None:
+    """A status that is only an outcome; a caller that does not listen is left alone."""
     try:
         connection.settimeout(FIRST_FRAME_SECONDS)
-        connection.sendall(frame_of(STATUS, {"protocol": PROTOCOL, "outcome": said}))
+        connection.sendall(json_frame(STATUS, {"outcome": said}))
     except OSError:
         return
-
-
-def frame_of(kind: bytes, value: dict[str, Any]) -> bytes:
-    """A frame with a JSON object."""
-
-    payload = json.dumps(value, separators=(",", ":")).encode()
-    return header(kind, len(payload)) + payload
 
 
 def caller_left(connection: socket.socket) -> bool:

@@ -3,20 +3,21 @@
 import platform
 import socket
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.sandbox.daemon.account import Facts, measured
+from cfiddle_slurm.sandbox.daemon.account import Facts
 from cfiddle_slurm.sandbox.daemon.callers import (
     FIRST_FRAME_SECONDS,
     caller_left,
-    frame_of,
     give_answer,
     receive_question,
 )
-from cfiddle_slurm.sandbox.daemon.container import create_arguments
+from cfiddle_slurm.sandbox.daemon.container_config import create_arguments
+from cfiddle_slurm.sandbox.daemon.container_handle import Container
 from cfiddle_slurm.sandbox.daemon.editions import suited
-from cfiddle_slurm.sandbox.daemon.engine import Container, Engine, EngineError
+from cfiddle_slurm.sandbox.daemon.engine import Engine
+from cfiddle_slurm.sandbox.daemon.engine_address import EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import NotRegistered
 from cfiddle_slurm.sandbox.daemon.node import Busy, Gone, Node, Run, log
 from cfiddle_slurm.sandbox.daemon.process_watch import ProcessWatch, read_tasks
@@ -28,18 +29,21 @@ from cfiddle_slurm.sandbox.daemon.verdict import (
     State,
     is_machines_fault,
     judge,
-    outcome,
 )
 from cfiddle_slurm.sandbox.guest.machine import counters_need_capability
 from cfiddle_slurm.sandbox.protocol import (
     ACCEPTED,
     PING,
-    PROTOCOL,
     RELEASE,
     STATUS,
     OutcomeKind,
     ProtocolError,
+    json_frame,
 )
+from cfiddle_slurm.sandbox.status import final, measured, outcome
+
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Guest, Outcome, Status
 
 _MAYBE_OOM = frozenset(("signal", "exited", "guest_error"))
 
@@ -62,7 +66,7 @@ def converse(connection: socket.socket, uid: int, node: Node) -> None:
             Conversation(connection, uid, node).hold(question)
 
 
-def _ping(node: Node) -> dict[str, Any]:
+def _ping(node: Node) -> "Outcome":
     try:
         with node.engine() as engine:
             engine.check(node.policy.images[0])
@@ -71,7 +75,7 @@ def _ping(node: Node) -> dict[str, Any]:
     return outcome(OutcomeKind.OK, f"sandboxd {__version__} is ready.")
 
 
-def _release(question: dict[str, Any], uid: int, node: Node) -> dict[str, Any]:
+def _release(question: dict[str, Any], uid: int, node: Node) -> "Outcome":
     if uid != node.administrator:
         return outcome(OutcomeKind.REFUSED, "Only the administrator may release a job.")
     try:
@@ -92,6 +96,7 @@ class Conversation:
         self._node = node
         self._began = time.monotonic()
         self._facts = Facts()
+        self._facts.stages["asked"] = self._began
         self._rest = b""
         self._has_said = False
 
@@ -112,7 +117,7 @@ class Conversation:
                 self._say(said)
         self._log(said)
 
-    def _attempt(self, request: Request, run: Run) -> dict[str, Any]:
+    def _attempt(self, request: Request, run: Run) -> "Outcome":
         """The run's outcome, whatever becomes of it."""
         try:
             return self._take_turn(request, run)
@@ -130,7 +135,7 @@ class Conversation:
             self._node.fail(error)
             return outcome(OutcomeKind.UNAVAILABLE, str(error))
 
-    def _take_turn(self, request: Request, run: Run) -> dict[str, Any]:
+    def _take_turn(self, request: Request, run: Run) -> "Outcome":
         node = self._node
 
         def useless() -> bool:
@@ -139,11 +144,12 @@ class Conversation:
         with node.slot(node.policy.busy_wait_seconds, useless):
             # It may have waited: the job's end must not be missed in between.
             node.registry.check(request.job_id, self._uid)
+            self._facts.reach("turn")
             with node.engine() as engine:
                 self._facts.request = request = suited(request, engine)
                 return self._execute(request, run, engine)
 
-    def _execute(self, request: Request, run: Run, engine: Engine) -> dict[str, Any]:
+    def _execute(self, request: Request, run: Run, engine: Engine) -> "Outcome":
         node = self._node
         arguments = create_arguments(
             node.policy, request.limits, node.place, request.run_id, request.job_id,
@@ -154,14 +160,17 @@ class Conversation:
         container = engine.create(arguments, request.run_id)
         try:
             self._facts.container = container.short_id
+            self._facts.reach("created")
             container.start()
+            self._facts.reach("started")
             self._facts.startup_seconds = time.monotonic() - self._began
             self._accept(container, request)
             said = self._pump(container, request, run)
-            if self._facts.counts is not None and self._facts.counts.guest is not None:
+            if self._facts.counts.guest is not None:
                 # The experiment's processes are gone already; removing what is left of the
                 # container need not delay the results.
                 self._say(said)
+                node.leave(run)
         finally:
             self._remove(container)
         return said
@@ -174,9 +183,6 @@ class Conversation:
             log(f"container={container.short_id}: {error}")
 
     def _accept(self, container: Container, request: Request) -> None:
-        # While the guest's interpreter starts, there is time for this question.
-        state = container.state()
-        self._facts.image_id = state.image_id if state is not None else None
         accepted = {
             "container": container.short_id,
             "image": request.limits.image,
@@ -184,11 +190,11 @@ class Conversation:
         }
         try:
             self._connection.settimeout(FIRST_FRAME_SECONDS)
-            self._connection.sendall(frame_of(ACCEPTED, accepted))
+            self._connection.sendall(json_frame(ACCEPTED, accepted))
         except OSError:
             return  # the pump will notice
 
-    def _pump(self, container: Container, request: Request, run: Run) -> dict[str, Any]:
+    def _pump(self, container: Container, request: Request, run: Run) -> "Outcome":
         node = self._node
         watch = ProcessWatch(node.policy.processes, read_tasks, lambda: container.usage().processes)
 
@@ -198,7 +204,8 @@ class Conversation:
             if running and watch.tick(now):
                 raise Ended(End.PROCESSES)
 
-        def before_farewell() -> None:
+        def at_first_word() -> None:
+            # While the guest packs the results: nothing has to wait for the engine's answer.
             self._facts.usage = container.usage()
 
         pump = Pump(
@@ -208,11 +215,11 @@ class Conversation:
             node.policy,
             request.limits,
             tick=tick,
-            before_farewell=before_farewell,
+            at_first_word=at_first_word,
         )
         ended = pump.run()
+        self._facts.reach("ended")
         self._facts.counts, self._rest = pump.counts, pump.to_caller.take()
-        self._facts.processes_peak = watch.peak
         detail = ended.detail or run.stopper.reason or ""
         evidence = Evidence(
             ended.end,
@@ -229,38 +236,43 @@ class Conversation:
             node.fail(EngineError("the sandbox ended without a word"))
         return judge(evidence, node.policy, request.limits)
 
-    def _say(self, said: dict[str, Any]) -> None:
+    def _say(self, said: "Outcome") -> None:
         if self._has_said:
             return
         self._has_said = True
         try:
             self._connection.settimeout(self._node.policy.progress_seconds)
-            self._connection.sendall(self._rest + frame_of(STATUS, self._status(said)))
+            self._connection.sendall(self._rest + json_frame(STATUS, self._status(said)))
             self._connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             return  # nobody listens any more
 
-    def _status(self, said: dict[str, Any]) -> dict[str, Any]:
+    def _status(self, said: "Outcome") -> "Status":
         facts, request = self._facts, self._facts.request
-        guest = facts.counts.guest if facts.counts is not None else None
-        return {
-            "protocol": PROTOCOL,
-            "run_id": request.run_id if request is not None else None,
-            "outcome": said,
-            "container": facts.container,
-            "image": request.limits.image if request is not None else None,
-            "image_id": facts.image_id,
-            "cores": self._node.place.cores if facts.container is not None else None,
-            "measured": measured(facts, guest or {}),
-            "guest": guest,
-            "versions": {
+        guest = facts.counts.guest
+        return final(
+            said,
+            run_id=request.run_id if request is not None else None,
+            container=facts.container,
+            image=request.limits.image if request is not None else None,
+            cores=self._node.place.cores if facts.container is not None else None,
+            measured=measured(
+                guest,
+                wall_seconds=facts.counts.run_seconds,
+                startup_seconds=facts.startup_seconds,
+                container_cpu_seconds=facts.usage.cpu_seconds,
+                memory_peak_bytes=facts.usage.memory_peak,
+            ),
+            guest=guest,
+            stages={**facts.stages, **facts.counts.stages},
+            versions={
                 "cfiddle_slurm": __version__,
                 "docker": self._node.address.engine_version,
                 "kernel": platform.release(),
             },
-        }
+        )
 
-    def _log(self, said: dict[str, Any]) -> None:
+    def _log(self, said: "Outcome") -> None:
         request = self._facts.request
         log(
             f"uid={self._uid} job={request.job_id if request else '-'}"
@@ -270,7 +282,7 @@ class Conversation:
         )
 
 
-def _state_if_needed(end: End, guest: dict[str, Any] | None, container: Container) -> State | None:
+def _state_if_needed(end: End, guest: "Guest | None", container: Container) -> State | None:
     """Asking costs milliseconds: only where the answer can change the outcome."""
     if end is End.STREAM_ENDED:
         return container.state_at_end()

@@ -8,14 +8,13 @@ each run is executed by the versions that its notebook has.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from cfiddle_slurm.sandbox.daemon.request import Request
+from cfiddle_slurm.sandbox.versions import LABEL, text_of
 
-LABEL = "cfiddle-slurm.versions"
-"""An image's label with the versions in it, in the form of :func:`text_of`."""
 _TAG_OR_DIGEST = re.compile(r"(?::[^/:@]+)?(?:@.+)?$")
 
 
@@ -27,11 +26,6 @@ class Images(Protocol):
 
     def labelled(self, repository: str, name: str, value: str) -> Sequence[str]:
         """The tags of a repository whose images have a label, the newest first."""
-
-
-def text_of(versions: Mapping[str, str]) -> str:
-    """Versions as a label holds them: ``cfiddle=0.6.1 cfiddle_slurm=0.1.0 python=3.13``."""
-    return " ".join(f"{name}={versions[name]}" for name in sorted(versions))
 
 
 def repository(image: str) -> str:

@@ -86,16 +86,16 @@ class Registry:
         finally:
             os.close(directory)
         try:
-            facts = os.fstat(entry)
-            self._check_trust(facts, "the registration")
-            if not stat.S_ISREG(facts.st_mode):
+            stats = os.fstat(entry)
+            self._check_trust(stats, "the registration")
+            if not stat.S_ISREG(stats.st_mode):
                 raise NotRegistered(f"The registration of job {job_id} is not a regular file.")
             return os.read(entry, _LONGEST_ENTRY)
         finally:
             os.close(entry)
 
-    def _check_trust(self, facts: os.stat_result, what: str) -> None:
-        if facts.st_uid != self._owner or facts.st_mode & _WRITABLE_BY_OTHERS:
+    def _check_trust(self, stats: os.stat_result, what: str) -> None:
+        if stats.st_uid != self._owner or stats.st_mode & _WRITABLE_BY_OTHERS:
             raise NotRegistered(
                 f"The registration is not trusted: {what} must belong to uid {self._owner} and be"
                 " writable by nobody else."

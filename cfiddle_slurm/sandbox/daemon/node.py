@@ -1,27 +1,28 @@
 """What the conversations on one node share: the policy, the one slot, the runs that are alive."""
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from cfiddle_slurm.sandbox.daemon.container import Place, create_arguments
-from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.container_config import Place
+from cfiddle_slurm.sandbox.daemon.engine import Engine
+from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
-from cfiddle_slurm.sandbox.daemon.plumbing import Stopper
-from cfiddle_slurm.sandbox.daemon.readiness import Readiness
-from cfiddle_slurm.sandbox.policy import Policy, merge
+from cfiddle_slurm.sandbox.daemon.readiness import Readiness, try_sandbox
+from cfiddle_slurm.sandbox.policy import Policy
 
 RELEASE_SECONDS = 9.0
 """Below the 10 s after which an Epilog's client gives up."""
 SWEEP_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 """Between two looks whether a run could be executed; there are none while one is."""
-TRIAL_SECONDS = 0.5
-"""So long must a sandbox live that is started to see whether one can be."""
+DOUBT_SECONDS = 1.0
+"""Between a run that failed and a look, since its caller is answered first; and between two looks
+until one goes well."""
 _STEP_SECONDS = 0.1
 
 
@@ -33,6 +34,24 @@ class Gone(Exception):
     """The caller left, or was told to, while it waited."""
 
 
+class Stopper:
+    """Lets another thread end a run."""
+
+    def __init__(self) -> None:
+        self.wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.reason: str | None = None
+
+    def stop(self, reason: str) -> None:
+        """End the run; the reason is a sentence for the user."""
+        if self.reason is None:
+            self.reason = reason
+            os.eventfd_write(self.wake, 1)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self.wake)
+
+
 @dataclass(eq=False)
 class Run:
     """A run that is alive on this node, waiting or executing."""
@@ -40,12 +59,8 @@ class Run:
     job_id: str
     uid: int
     stopper: Stopper = field(default_factory=Stopper)
-
-
-class EngineMaker(Protocol):
-    """Makes a thread's own connection to the engine."""
-
-    def __call__(self, address: EngineAddress) -> Engine: ...
+    is_leaving: bool = False
+    """Whether its experiment has ended by itself, so that its container need only be removed."""
 
 
 class Node:
@@ -64,7 +79,7 @@ class Node:
         address: EngineAddress,
         place: Place,
         administrator: int = 0,
-        make_engine: EngineMaker = Engine,
+        make_engine: Callable[[EngineAddress], Engine] = Engine,
         readiness: Readiness | None = None,
     ) -> None:
         self.policy = policy
@@ -75,6 +90,8 @@ class Node:
         self.readiness = readiness or Readiness()
         self._make_engine = make_engine
         self._slot = threading.Lock()
+        self._free = threading.Event()  # set while nobody has the slot
+        self._free.set()
         self._runs: set[Run] = set()
         self._changed = threading.Condition()
         self._stopping: str | None = None
@@ -106,6 +123,12 @@ class Node:
                 run.stopper.close()
                 self._changed.notify_all()
 
+    def leave(self, run: Run) -> None:
+        """A run's experiment has ended by itself, and its container is being removed."""
+        with self._changed:
+            run.is_leaving = True
+            self._changed.notify_all()
+
     @contextmanager
     def slot(self, seconds: float, gone: Callable[[], bool]) -> Iterator[None]:
         """The node for one experiment alone.
@@ -124,13 +147,18 @@ class Node:
                 raise Gone
             if time.monotonic() >= deadline:
                 raise Busy
+        self._free.clear()
         try:
             yield
         finally:
+            self._free.set()  # before the release: the next to have the slot takes it back
             self._slot.release()
 
     def release(self, job_id: str) -> str | None:
         """End what is left of a job.
+
+        The removal of a container whose experiment has ended by itself is not waited for: Slurm may
+        get the next job ready meanwhile, whose container is not started before that.
 
         Returns:
             None when nothing is left, else a sentence about what is.
@@ -139,7 +167,12 @@ class Node:
         with self._changed:
             for run in self._of_job(job_id):
                 run.stopper.stop("The job ended before the experiment.")
-            gone = self._changed.wait_for(lambda: not self._of_job(job_id), RELEASE_SECONDS)
+            gone = self._changed.wait_for(
+                lambda: all(run.is_leaving for run in self._of_job(job_id)), RELEASE_SECONDS
+            )
+            leaving = bool(self._of_job(job_id))
+        if gone and leaving:
+            return None
         if not gone:
             return f"Job {job_id} still has a run after {RELEASE_SECONDS:g} s."
         try:
@@ -187,14 +220,25 @@ class Node:
 
     def tidy(self, stop: threading.Event) -> None:
         """Sweep, again and again while the engine fails, whenever there may be leftovers; and see
-        whether a run could be executed."""
-        looked = 0.0
-        while not stop.wait(SWEEP_SECONDS if self.untidy.is_set() else _STEP_SECONDS * 10):
+        whether a run could be executed.
+
+        It sleeps while an experiment has the node: nothing of this could be done, and whoever wakes
+        disturbs what is measured.
+        """
+        while not stop.is_set():
+            self._sleep_till_needed(stop)
+            self._free.wait()
+            if stop.is_set():
+                return
             if self.untidy.is_set():
                 self.sweep_if_possible()
-            if time.monotonic() - looked >= LOOK_SECONDS or self.readiness.doubtful:
-                self.look()
-                looked = time.monotonic()
+            self.look()
+
+    def _sleep_till_needed(self, stop: threading.Event) -> None:
+        if self.untidy.is_set():
+            stop.wait(SWEEP_SECONDS)  # the last sweep failed
+        elif self.untidy.wait(DOUBT_SECONDS if self.readiness.doubtful else LOOK_SECONDS):
+            stop.wait(DOUBT_SECONDS)
 
     def fail(self, error: EngineError) -> None:
         """A run could not be executed, because this machine cannot."""
@@ -221,28 +265,11 @@ class Node:
                 for image in self.policy.images:
                     engine.check(image)
                 if self.readiness.doubtful:
-                    self._try(engine)
+                    try_sandbox(engine, self.policy, self.place)
         except EngineError as error:
             return error.cause
         self.readiness.doubtful = False
         return None
-
-    def _try(self, engine: Engine) -> None:
-        """See whether a sandbox starts, and waits for its inputs."""
-        limits = merge(self.policy, {})
-        arguments = create_arguments(
-            self.policy, limits, self.place, "trial", "0", self.address.instance
-        )
-        container = engine.create(arguments, "trial")
-        try:
-            container.start()
-            time.sleep(TRIAL_SECONDS)
-            state = container.state()
-        finally:
-            container.remove()
-        if state is None or not state.running:
-            status = state.exit_code if state is not None else "?"
-            raise EngineError(f"A sandbox ends as soon as it is started (exit status {status})")
 
     def sweep_if_possible(self) -> None:
         """Sweep; if the engine fails, say so and leave it to :meth:`tidy`."""

@@ -52,8 +52,6 @@ class ProcessWatch:
         self._ask = ask
         self._fewest = tasks()
         self._since: float | None = None
-        self.peak: int | None = None
-        """The most that the engine counted, if it was asked at all."""
 
     @property
     def at_limit(self) -> bool:
@@ -67,8 +65,6 @@ class ProcessWatch:
             now: seconds on a monotonic clock.
         """
         count = self._ask() if self._worth_asking() else None
-        if count is not None:
-            self.peak = max(self.peak or 0, count)
         if count is None or count < self._limit:
             self._since = None
             return False

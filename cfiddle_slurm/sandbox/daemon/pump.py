@@ -9,11 +9,13 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from cfiddle_slurm.sandbox.daemon.plumbing import Outbox
+from cfiddle_slurm.sandbox.daemon.echo import Echo
+from cfiddle_slurm.sandbox.daemon.outbox import Outbox
+from cfiddle_slurm.sandbox.daemon.phases import Course, Phase
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
-from cfiddle_slurm.sandbox.daemon.verdict import End, parse_guest_status
+from cfiddle_slurm.sandbox.daemon.verdict import End
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 from cfiddle_slurm.sandbox.protocol import (
     DATA,
@@ -24,13 +26,15 @@ from cfiddle_slurm.sandbox.protocol import (
     ProtocolError,
     header,
 )
+from cfiddle_slurm.sandbox.status import parse_guest_status
+
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Guest
 
 READ_BYTES = 256 << 10
 BACKLOG_BYTES = 1 << 20
 """With more than this waiting for one side, the other is not read."""
 TICK_SECONDS = 1.0
-DRAIN_SECONDS = 5.0
-"""How long a guest that gave its status may take to end; all it said has then come."""
 _GONE = select.POLLHUP | select.POLLERR | select.POLLRDHUP
 
 
@@ -51,7 +55,9 @@ class Counts:
     output_bytes: int = 0
     result_bytes: int = 0
     run_seconds: float = 0.0
-    guest: dict[str, Any] | None = field(default=None)
+    guest: "Guest | None" = None
+    stages: dict[str, float] = field(default_factory=dict)
+    """When it reached which stage, on the monotonic clock."""
 
 
 class Pump:
@@ -63,7 +69,8 @@ class Pump:
         wake: an eventfd; once written, the run is stopped.
         tick: called about every second, with the monotonic time and whether the experiment is
             running; raises :class:`Ended` to end the run.
-        before_farewell: called once the guest gave its status, while it is still there.
+        at_first_word: called once when the guest begins to answer: the experiment's processes are
+            gone, the guest is still there and has yet to send what they left.
     """
 
     def __init__(
@@ -75,33 +82,32 @@ class Pump:
         limits: Limits,
         *,
         tick: Callable[[float, bool], None],
-        before_farewell: Callable[[], None],
+        at_first_word: Callable[[], None],
     ) -> None:
         self._caller, self._container, self._wake = caller, container, wake
-        self._policy, self._limits = policy, limits
-        self._tick, self._before_farewell = tick, before_farewell
+        self._policy = policy
+        self._tick, self._at_first_word = tick, at_first_word
         self.to_caller, self._to_guest = Outbox(), Outbox()
         self._from_caller = FrameStream(frozenset((DATA, END)))
         self._from_engine = EngineStream()
         self._from_guest = FrameStream(frozenset((RESULT, STATUS)))
         self.counts = Counts()
-        self._began = self._progress = time.monotonic()
+        self._course = Course(policy, limits, time.monotonic())
         self._bundle_ended = False
-        self._running_since: float | None = None
-        self._home_since: float | None = None
-        self._said_farewell: float | None = None
+        self._echo: Echo | None = None
 
     def run(self) -> Ended:
         """Pass bytes until the end; what is still in ``to_caller`` is the taker's to send."""
         self._caller.setblocking(False)
         self._container.setblocking(False)
         try:
-            self._loop()
+            try:
+                self._loop()
+            finally:
+                self._put_output(b"" if self._echo is None else self._echo.rest())
         except Ended as error:
             ended = error
-        if self._running_since is not None:
-            until = self._home_since or time.monotonic()
-            self.counts.run_seconds = until - self._running_since
+        self.counts.run_seconds = self._course.run_seconds(time.monotonic())
         return ended
 
     def _loop(self) -> NoReturn:
@@ -119,7 +125,7 @@ class Pump:
             now = time.monotonic()
             if now >= next_tick:
                 next_tick = now + TICK_SECONDS
-                self._tick(now, self._running_since is not None and self._home_since is None)
+                self._tick(now, self._course.phase is Phase.RUNNING)
             deadline, end = self._deadline()
             if now >= deadline:
                 if end is End.CALLER_SILENT and self._to_guest.size >= BACKLOG_BYTES:
@@ -145,14 +151,7 @@ class Pump:
         return poller
 
     def _deadline(self) -> tuple[float, End]:
-        silence = self._progress + self._policy.progress_seconds
-        if self._said_farewell is not None and not self.to_caller.size:
-            return self._said_farewell + DRAIN_SECONDS, End.GUEST_DONE
-        if self._home_since is not None:
-            return silence, End.CALLER_SILENT
-        if self._running_since is not None:
-            return self._running_since + self._limits.wall_seconds, End.WALL_TIME
-        return min(silence, self._began + self._policy.wall_seconds), End.CALLER_SILENT
+        return self._course.deadline(unsent=self.to_caller.size > 0)
 
     def _serve_caller(self, events: int) -> None:
         if events & _GONE:
@@ -171,12 +170,12 @@ class Pump:
         before = self.to_caller.size
         self.to_caller.send(self._caller)
         if self.to_caller.size < before:
-            self._progress = time.monotonic()
+            self._course.progress(time.monotonic())
 
     def _take_bundle(self, data: bytes) -> None:
         if not data:
             raise Ended(End.CALLER_LEFT)
-        self._progress = time.monotonic()
+        self._course.progress(time.monotonic())
         try:
             for kind, payload in self._from_caller.feed(data):
                 if self._bundle_ended:
@@ -206,12 +205,15 @@ class Pump:
             self._to_guest.send(self._container)
         except OSError:
             self._to_guest.clear()  # the container is ending, and its stream will say so
-        if self._bundle_ended and not self._to_guest.size and self._running_since is None:
-            self._running_since = time.monotonic()
+        if self._bundle_ended and not self._to_guest.size:
+            now = time.monotonic()
+            if self._course.enter(Phase.RUNNING, now):
+                self.counts.stages["bundle"] = now
 
     def _take_from_engine(self, data: bytes) -> None:
         if not data:
-            raise Ended(End.STREAM_ENDED if self.counts.guest is None else End.GUEST_DONE)
+            is_done = self._course.phase is Phase.FAREWELL
+            raise Ended(End.GUEST_DONE if is_done else End.STREAM_ENDED)
         try:
             for stream, part in self._from_engine.feed(data):
                 if stream == STDOUT:
@@ -222,6 +224,11 @@ class Pump:
             raise Ended(End.BAD_GUEST, str(error)) from None
 
     def _take_output(self, part: memoryview) -> None:
+        self._put_output(part if self._echo is None else self._echo.take(part))
+        if self._echo is not None and self._echo.heard:
+            raise Ended(End.GUEST_DONE)
+
+    def _put_output(self, part: bytes | memoryview) -> None:
         room = self._policy.output_bytes - self.counts.output_bytes
         shown = bytes(part[:room])
         if shown:
@@ -232,13 +239,17 @@ class Pump:
 
     def _take_from_guest(self, part: memoryview) -> None:
         for kind, payload in self._from_guest.feed(part):
-            if self.counts.guest is not None:
+            if self._course.phase is Phase.FAREWELL:
                 raise ProtocolError("The guest goes on after its status.")
-            if self._home_since is None:
-                self._home_since = self._progress = time.monotonic()
+            now = time.monotonic()
+            if self._course.enter(Phase.RESULTS, now):
+                self._at_first_word()
             if kind == STATUS:
+                self.counts.stages["status"] = now
                 self._say_farewell(payload)
                 continue
+            self.counts.stages.setdefault("first_result", now)
+            self.counts.stages["last_result"] = now
             self.counts.result_bytes += len(payload)
             if self.counts.result_bytes > self._policy.result_bytes:
                 raise Ended(End.RESULT_LIMIT)
@@ -246,11 +257,13 @@ class Pump:
 
     def _say_farewell(self, payload: bytes) -> None:
         self.counts.guest = parse_guest_status(payload)
-        self._before_farewell()
-        self._said_farewell = time.monotonic()
-        # Output and status come through different pipes: only the end of the stream, after the
-        # guest saw its stdin end and ended itself, says that all output has come.
+        self._course.enter(Phase.FAREWELL, time.monotonic())
+        # Output and status come through different pipes: only the guest's echo, or the end of the
+        # stream after it saw its stdin end, says that all output has come.
         try:
+            if not self._to_guest.size:
+                self._echo = Echo()
+                self._container.send(self._echo.frame())
             self._container.shutdown(socket.SHUT_WR)
         except OSError:
             return  # it has ended already

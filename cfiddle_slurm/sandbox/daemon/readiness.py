@@ -5,14 +5,20 @@ reads the file: see withdrawal.py.
 """
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from cfiddle_slurm.printable import one_line
-from cfiddle_slurm.sandbox.policy import MIB
+from cfiddle_slurm.sandbox.daemon.container_config import Place, create_arguments
+from cfiddle_slurm.sandbox.daemon.engine import Engine
+from cfiddle_slurm.sandbox.daemon.engine_address import EngineError
+from cfiddle_slurm.sandbox.policy import MIB, Policy, merge
 from cfiddle_slurm.sandbox.protocol import READY
 
 LEAST_INODES = 1000
+TRIAL_SECONDS = 0.5
+"""So long must a sandbox live that is started to see whether one can be."""
 _LONGEST = 200
 
 
@@ -57,9 +63,9 @@ class Readiness:
         """What is wrong with the disk of Docker's data, on which the file lies, too."""
         if self._file is None:
             return None
-        facts = os.statvfs(self._file.parent)
-        inodes = facts.f_favail if facts.f_files else LEAST_INODES
-        return disk_trouble(facts.f_bavail * facts.f_frsize, inodes, least)
+        room = os.statvfs(self._file.parent)
+        inodes = room.f_favail if room.f_files else LEAST_INODES
+        return disk_trouble(room.f_bavail * room.f_frsize, inodes, least)
 
 
 def disk_trouble(free: int, inodes: int, least: int) -> str | None:
@@ -69,3 +75,24 @@ def disk_trouble(free: int, inodes: int, least: int) -> str | None:
     if inodes < LEAST_INODES:
         return f"Docker's disk is full ({inodes} inodes free, {LEAST_INODES} needed)"
     return None
+
+
+def try_sandbox(engine: Engine, policy: Policy, place: Place) -> None:
+    """See whether a sandbox starts, and waits for its inputs.
+
+    Raises:
+        EngineError: it does not.
+    """
+    arguments = create_arguments(
+        policy, merge(policy, {}), place, "trial", "0", engine.address.instance
+    )
+    container = engine.create(arguments, "trial")
+    try:
+        container.start()
+        time.sleep(TRIAL_SECONDS)
+        state = container.state()
+    finally:
+        container.remove()
+    if state is None or not state.running:
+        status = state.exit_code if state is not None else "?"
+        raise EngineError(f"A sandbox ends as soon as it is started (exit status {status})")

@@ -5,12 +5,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from cfiddle_slurm.bundle.layout import is_run_id
 from cfiddle_slurm.sandbox.daemon.job_registry import is_job_id
 from cfiddle_slurm.sandbox.policy import Limits, Policy, PolicyError, merge
 from cfiddle_slurm.sandbox.protocol import OLDEST_PROTOCOL, PROTOCOL
 from cfiddle_slurm.values import shown
 
-_RUN_ID = re.compile(r"[0-9a-f]{16}")
 _LONGEST_IMAGE_NAME = 512
 _LIMITS = ("wall_seconds", "cpu_seconds", "memory_bytes")
 _KEYS = frozenset(("protocol", "job_id", "run_id", "image", "versions", *_LIMITS))
@@ -53,7 +53,7 @@ def parse_hello(hello: dict[str, Any], policy: Policy) -> Request:
         if key not in _KEYS:
             raise BadRequest(f"The request holds {shown(key)}, which is not known here.")
     run_id = hello.get("run_id")
-    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+    if not is_run_id(run_id):
         raise BadRequest(f"A run id is 16 hexadecimal digits, not {shown(run_id)}.")
     image = hello.get("image")
     if image is not None and (not isinstance(image, str) or len(image) > _LONGEST_IMAGE_NAME):

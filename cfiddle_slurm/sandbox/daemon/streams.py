@@ -64,11 +64,6 @@ class FrameStream:
         self._wanted = HEADER_BYTES
         self._kind: bytes | None = None
 
-    @property
-    def inside(self) -> bool:
-        """Whether the bytes so far end inside a frame."""
-        return bool(self._buffer) or self._kind is not None
-
     def feed(self, data: bytes | memoryview) -> Iterator[tuple[bytes, bytes]]:
         """The frames that the next bytes complete, as pairs of type and payload.
 

@@ -4,38 +4,18 @@ The guest's word counts for what only it can see: signals, exit statuses, its ow
 sandboxd itself saw (clocks, floods, the kernel's out-of-memory killer) takes precedence.
 """
 
-import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cfiddle_slurm.sandbox.policy import Limits, Policy
-from cfiddle_slurm.sandbox.protocol import (
-    MAX_JSON,
-    OutcomeKind,
-    ProtocolError,
-    parse_json,
-)
+from cfiddle_slurm.sandbox.protocol import OutcomeKind
+from cfiddle_slurm.sandbox.status import outcome
 
-MAX_GUEST_STATUS = MAX_JSON // 4
-"""The guest's status becomes a part of sandboxd's, which must fit into one JSON
-frame, also when every character of it has to be escaped."""
-_MAX_ESCAPED = 3 * MAX_GUEST_STATUS
-_LONGEST_SIGNAL = 40
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Guest, Outcome
+
 _NEAR_LIMIT_BYTES = 1 << 20
-_LONGEST_MESSAGE = 2000
-_GUEST_KINDS = frozenset(
-    (
-        OutcomeKind.OK,
-        OutcomeKind.SIGNAL,
-        OutcomeKind.EXITED,
-        OutcomeKind.CPU_TIME,
-        OutcomeKind.SCRATCH,
-        OutcomeKind.RESULT_SIZE,
-        OutcomeKind.VERSION_MISMATCH,
-        OutcomeKind.GUEST_ERROR,
-    )
-)
 # Endings that running out of memory can have caused: the experiment's process, or one it started.
 _MAYBE_MEMORY = frozenset((OutcomeKind.SIGNAL, OutcomeKind.EXITED, OutcomeKind.GUEST_ERROR))
 
@@ -76,7 +56,6 @@ class Usage:
 class State:
     """What the engine says about a container; of a running one, ``exit_code`` says nothing."""
 
-    image_id: str | None = None
     oom_killed: bool = False
     exit_code: int | None = None
     running: bool = False
@@ -91,49 +70,14 @@ class Evidence:
     """
 
     end: End
-    guest: dict[str, Any] | None
+    guest: "Guest | None"
     usage: Usage
     state: State | None
     at_process_limit: bool = False
     detail: str = ""
 
 
-def parse_guest_status(payload: bytes) -> dict[str, Any]:
-    """The guest's status, checked as far as sandboxd and the notebook rely on it.
-
-    Raises:
-        ProtocolError: it is not one.
-    """
-    if len(payload) > MAX_GUEST_STATUS:
-        raise ProtocolError("The guest's status is too long.")
-    status = parse_json(payload)
-    _check_length(status)
-    outcome = status.get("outcome")
-    # Compared, not looked up: the value may be of a type that cannot be hashed.
-    if not isinstance(outcome, dict) or not any(
-        k.value == outcome.get("kind") for k in _GUEST_KINDS
-    ):
-        raise ProtocolError("The guest's status names no outcome that a guest may name.")
-    for key, kinds in (("message", str), ("signal", str), ("code", int)):
-        if not isinstance(outcome.get(key), (kinds, type(None))):
-            raise ProtocolError(f"The guest's status has a wrong {key}.")
-    # What stands in sandboxd's own part of its status, too, is short.
-    if len(outcome.get("signal") or "") > _LONGEST_SIGNAL or abs(outcome.get("code") or 0) >> 31:
-        raise ProtocolError("The guest's status has a signal or a code that is none.")
-    return status
-
-
-def _check_length(status: dict[str, Any]) -> None:
-    """Refuse what would not fit as it is passed on, where one byte may become six."""
-    try:
-        length = len(json.dumps(status))
-    except RecursionError:
-        raise ProtocolError("The guest's status is nested too deeply.") from None
-    if length > _MAX_ESCAPED:
-        raise ProtocolError("The guest's status is too long.")
-
-
-def judge(evidence: Evidence, policy: Policy, limits: Limits) -> dict[str, Any]:
+def judge(evidence: Evidence, policy: Policy, limits: Limits) -> "Outcome":
     """The ``outcome`` of the final status."""
     if evidence.end is End.GUEST_DONE and evidence.guest is not None:
         return _judge_guest(evidence, evidence.guest["outcome"], limits)
@@ -157,15 +101,7 @@ def is_machines_fault(evidence: Evidence) -> bool:
     return (state.exit_code or 0) < 128 and not state.oom_killed
 
 
-def outcome(
-    kind: OutcomeKind, message: str, signal: str | None = None, code: int | None = None
-) -> dict[str, Any]:
-    """An outcome in the form of the final status."""
-    message = message[:_LONGEST_MESSAGE]
-    return {"kind": kind.value, "message": message, "signal": signal, "code": code}
-
-
-def _judge_guest(evidence: Evidence, said: dict[str, Any], limits: Limits) -> dict[str, Any]:
+def _judge_guest(evidence: Evidence, said: "Outcome", limits: Limits) -> "Outcome":
     kind = OutcomeKind(said["kind"])
     signal, code = said.get("signal"), said.get("code")
     if kind in _MAYBE_MEMORY and _ran_out_of_memory(evidence, limits, killed=signal == "SIGKILL"):
@@ -173,7 +109,7 @@ def _judge_guest(evidence: Evidence, said: dict[str, Any], limits: Limits) -> di
     return outcome(kind, said.get("message") or "", signal, code)
 
 
-def _judge_ended(evidence: Evidence, limits: Limits) -> dict[str, Any]:
+def _judge_ended(evidence: Evidence, limits: Limits) -> "Outcome":
     if evidence.state is None or evidence.state.running:
         return outcome(
             OutcomeKind.UNAVAILABLE,
@@ -197,7 +133,7 @@ def _ran_out_of_memory(evidence: Evidence, limits: Limits, *, killed: bool) -> b
     return killed and peak >= limits.memory - _NEAR_LIMIT_BYTES
 
 
-def _memory(limits: Limits) -> dict[str, Any]:
+def _memory(limits: Limits) -> "Outcome":
     return outcome(
         OutcomeKind.MEMORY,
         f"The experiment used up its {_megabytes(limits.memory)} of memory (files in its working"
@@ -235,7 +171,7 @@ def _fixed(evidence: Evidence, policy: Policy, limits: Limits) -> tuple[OutcomeK
     if end is End.CALLER_SILENT:
         return (
             OutcomeKind.UNAVAILABLE,
-            f"The job's side neither sent nor took anything for {policy.progress_seconds:g} s.",
+            f"The job neither sent nor received anything for {policy.progress_seconds:g} s.",
         )
     if end is End.BAD_CALLER:
         return OutcomeKind.REFUSED, evidence.detail

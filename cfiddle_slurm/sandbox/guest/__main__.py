@@ -8,6 +8,7 @@ results finished before.
 Environment: ``CFIDDLE_GUEST_WORK`` (work directory, default /work), ``CFIDDLE_GUEST_CPU_SECONDS``.
 """
 
+import contextlib
 import ctypes
 import errno
 import io
@@ -15,37 +16,46 @@ import os
 import resource
 import signal
 import stat
-import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cfiddle_slurm._version import __version__
-from cfiddle_slurm.bundle.archive import BundleError, Member, find_files, write_tar
+from cfiddle_slurm.bundle.archive import BundleError, Member, write_tar
+from cfiddle_slurm.bundle.globs import find_outputs, fixed_folder
 from cfiddle_slurm.bundle.layout import FILES, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
+from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.guest import machine
 from cfiddle_slurm.sandbox.guest.processes import (
-    Ending,
     children,
     end_stragglers,
     execute,
     scratch_is_full,
 )
 from cfiddle_slurm.sandbox.protocol import (
+    DATA,
+    END,
     MAX_FRAME,
-    PROTOCOL,
+    PING,
+    RESULT,
+    STATUS,
     OutcomeKind,
     ProtocolError,
     read_frame,
     write_frame,
     write_json,
 )
+from cfiddle_slurm.sandbox.status import outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Guest, Outcome
 
 DEFAULT_WORK = "/work"
 MAX_BUNDLE_BYTES = 64 << 30
 """A bound against nonsense only: the real one is the size of the work directory's tmpfs."""
+_stages: dict[str, float] = {}
+"""When this process reached which stage of the run, on the monotonic clock."""
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 
@@ -63,9 +73,9 @@ class BundleStream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         while not self._rest and not self._ended:
             frame = read_frame(self._stream)
-            if frame is None or frame[0] not in (b"D", b"E"):
+            if frame is None or frame[0] not in (DATA, END):
                 raise ProtocolError("The bundle's stream ended before the bundle.")
-            self._ended = frame[0] == b"E"
+            self._ended = frame[0] == END
             self._rest = memoryview(frame[1])
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
@@ -85,35 +95,48 @@ class ResultStream(io.RawIOBase):
     def write(self, data: Any) -> int:
         view = memoryview(data)
         for start in range(0, len(view), MAX_FRAME):
-            write_frame(self._stream, b"R", bytes(view[start : start + MAX_FRAME]))
+            write_frame(self._stream, RESULT, bytes(view[start : start + MAX_FRAME]))
         return len(view)
 
 
 def main() -> None:
     """Serve one bundle, then wait to be killed."""
+    _stages["ready"] = time.monotonic()
     _harden()
     incoming, outgoing = _take_stdio()
     work = Path(os.environ.get("CFIDDLE_GUEST_WORK", DEFAULT_WORK))
     cpu_seconds = float(os.environ.get("CFIDDLE_GUEST_CPU_SECONDS") or 0) or None
     try:
-        ending, run_seconds = serve(incoming, outgoing, work, cpu_seconds)
+        ended, run_seconds = serve(incoming, outgoing, work, cpu_seconds)
     except (BundleError, ProtocolError) as error:
-        ending, run_seconds = Ending(OutcomeKind.GUEST_ERROR, str(error)), 0.0
+        ended, run_seconds = outcome(OutcomeKind.GUEST_ERROR, str(error)), 0.0
     except OSError as error:
         # What did not fit has been removed again by now.
         full = error.errno == errno.ENOSPC or scratch_is_full(work)
         kind = OutcomeKind.SCRATCH if full else OutcomeKind.GUEST_ERROR
-        ending = Ending(kind, f"The sandbox could not unpack or pack files: {error}.")
+        ended = outcome(kind, f"The sandbox could not unpack or pack files: {error}.")
         run_seconds = 0.0
-    write_json(outgoing, b"S", status(ending, run_seconds))
+    write_json(outgoing, STATUS, status(ended, run_seconds))
     outgoing.flush()
+    echo(incoming)
+
+
+def echo(incoming: BinaryIO) -> None:
+    """Until the other side hangs up, say on standard error what it wants to hear there.
+
+    Nobody else speaks there any more, so it knows then that it has all that was printed.
+    """
+    with contextlib.suppress(ProtocolError):
+        while (frame := read_frame(incoming)) is not None:
+            if frame[0] == PING:
+                os.write(2, frame[1])
     while incoming.read(4096):
         pass
 
 
 def serve(
     incoming: BinaryIO, outgoing: BinaryIO, work: Path, cpu_seconds: float | None
-) -> tuple[Ending, float]:
+) -> tuple["Outcome", float]:
     """Unpack the bundle, execute it, send the results.
 
     Returns:
@@ -126,21 +149,24 @@ def serve(
     manifest = unpack_bundle(
         io.BufferedReader(BundleStream(incoming), MAX_FRAME), work, max_bytes=MAX_BUNDLE_BYTES
     )
-    mismatch = version_mismatch(manifest.versions, versions())
+    _stages["unpacked"] = time.monotonic()
+    mismatch = versions.mismatch(manifest.versions, versions.here())
     if mismatch:
-        return Ending(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
+        return outcome(OutcomeKind.VERSION_MISMATCH, mismatch), 0.0
     for folder in (FILES, RESULTS):
         (work / folder).mkdir(exist_ok=True)
+    make_output_folders(work / FILES, manifest.outputs)
     before = signatures(work / FILES, manifest.outputs)
     started = time.monotonic()
-    ending = execute(manifest, work, cpu_seconds)
-    run_seconds = time.monotonic() - started
+    ended = execute(manifest, work, cpu_seconds)
+    _stages["executed"] = time.monotonic()
+    run_seconds = _stages["executed"] - started
     try:
         send_results(outgoing, manifest, work, before)
     except BundleError as error:
-        if ending.kind is OutcomeKind.OK:
-            ending = Ending(OutcomeKind.RESULT_SIZE, str(error))
-    return ending, run_seconds
+        if ended["kind"] == OutcomeKind.OK:
+            ended = outcome(OutcomeKind.RESULT_SIZE, str(error))
+    return ended, run_seconds
 
 
 def _harden() -> None:
@@ -177,45 +203,20 @@ def _take_stdio() -> tuple[BinaryIO, BinaryIO]:
     return incoming, outgoing
 
 
-def versions() -> dict[str, str]:
-    """The versions that must agree between notebook and sandbox."""
-    return {
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "cfiddle": installed_version("cfiddle"),
-        "cfiddle_slurm": __version__,
-    }
-
-
-def installed_version(package: str) -> str:
-    """A package's version, from the name of its metadata folder.
-
-    importlib.metadata would know too, at 20 ms for its import.
-    """
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        return "not installed"
-    site = Path(spec.origin).parent.parent
-    for folder in site.glob(f"{package}-*.dist-info"):
-        return folder.name[len(package) + 1 : -len(".dist-info")]
-    return "not known"
-
-
-def version_mismatch(theirs: dict[str, str], ours: dict[str, str]) -> str | None:
-    """One sentence about the versions that differ, or None."""
-    differing = [
-        f"{name} {theirs.get(name)} in the notebook, {ours[name]} in the sandbox"
-        for name in ours
-        if theirs.get(name) != ours[name]
-    ]
-    return f"The versions do not match: {'; '.join(differing)}." if differing else None
+def make_output_folders(files: Path, patterns: tuple[str, ...]) -> None:
+    """Make the folders that output files are to lie in: a program seldom makes them itself."""
+    for pattern in patterns:
+        # Where an input file has that name, or no file can have it, the program finds the same.
+        with contextlib.suppress(OSError):
+            (files / fixed_folder(pattern)).mkdir(parents=True, exist_ok=True)
 
 
 def signatures(files: Path, patterns: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
     """What tells a changed file from an unchanged one: inode, size in bytes, time in ns."""
     found = {}
-    for name in find_files(files, patterns):
-        facts_of = (files / name).lstat()
-        found[name] = (facts_of.st_ino, facts_of.st_size, facts_of.st_mtime_ns)
+    for name in find_outputs(files, patterns):
+        entry = (files / name).lstat()
+        found[name] = (entry.st_ino, entry.st_size, entry.st_mtime_ns)
     return found
 
 
@@ -238,25 +239,21 @@ def send_results(
     stream.flush()
 
 
-def status(ending: Ending, run_seconds: float) -> dict[str, Any]:
+def status(ended: "Outcome", run_seconds: float) -> "Guest":
     """The guest's final word."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
-        "protocol": PROTOCOL,
-        "outcome": {
-            "kind": ending.kind.value,
-            "message": ending.message,
-            "signal": ending.signal,
-            "code": ending.code,
-        },
+        "outcome": ended,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "max_rss_bytes": usage.ru_maxrss * 1024,  # kilobytes on Linux (getrusage(2))
         "run_seconds": run_seconds,
         "perf": machine.perf_availability(),
         **machine.machine(),
-        "versions": versions(),
+        "versions": versions.here(),
+        "stages": _stages,
     }
 
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # the container's end is waited for, and there is nothing left to tidy up

@@ -1,8 +1,8 @@
 """The process in which the experiment runs: a fresh one per run and per set of run options.
 
 The guest (:mod:`cfiddle_slurm.sandbox.guest`) starts it with the environment that the run options
-ask for, and judges how it ended. What it measured is written as it goes, one pickled record after
-another, so that results finished before a crash are kept.
+ask for, and judges how it ended. What it measured is written as it goes, one record after another,
+so that results finished before a crash are kept.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import os
 import pickle
 import resource
 import sys
+from contextlib import suppress
 
 from cfiddle_slurm.bundle.layout import DONE, FILES, MODULES
 from cfiddle_slurm.sandbox.guest.lean import enter_cfiddle
+from cfiddle_slurm.sandbox.guest.recording import LineRecorder, Recorder
 
 # Every import costs each run its milliseconds, typing and pathlib most of all.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any, BinaryIO
+    from typing import Any
 
 _UNBUFFERED_BY_LINE = 1  # _IOLBF of stdio.h
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
@@ -36,7 +38,7 @@ def main(plan_file: str) -> None:
     _prepare_process(plan["cpu_seconds"])
     os.chdir(f"{work}/{FILES}")
     with open(plan["results"], "xb", buffering=0) as stream:
-        recorder = Recorder(stream)
+        recorder = LineRecorder(stream) if plan["entry"].get("lines") else Recorder(stream)
         try:
             if plan["kind"] == "cfiddle":
                 run_cfiddle(plan, work, recorder)
@@ -77,55 +79,6 @@ def _flush_stdio() -> None:
     sys.stderr.flush()
 
 
-class Recorder(pickle.Pickler):
-    """Pickles records one after another; what the caller has already is written as a number."""
-
-    def __init__(self, stream: BinaryIO | _Digest) -> None:
-        super().__init__(stream, protocol=5)
-        self._numbers: dict[int, int] = {}
-
-    def know(self, objects: Mapping[int, object]) -> None:
-        """From now on these objects, by number, are references to the caller's own."""
-        self._numbers = {id(known): number for number, known in objects.items()}
-
-    def persistent_id(self, obj: object) -> int | None:
-        return self._numbers.get(id(obj))
-
-    def record(self, record: tuple[Any, ...]) -> None:
-        """Write one record, whole or not at all."""
-        self.dump(record)
-
-    def fingerprints(self, attributes: Mapping[str, object]) -> dict[str, bytes | None]:
-        """A digest of each attribute's pickle, by which a change shows; None: not to be pickled."""
-        return {name: self._fingerprint(value) for name, value in attributes.items()}
-
-    def _fingerprint(self, value: object) -> bytes | None:
-        digest = _Digest()
-        apart = Recorder(digest)
-        apart._numbers = self._numbers
-        try:
-            apart.dump(value)
-        except Exception:  # a class of the user's own may refuse in any way
-            return None
-        return digest.value()
-
-
-class _Digest:
-    """A stream that keeps nothing of what is written to it but its digest."""
-
-    def __init__(self) -> None:
-        from hashlib import blake2b
-
-        self._hash = blake2b()
-
-    def write(self, data: bytes) -> int:
-        self._hash.update(data)
-        return len(data)
-
-    def value(self) -> bytes:
-        return self._hash.digest()
-
-
 def describe_exception(error: BaseException) -> tuple[Any, ...]:
     """Type name, text, traceback, and the form of which it can be made again, or None."""
     from cfiddle_slurm.sandbox.guest.raised import describe_exception as describe
@@ -150,7 +103,9 @@ def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     recorder.know(chosen)
     runner._invocations = list(chosen.values())
     runner._progress_bar = _no_progress_bar
-    runner._result_list_factory = lambda: _RecordingList(recorder)
+    # A Runner of the user's own may look at its results.
+    keeps = not isinstance(recorder, LineRecorder)
+    runner._result_list_factory = lambda: _RecordingList(recorder, keeps=keeps)
     from cfiddle.config import cfiddle_config
     from cfiddle.Exceptions import CFiddleException
 
@@ -168,12 +123,14 @@ def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
 class _RecordingList(list):  # type: ignore[type-arg]
     """Takes the place of CFiddle's result list and writes each result as it arrives."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, *, keeps: bool) -> None:
         super().__init__()
-        self._recorder = recorder
+        self._recorder, self._keeps = recorder, keeps
 
     def append(self, result: Any) -> None:
         self._recorder.record(("result", result))
+        if self._keeps:
+            super().append(result)
 
 
 def _no_progress_bar(invocations: Iterable[Any], *_: Any, **__: Any) -> Iterable[Any]:
@@ -228,11 +185,18 @@ def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
         else:
             value = getattr(target, method)(*call["args"], **call["kwargs"])
     except Exception as error:
-        recorder.record(("state", *_changes(before, target, recorder)))
+        # Where the object's new state cannot travel, it stays here: the exception says more.
+        with suppress(Exception):
+            recorder.record(("state", *_changes(before, target, recorder)))
         recorder.record(("raised", *describe_exception(error)))
         return
-    recorder.record(("state", *_changes(before, target, recorder)))
-    recorder.record(("value", value))
+    changes = _changes(before, target, recorder)
+    try:
+        # In one record: what is in both is one object there, too.
+        recorder.record(("returned", *changes, value))
+    except Exception:  # a class of the user's own may refuse in any way
+        recorder.record(("state", *changes))
+        recorder.record(("value", value))
 
 
 def _changes(

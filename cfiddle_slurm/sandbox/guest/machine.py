@@ -3,9 +3,12 @@
 import ctypes
 import errno
 import os
-import platform
 import struct
 from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Machine, Perf
 
 _SYSCALL_NUMBERS = {"x86_64": 298, "aarch64": 241, "ppc64le": 319, "riscv64": 241}
 _TYPE_HARDWARE, _TYPE_SOFTWARE = 0, 1
@@ -19,7 +22,7 @@ def open_perf_event(kind: int, config: int) -> int:
     Returns:
         0, or the errno of perf_event_open(2).
     """
-    number = _SYSCALL_NUMBERS.get(platform.machine())
+    number = _SYSCALL_NUMBERS.get(os.uname().machine)
     if number is None:
         return errno.ENOSYS
     fields = struct.pack("=IIQ", kind, _ATTRIBUTE_SIZE, config)
@@ -45,7 +48,7 @@ def counters_need_capability() -> bool:
         return True
 
 
-def perf_availability() -> dict[str, str]:
+def perf_availability() -> "Perf":
     """Whether counters work here: ``status`` (works, no_pmu, refused) and ``detail``."""
     software = open_perf_event(_TYPE_SOFTWARE, _SOFTWARE_PAGE_FAULTS)
     if software:
@@ -63,11 +66,11 @@ def perf_availability() -> dict[str, str]:
     return {"status": "works", "detail": "software and hardware counters work"}
 
 
-def machine() -> dict[str, str | None]:
+def machine() -> "Machine":
     """CPU model, kernel release and frequency governor of this machine."""
     return {
         "cpu_model": cpu_model(_read("/proc/cpuinfo") or ""),
-        "kernel": platform.release(),
+        "kernel": os.uname().release,
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
     }
 

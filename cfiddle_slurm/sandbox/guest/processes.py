@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,11 @@ from cfiddle_slurm.bundle.layout import DONE, MODULES, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest, is_variable
 from cfiddle_slurm.sandbox.guest.lean import multiarch
 from cfiddle_slurm.sandbox.protocol import OutcomeKind
+from cfiddle_slurm.sandbox.status import outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Outcome
 
 _START = (
     "import sys; sys.path[:0] = sys.argv[2:3]; sys.path += sys.argv[3:]; "
@@ -24,19 +28,9 @@ _START = (
 )
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How the experiment ended, as the guest saw it."""
-
-    kind: OutcomeKind
-    message: str = ""
-    signal: str | None = None
-    code: int | None = None
-
-
-def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> Ending:
+def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> "Outcome":
     """Run the experiment's processes one after another, until the first that ends badly."""
-    ending = Ending(OutcomeKind.OK)
+    ended = outcome(OutcomeKind.OK)
     for number, group in enumerate(groups_of(manifest)):
         plan = {
             "kind": manifest.kind,
@@ -49,12 +43,12 @@ def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> Ending
         plan_file = work / f"plan-{number}.json"
         plan_file.write_text(json.dumps(plan))
         environment = experiment_environment(manifest.environment, group["environment"], work)
-        ending = _run_experiment(plan_file, plan, environment, work)
-        if ending.kind is not OutcomeKind.OK:
+        ended = _run_experiment(plan_file, plan, environment, work)
+        if ended["kind"] != OutcomeKind.OK:
             break
-    if scratch_is_full(work) and ending.kind in (OutcomeKind.OK, OutcomeKind.EXITED):
-        return Ending(OutcomeKind.SCRATCH, "The experiment filled its scratch space.")
-    return ending
+    if scratch_is_full(work) and ended["kind"] in (OutcomeKind.OK, OutcomeKind.EXITED):
+        return outcome(OutcomeKind.SCRATCH, "The experiment filled its scratch space.")
+    return ended
 
 
 def groups_of(manifest: Manifest) -> list[dict[str, Any]]:
@@ -117,7 +111,7 @@ def libcfiddle_directory() -> Path:
 
 def _run_experiment(
     plan_file: Path, plan: dict[str, Any], environment: dict[str, str], work: Path
-) -> Ending:
+) -> "Outcome":
     lean = plan["kind"] == "cfiddle" and not plan["entry"]["full"]
     flags = ["-I", "-S"] if lean else ["-I"]
     process = subprocess.Popen(
@@ -130,7 +124,7 @@ def _run_experiment(
     _, wait_status, _ = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(wait_status)
     end_stragglers(process.pid)
-    return judge(process.returncode, done=Path(f"{plan['results']}.{DONE}").exists())
+    return outcome_of(process.returncode, done=Path(f"{plan['results']}.{DONE}").exists())
 
 
 def _import_path(*, lean: bool) -> list[str]:
@@ -142,7 +136,7 @@ def _import_path(*, lean: bool) -> list[str]:
     return places if lean else [*places, *sys.path]
 
 
-def judge(returncode: int, *, done: bool) -> Ending:
+def outcome_of(returncode: int, *, done: bool) -> "Outcome":
     """What the way a process ended means.
 
     Args:
@@ -151,16 +145,17 @@ def judge(returncode: int, *, done: bool) -> Ending:
     """
     if returncode == -signal.SIGXCPU:
         message = "The experiment used up its CPU time (the times of all its threads add up)."
-        return Ending(OutcomeKind.CPU_TIME, message, "SIGXCPU")
+        return outcome(OutcomeKind.CPU_TIME, message, "SIGXCPU")
     if returncode < 0:
         try:
             name = signal.Signals(-returncode).name
         except ValueError:
             name = f"signal {-returncode}"
-        return Ending(OutcomeKind.SIGNAL, f"The experiment was ended by {name}.", name)
+        return outcome(OutcomeKind.SIGNAL, f"The experiment was ended by {name}.", name)
     if returncode == 0 and done:
-        return Ending(OutcomeKind.OK)
-    return Ending(OutcomeKind.EXITED, f"The experiment called exit({returncode}).", code=returncode)
+        return outcome(OutcomeKind.OK)
+    message = f"The experiment called exit({returncode})."
+    return outcome(OutcomeKind.EXITED, message, code=returncode)
 
 
 def end_stragglers(session: int) -> None:

@@ -15,7 +15,7 @@ class Attack:
         honest = recorder.record
 
         def record(self: Any, what: tuple[Any, ...]) -> None:
-            honest(self, ("value", "forged") if what[0] == "value" else what)
+            honest(self, (*what[:-1], "forged") if what[0] == "returned" else what)
 
         recorder.record = record
         # What could be changed in the image would be there for the next run, too.

@@ -2,10 +2,7 @@
 
 from tests.attacks.student import Student
 
-RECORD = (
-    b"\x80\x05\x8c\x06result\x8c\x0ecfiddle.Runner\x8c\x10InvocationResult\x93)\x81"
-    b"}(\x8c\x0ainvocationK\x00Q\x8c\x07results]\x8c\x0creturn_valueK\x07ub\x86."
-)
+RECORD = b'["result",0,[],[],7]\n'
 COPYING = """
 #include <cstdio>
 #include <initializer_list>
@@ -40,6 +37,6 @@ def attack(student: Student) -> list[str]:
         print(f"{what}: {said[:200]}")
         if not said.startswith("ResultRejected"):
             wrong.append(f"{what}: {said}")
-    return wrong + student.not_loaded(
-        {"once more at the end": RECORD * 2}, "not those of the 1 inv"
+    return wrong + student.not_taken(
+        {"once more at the end": RECORD * 2}, "results of invocation 0 twice"
     )

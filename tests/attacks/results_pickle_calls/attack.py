@@ -49,4 +49,4 @@ PICKLES = {
 
 def attack(student: Student) -> list[str]:
     """The pickles that were not rejected."""
-    return student.not_loaded(PICKLES, "(refer to|would call|would make)")
+    return student.not_loaded(PICKLES, "(refers to|tries to call|tries to make)")

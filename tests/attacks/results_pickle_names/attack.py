@@ -35,4 +35,4 @@ def execute(command: str) -> None:
 
 def attack(student: Student) -> list[str]:
     """The pickles that were not rejected."""
-    return student.not_loaded(PICKLES, "(refer to|name a class)")
+    return student.not_loaded(PICKLES, "(refers to|names a class)")

@@ -7,7 +7,7 @@ DEPTH = 100_000
 
 def record(value: bytes) -> bytes:
     """A whole record."""
-    return b"\x80\x05\x8c\x05value" + value + b"\x86."
+    return b"\x80\x05\x8c\x06result" + value + b"\x86."
 
 
 def doubled(times: int, start: bytes, pair: bytes) -> bytes:

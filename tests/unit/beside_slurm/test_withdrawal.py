@@ -1,8 +1,11 @@
 """When a worker takes itself out of service, and when it comes back."""
 
 import os
+import signal
 import socket
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -206,6 +209,36 @@ def test_a_watch_settles_what_changes(
     with pytest.raises(Enough):
         withdrawal.watch("w1")
     assert slurm.updates == [["State=DRAIN", f"Reason={OURS}"]], "asked once for each change"
+
+
+def test_a_watch_is_kept_whatever_it_dies_of_and_ends_with_its_keeper(
+    commands: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    asked = commands("python3", f'echo $$ >>"{pids}"; exec sleep 600')
+    program = f"import {withdrawal.__name__} as w; w.AGAIN_SECONDS = 0.01; w.keep_watch()"
+    keeper = process.start([sys.executable, "-c", program])
+
+    def watches(count: int) -> list[int]:
+        give_up = time.monotonic() + 60
+        while not pids.exists() or len(pids.read_text().split()) < count:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+        return [int(pid) for pid in pids.read_text().split()]
+
+    try:
+        os.kill(watches(1)[0], signal.SIGKILL)
+        second = watches(2)[1]
+        keeper.terminate()
+        assert keeper.wait(60) == 0
+        # An orphan's end is told to whoever adopts it; what is left of it here is no watch.
+        state = Path(f"/proc/{second}/stat")
+        assert not state.exists() or state.read_text().rpartition(") ")[2].startswith("Z")
+    finally:
+        keeper.kill()
+        keeper.wait()
+    words = "-I -m cfiddle_slurm.beside_slurm.withdrawal watch"
+    assert set(asked.read_text().splitlines()) == {words}
 
 
 def test_slurmds_own_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cfiddle_slurm.bundle import archive, manifest
 from cfiddle_slurm.bundle.archive import BundleError
-from cfiddle_slurm.bundle.manifest import Manifest
+from cfiddle_slurm.bundle.manifest import FORMAT, Manifest
 
 TEXTS = st.dictionaries(st.text(), st.text(), max_size=3)
 VARIABLES = st.dictionaries(
@@ -40,6 +40,7 @@ MANIFEST = json.loads(Manifest("0" * 16, "call").to_bytes())
         outputs=st.lists(st.text(), max_size=3).map(tuple),
         environment=VARIABLES,
         versions=TEXTS,
+        format=st.just(FORMAT),
     )
 )
 def test_a_manifest_arrives_as_it_left(manifest: Manifest) -> None:
@@ -143,69 +144,6 @@ def test_a_safe_path_is_its_own_normal_form_and_never_leaves(name: str) -> None:
         return
     assert archive.safe_path(safe) == safe
     assert os.path.normpath(f"/root/{name}") == f"/root/{safe}"
-
-
-@pytest.mark.parametrize(
-    ("path", "pattern", "fits"),
-    [
-        ("a.txt", "*.txt", True),
-        ("a.txt", "./*.txt", True),
-        ("sub/a.txt", "*.txt", False),
-        ("sub/a.txt", "sub/*", True),
-        ("sub/deep/a.txt", "sub/*", False),
-        ("a.txt", "**/*.txt", True),
-        ("sub/deep/a.txt", "**/*.txt", True),
-        ("sub/a.txt", "**", True),
-        ("sub/deep/a.txt", "sub/**/a.txt", True),
-        ("other/a.txt", "sub/**/a.txt", False),
-        ("sub/a.txt", "sub", False),
-        ("a.txt", "a.[ch]", False),
-        ("A.TXT", "*.txt", False),
-        # What is hidden, or run by itself, fits no wildcard, only its own name.
-        (".bashrc", "*", False),
-        (".bashrc", "**", False),
-        (".bashrc", "?bashrc", False),
-        (".bashrc", "[.]bashrc", False),
-        (".bashrc", ".bash*", False),
-        (".bashrc", ".*", False),
-        (".bashrc", ".bashrc", True),
-        (".bashrc", "./.bashrc", True),
-        (".ipython/profile_default/startup/x.py", "**/*.py", False),
-        (".ipython/profile_default/startup/x.py", ".ipython/profile_default/startup/*", False),
-        (".ipython/profile_default/startup/x.py", ".ipython/profile_default/startup/x.py", True),
-        ("sub/.git/hooks/pre-commit", "sub/**", False),
-        ("sub/conftest.py", "sub/*.py", False),
-        ("sub/conftest.py", "sub/conftest.py", True),
-        ("jupyter_server_config.py", "*.py", False),
-        ("__pycache__/a.cpython-311.pyc", "**", False),
-        ("a.py", "*.py", True),
-        ("a.b/c.d", "*/*", True),
-    ],
-)
-def test_globs(path: str, pattern: str, fits: bool) -> None:
-    assert archive.matches(path, [pattern]) is fits
-    assert archive.matches(path, ["no", pattern]) is fits
-    assert archive.matches(path, []) is False
-
-
-def test_found_files_are_regular_and_sorted(tmp_path: Path) -> None:
-    for name in ("b.txt", "a.txt", "sub/c.txt", "sub/c.dat"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
-    (tmp_path / "far").symlink_to(tmp_path / "sub")
-    os.mkfifo(tmp_path / "pipe.txt")
-    assert list(archive.find_files(tmp_path, ["**/*.txt"])) == ["a.txt", "b.txt", "sub/c.txt"]
-    assert list(archive.find_files(tmp_path, [])) == []
-    assert list(archive.find_files(tmp_path / "none", ["**"])) == []
-
-
-def test_found_files_are_in_the_same_order_on_every_machine(tmp_path: Path) -> None:
-    names = [f"{letter}/{letter}" for letter in "qwertyuiopasdfghjkl"]
-    for name in names:
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
-    assert list(archive.find_files(tmp_path, ["**"])) == sorted(names)
 
 
 def test_no_secret_travels_in_the_environment() -> None:

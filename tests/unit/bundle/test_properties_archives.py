@@ -9,7 +9,8 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm.bundle.archive import BundleError, matches, read_tar, safe_path
+from cfiddle_slurm.bundle.archive import BundleError, read_tar, safe_path
+from cfiddle_slurm.bundle.globs import matches
 from cfiddle_slurm.bundle.layout import MANIFEST
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
 from cfiddle_slurm.errors import ResultRejected

@@ -65,5 +65,4 @@ def test_slurm_and_docker_know_the_same_ports() -> None:
     (most,) = re.findall(r'ip_local_port_range: "\d+ (\d+)"', stack)
     assert int(most) < first
     assert "net.ipv4.ip_unprivileged_port_start: 1024" in stack
-    assert f"--uid {places.DOOR_USER} " in (cluster / "user.Dockerfile").read_text()
     assert places.MUNGED_SOCKET in (cluster / "daemon").read_text()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from cfiddle_slurm.backend import BackendFactory
 from cfiddle_slurm.errors import InputError
 from cfiddle_slurm.outgoing.cfiddle_task import cfiddle_task, groups
-from cfiddle_slurm.run.remote_run import Task
+from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.settings import Settings
 from tests.unit.experiments import executable, invocation, library
 
@@ -188,6 +188,39 @@ def module(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     yield make
     sys.modules.pop("students_own", None)
+
+
+OWN = """
+from cfiddle.Invoker import Invoker
+from cfiddle.Runner import InvocationResult, Runner
+
+class OwnInvoker(Invoker):
+    pass
+
+class OwnResult(InvocationResult):
+    pass
+
+class OwnRunner(Runner):
+    def _delegated_run(self):
+        return 5
+
+class Named(Runner):
+    pass
+"""
+
+
+def test_only_what_cfiddle_itself_makes_comes_home_as_lines(lib: Path, module: Any) -> None:
+    own = module(OWN)
+
+    def lines(kind: Any = Runner, **config: Any) -> Any:
+        with cfiddle_config(**config):
+            return cfiddle_task(kind([invocation(lib)]), Settings()).entry["lines"]
+
+    assert lines() is True
+    assert lines(own.Named) is True
+    assert lines(own.OwnRunner) is False
+    assert lines(Invoker_type=own.OwnInvoker) is False
+    assert lines(InvocationResult_type=own.OwnResult) is False
 
 
 def test_classes_of_the_users_own_travel_with_their_source(lib: Path, module: Any) -> None:

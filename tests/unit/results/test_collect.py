@@ -1,15 +1,18 @@
 """Results come home whole and only where they belong, or not at all."""
 
+import errno
 import os
 import stat
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.bundle.layout import HOME_ERRORS
+from cfiddle_slurm.errors import HomeUnwritable, InputError, ResultMissing, ResultRejected
 from cfiddle_slurm.results import collect as collecting
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import Records
@@ -160,15 +163,62 @@ def test_no_link_is_followed(home: Home) -> None:
 
 
 @pytest.mark.parametrize("name", ["outputs/folder", "outputs/" + "n" * 300])
-def test_what_cannot_be_stored_is_said(home: Home, name: str) -> None:
+def test_a_file_that_finds_no_place_takes_neither_the_results_nor_other_files_away(
+    home: Home, name: str
+) -> None:
     (home.place / "folder").mkdir()
-    assert "could not be stored" in home.refuses(archive({name: b"x"}))
+    records = home.receives(archive({name: b"x", "results/0": VALUE, "outputs/other": b"y"}))
+    assert records.values == [7]
+    assert type(records.unwritten) is InputError and name[8:40] in records.unwritten.message
+    assert home.files() == {"other": b"y"}
+
+
+@pytest.mark.parametrize("name", ["outputs/closed/a", "outputs/closed/new/a"])
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.EACCES, InputError), (errno.EPERM, InputError), (errno.EIO, InputError),
+        (errno.ENOSPC, HomeUnwritable), (errno.EDQUOT, HomeUnwritable),
+        (errno.EROFS, HomeUnwritable),
+    ],
+)  # fmt: skip
+def test_a_folder_of_the_students_own_is_not_the_results_fault(
+    home: Home, monkeypatch: pytest.MonkeyPatch, name: str, number: int, kind: type
+) -> None:
+    (home.place / "closed").mkdir()
+    real = os.open
+
+    def closed(path: Any, flags: int, *arguments: Any, **named: Any) -> int:
+        # Root, as whom tests may run, is refused nothing.
+        if path == "closed" or (number in HOME_ERRORS and flags & os.O_CREAT):
+            raise OSError(number, os.strerror(number))
+        return real(path, flags, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", closed)
+    raw = archive({"results/0": VALUE, name: b"a"})
+    archive_file = home.place.parent / "result.tar"
+    archive_file.write_bytes(raw)
+    records = collect(archive_file, home.place, outputs=["**"])
+    assert records.values == [7]
+    assert type(records.unwritten) is kind
     assert home.files() == {}
 
 
 def test_a_home_that_vanished_does_not_make_results_vanish(home: Home) -> None:
     home.place.rmdir()
-    assert "could not be stored" in home.refuses(archive({"results/0": VALUE, "outputs/a": b"a"}))
+    records = home.receives(archive({"results/0": VALUE, "outputs/a": b"a"}))
+    assert records.values == [7] and type(records.unwritten) is InputError
+
+
+def test_a_result_file_that_cannot_be_read_is_missing_and_not_forged(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(stream: BinaryIO, *, max_bytes: int) -> Any:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(collecting, "read_tar", broken)
+    with pytest.raises(ResultMissing, match="Stale file handle"):
+        home.receives(archive({"results/0": VALUE}))
 
 
 def test_folders_without_end_are_no_trouble(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,12 +16,13 @@ from cfiddle.Runner import InvocationResult, MissingArgument
 
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.results.records import RaisedThere, Records, read_records
-from cfiddle_slurm.sandbox.guest.experiment import Recorder, describe_exception
+from cfiddle_slurm.sandbox.guest.experiment import describe_exception
+from cfiddle_slurm.sandbox.guest.recording import Recorder
 from tests.unit import forged_pickles as forged
 from tests.unit.forged_pickles import EXTRA, pickled, record
 
 Names = Collection[tuple[str, str]]
-BOTH = pytest.mark.parametrize("extra", [(), EXTRA], ids=["a run", "a call"])
+BOTH = pytest.mark.parametrize("extra", [(), EXTRA], ids=["no classes sent", "classes sent"])
 
 
 class Invocation:
@@ -61,6 +62,15 @@ def test_results_arrive_with_the_callers_own_invocations(extra: Names) -> None:
     assert (records.raised, records.truncated, records.values) == (None, False, [])
 
 
+def test_each_record_is_a_pickle_of_its_own() -> None:
+    shared = [f"word {number}" for number in range(3)]
+    stream = io.BytesIO()
+    recorder = Recorder(stream)
+    for number in range(3):
+        recorder.record(("value", [shared, number]))
+    assert read(stream.getvalue()).values == [[shared, number] for number in range(3)]
+
+
 def test_the_records_of_several_processes_are_read_in_order() -> None:
     records = read(pickled(("value", 1)) + pickled(("value", 2)), b"", pickled(("value", 3)))
     assert records.values == [1, 2, 3]
@@ -69,6 +79,10 @@ def test_the_records_of_several_processes_are_read_in_order() -> None:
 def test_a_state_is_what_changed_and_what_went() -> None:
     records = read(pickled(("state", {"a": 1}, ["b"])))
     assert (records.state, records.removed) == ({"a": 1}, ["b"])
+    shared = [1]
+    records = read(pickled(("returned", {"a": shared}, ["b"], shared)))
+    assert (records.state, records.removed, records.values) == ({"a": [1]}, ["b"], [[1]])
+    assert records.state is not None and records.state["a"] is records.values[0]
     assert read(b"") == Records(results=[], values=[])
 
 
@@ -85,12 +99,6 @@ def test_a_state_is_what_changed_and_what_went() -> None:
 def test_plain_data_comes_back_from_a_call(value: Any) -> None:
     found = read(pickled(("value", value)), extra=EXTRA).values
     assert found == [value] and type(found[0]) is type(value)
-
-
-@pytest.mark.parametrize("value", [range(3), slice(1, 2), pathlib.Path("/a"), object()])
-def test_a_run_has_no_results_of_kinds_that_only_calls_return(value: object) -> None:
-    with pytest.raises(ResultRejected, match="which is not part of a CFiddle result"):
-        read(pickled(("value", value)))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tests.unit.bounds import little_memory
 from tests.unit.forged_pickles import EXTRA, pickled, record
 
 Names = Collection[tuple[str, str]]
-BOTH = pytest.mark.parametrize("extra", [(), EXTRA], ids=["a run", "a call"])
+BOTH = pytest.mark.parametrize("extra", [(), EXTRA], ids=["no classes sent", "classes sent"])
 
 
 class Invocation:
@@ -84,7 +84,7 @@ def test_a_name_is_refused_alone_called_and_deep_inside(what: str, extra: Names)
 def test_a_name_that_does_not_exist_is_refused_as_any_other(extra: Names) -> None:
     name = forged.NAMES["a module that CFiddle does not have"]
     error = refused(record(name), extra=extra)
-    assert "refer to cfiddle.none.x, which is not part" in error.message
+    assert "refers to cfiddle.none.x, which is not part" in error.message
 
 
 @BOTH
@@ -120,7 +120,7 @@ def test_an_extension_code_that_was_used_before_is_no_way_around(extra: Names) -
     ids=["a call", "an empty call", "INST", "OBJ", "a call of the caller's object"],
 )
 def test_no_constructor_of_a_class_that_was_sent_is_called(raw: bytes) -> None:
-    assert "would call" in refused(raw, invocations=[forged.run], extra=EXTRA).message
+    assert "tries to call" in refused(raw, invocations=[forged.run], extra=EXTRA).message
 
 
 @pytest.mark.parametrize(

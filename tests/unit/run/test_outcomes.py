@@ -1,5 +1,6 @@
 """How a run ended, and the error that tells of it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,14 +114,14 @@ STATES: dict[JobStatus, type[CFiddleSlurmError]] = {
 @pytest.mark.parametrize("status", [status for status in JobStatus if status.final])
 def test_a_job_that_ended_without_a_report(status: JobStatus) -> None:
     state = JobState("7", status, "SLURMS_WORD", node="w1", exit_code="1:0")
-    error = error_of_state(state)
+    error = error_of_state(state, Path("/some/jobs/0123456789abcdef"))
     assert type(error) is STATES[status]
     assert (error.job_id, error.node) == ("7", "w1")
     assert error.cause == "Slurm says SLURMS_WORD, exit code 1:0"
-    assert ".cfiddle-slurm/jobs" in error.hint
+    assert error.hint == "Its files are kept in /some/jobs/0123456789abcdef."
 
 
 def test_what_slurm_does_not_tell_is_left_out() -> None:
-    error: Any = error_of_state(JobState("7", JobStatus.FAILED, "LAUNCH_FAILED"))
-    assert error.cause == "Slurm says LAUNCH_FAILED"
+    error: Any = error_of_state(JobState("7", JobStatus.FAILED, "LAUNCH_FAILED"), None)
+    assert (error.cause, error.hint) == ("Slurm says LAUNCH_FAILED", "")
     assert "LAUNCH_FAILED" in error.message and error.node is None

@@ -12,13 +12,23 @@ import pytest
 
 from cfiddle_slurm import errors
 from cfiddle_slurm.bundle.archive import Member, write_tar
-from cfiddle_slurm.bundle.layout import OUTPUTS, RESULTS
+from cfiddle_slurm.bundle.layout import (
+    BUNDLE,
+    FAILED,
+    OUTPUTS,
+    OWNER,
+    REPORT,
+    REQUEST,
+    RESULT,
+    RESULTS,
+    STARTED,
+)
 from cfiddle_slurm.bundle.manifest import Manifest, unpack_bundle
-from cfiddle_slurm.job_directory import BUNDLE, FAILED, REPORT, REQUEST, RESULT, STARTED
 from cfiddle_slurm.job_directory import JobDirectory as Directory
 from cfiddle_slurm.run import remote_run
-from cfiddle_slurm.run.remote_run import Outcome, Task, execute, last_report
-from cfiddle_slurm.sandbox.claim import BEATS, OWNER
+from cfiddle_slurm.run.remote_run import Returned, execute, last_report
+from cfiddle_slurm.run.task import Task
+from cfiddle_slurm.sandbox.claim import BEATS
 from cfiddle_slurm.schedulers.base import JobStatus
 from cfiddle_slurm.schedulers.state_watch import StateWatcher
 from cfiddle_slurm.settings import Settings
@@ -48,11 +58,14 @@ class Site:
     def __init__(self, home: Path, scheduler: FakeScheduler) -> None:
         self.home, self.jobs, self.scheduler = home, home / "jobs", scheduler
 
-    def execute(self, task: Task = TASK, **options: Any) -> Outcome:
+    def execute(self, task: Task = TASK, **options: Any) -> Returned:
         options = {"jobs_directory": self.jobs, "result_grace": 0.1, "retries": 0, **options}
         return execute(task, Settings(**options))
 
     def left(self) -> list[str]:
+        for thread in threading.enumerate():
+            if thread.name == "cfiddle-removal":
+                thread.join(10)
         return [path.name for path in self.jobs.iterdir()] if self.jobs.exists() else []
 
 
@@ -242,6 +255,45 @@ def test_what_cannot_be_sent_is_never_submitted(site: Site, input_: str) -> None
         site.execute(Task(TASK.kind, TASK.entry, (Member("files/x", Path(input_)),)))
     assert site.scheduler.calls == []
     assert site.left() == []
+
+
+def cut_off(folder: Path, kind: str) -> None:
+    """What is left of a process that was ended while it wrote its second record."""
+    finish(folder, kind=kind)
+    record = pickle.dumps(("value", 5))
+    with (folder / RESULT).open("wb") as stream:
+        write_tar(stream, [Member(f"{RESULTS}/0", record + record[:-3])])
+
+
+def test_results_that_are_cut_off_are_told_of(site: Site) -> None:
+    site.scheduler.job = lambda folder: cut_off(folder, "wall_time")
+    error = site.execute().error
+    assert isinstance(error, errors.WallTimeLimit) and "cut off" in error.hint
+    site.scheduler.job = lambda folder: finish(folder, kind="wall_time")
+    error = site.execute().error
+    assert error is not None and "cut off" not in error.hint
+
+
+def test_a_run_that_says_it_is_whole_and_is_cut_off_is_rejected(site: Site) -> None:
+    site.scheduler.job = lambda folder: cut_off(folder, "ok")
+    outcome = site.execute()
+    assert isinstance(outcome.error, errors.ResultRejected)
+    assert "cut off" in outcome.error.message and outcome.records.values == [5]
+
+
+@pytest.mark.parametrize(("kind", "error"), [("ok", "InputError"), ("signal", "Crashed")])
+def test_an_output_file_without_a_place_does_not_lose_the_measurement(
+    site: Site, capsys: pytest.CaptureFixture[str], kind: str, error: str
+) -> None:
+    Path("taken").mkdir()
+    site.scheduler.job = lambda folder: finish(
+        folder, kind=kind, outputs={"taken": b"x", "other": b"y"}
+    )
+    outcome = site.execute(Task(TASK.kind, TASK.entry, TASK.members, outputs=("*",)))
+    assert type(outcome.error).__name__ == error and outcome.records.values == [5]
+    assert Path("other").read_bytes() == b"y"
+    # How the run ended comes first; the rest is told all the same.
+    assert ("'taken'" in capsys.readouterr().err) == (kind == "signal")
 
 
 def test_results_that_were_not_asked_for_are_rejected_and_kept(site: Site) -> None:

@@ -2,17 +2,20 @@
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cfiddle_slurm.bundle.layout import REPORT, STARTED
 from cfiddle_slurm.errors import SchedulerUnavailable
-from cfiddle_slurm.job_directory import REPORT, STARTED, JobDirectory
+from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.run import sweeping
-from cfiddle_slurm.run.sweeping import sweep
+from cfiddle_slurm.run.sweeping import remove_soon, sweep
 from cfiddle_slurm.schedulers.base import JobStatus
+from tests.patience import wait_until
 from tests.unit.stand_ins import JOB, FakeScheduler
 
 Make = Callable[..., JobDirectory]
@@ -122,3 +125,30 @@ def test_half_a_directory_goes_after_a_day(jobs: Path, make: Make) -> None:
     os.utime(half.path, (0, time.time() - 100_000))
     sweep(jobs, Slurm())
     assert os.listdir(jobs) == [f"{1:016x}"]
+
+
+def test_a_caller_does_not_wait_for_a_removal(jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = JobDirectory.create(jobs, f"{1:016x}")
+    may = threading.Event()
+    remove = directory.remove
+
+    def slowly() -> None:
+        may.wait(10)
+        remove()
+
+    monkeypatch.setattr(directory, "remove", slowly)
+    remove_soon(directory)
+    assert directory.path.exists()
+    may.set()
+    assert wait_until(lambda: not directory.path.exists(), 5)
+
+
+def test_without_threads_it_is_removed_at_once(jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = JobDirectory.create(jobs, f"{1:016x}")
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    remove_soon(directory)
+    assert not directory.path.exists()

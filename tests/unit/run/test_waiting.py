@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm import errors
-from cfiddle_slurm.job_directory import OUTPUT, REPORT, STARTED, JobDirectory
+from cfiddle_slurm.bundle.layout import OUTPUT, REPORT, STARTED
+from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.printable import Live
 from cfiddle_slurm.run import waiting
 from cfiddle_slurm.run.waiting import LiveOutput, Wait

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfiddle_slurm import tables
 from cfiddle_slurm.sandbox.policy import (
     FITS_CORES,
     GIB,
@@ -19,8 +20,8 @@ from cfiddle_slurm.sandbox.policy import (
     load_policy,
     merge,
     parse_policy,
-    parse_size,
 )
+from cfiddle_slurm.settings import Settings
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -49,10 +50,11 @@ def test_a_whole_file(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("memry = 1", "'memry'"),
+        ("memry = 1", "Did you mean memory?"),
         ("memory = ", "not valid TOML"),
         ('memory = "2 Gigs"', "memory must be"),
         ("memory = 1024", "at least"),
-        ("processes = 0", "processes must be at least 1"),
+        ("processes = 0", "processes must be a whole number between 1"),
         ("processes = true", "processes"),
         ("wall_seconds = -1", "wall_seconds"),
         ("wall_seconds = inf", "wall_seconds"),
@@ -89,8 +91,8 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
 @given(st.dictionaries(keys | st.text(), anything, max_size=4))
 def test_any_table_is_a_policy_or_a_sentence(table: dict[str, Any]) -> None:
     try:
-        policy = parse_policy(table)
-    except PolicyError as error:
+        policy = parse_policy(table, "a table")
+    except tables.TableError as error:
         assert str(error)
         return
     assert policy.memory > 0 and policy.images and policy.wall_seconds > 0
@@ -98,18 +100,26 @@ def test_any_table_is_a_policy_or_a_sentence(table: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [(4096, 4096), ("1", 1), ("2GiB", 2 * GIB), ("2 GB", 2 * 10**9), (" 3MiB ", 3 * MIB)],
-)
-def test_sizes(text: object, size: int) -> None:
-    assert parse_size(text, "memory") == size
+    [("4294967296", 4 * GIB), ('"2G"', 2 * GIB), ('"1.5GiB"', 1536 * MIB), ('"2gib"', 2 * GIB),
+     ('"2 GB"', 2 * 10**9), ('" 30MiB "', 30 * MIB)],
+)  # fmt: skip
+def test_a_size_is_one_here_that_is_one_in_the_settings(
+    tmp_path: Path, text: str, size: int
+) -> None:
+    path = tmp_path / "sandbox.toml"
+    path.write_text(f"memory = {text}\nwork_bytes = {text}")
+    policy = load_policy(path)
+    assert policy.memory == policy.work_bytes == size
+    assert Settings(memory=tables.parse(f"memory = {text}", "it")["memory"]).memory == size
 
 
-@given(anything)
-def test_any_size_is_a_number_or_a_sentence(value: object) -> None:
-    try:
-        assert isinstance(parse_size(value, "memory"), int)
-    except PolicyError as error:
-        assert "memory must be" in str(error)
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ('"1:30"', 90), ('"1-12"', 129600)])
+def test_so_is_a_time(tmp_path: Path, text: str, seconds: float) -> None:
+    path = tmp_path / "sandbox.toml"
+    path.write_text(f"wall_seconds = {text}\ncpu_seconds = {text}")
+    policy = load_policy(path)
+    assert policy.wall_seconds == policy.cpu_seconds == seconds
+    assert Settings(time_limit=tables.parse(f"it = {text}", "it")["it"]).time_limit == seconds
 
 
 POLICY = Policy(images=("a:1", "b:2"), memory=GIB, wall_seconds=60, cpu_seconds=120)
@@ -121,10 +131,10 @@ def test_a_request_without_wishes_gets_the_policy() -> None:
 
 @pytest.mark.parametrize("value", ["auto", 0, 0.0])
 def test_the_cpu_time_fits_the_cores_unless_it_is_given(value: object) -> None:
-    policy = parse_policy({"cpu_seconds": value, "wall_seconds": 600})
+    policy = parse_policy({"cpu_seconds": value, "wall_seconds": 600}, "a table")
     assert policy.cpu_seconds == Policy().cpu_seconds == FITS_CORES
     assert for_cores(policy, 16).cpu_seconds == 16 * 600
-    given = parse_policy({"cpu_seconds": 1200, "wall_seconds": 600})
+    given = parse_policy({"cpu_seconds": 1200, "wall_seconds": 600}, "a table")
     assert for_cores(given, 16).cpu_seconds == 1200
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cfiddle_slurm.sandbox.daemon.container import read_seccomp_profile
+from cfiddle_slurm.sandbox.daemon.container_config import read_seccomp_profile
 
 PROFILE = Path(__file__).parents[3] / "sandbox" / "seccomp.json"
 NEVER = """

@@ -6,7 +6,15 @@ from types import ModuleType
 
 import pytest
 
-from cfiddle_slurm.cluster.changes import lifecycle, limits, revival, unchanged, upgrade, workers
+from cfiddle_slurm.cluster.changes import (
+    bring_up,
+    lifecycle,
+    limits,
+    revival,
+    unchanged,
+    upgrade,
+    workers,
+)
 from cfiddle_slurm.cluster.changes.upgrade import Postponed
 from cfiddle_slurm.cluster.hosts.fleet import Incomplete
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
@@ -58,7 +66,8 @@ def steps(recorder: Recorder) -> Recorder:
                      take_role=None, state="active", members=[H, W1], workers=[W1], leave=None,
                      node_id="id0", was_made_here=True, settle=None)  # fmt: skip
     recorder.replace(workers, leave=None)
-    recorder.replace(lifecycle, require=None, require_one=None, tidy=None)
+    recorder.replace(lifecycle, require=None)
+    recorder.replace(bring_up, require_one=None, tidy=None)
     return recorder
 
 
@@ -78,7 +87,7 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "swarm_state.check",
         "distribution.check_built",
         "unchanged.check",
-        "lifecycle.require_one",
+        "bring_up.require_one",
         "identity.check",
         # what is changed
         "swarm.make",
@@ -97,7 +106,7 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "slurm.ensure_users",
         "slurm.wait_until_usable",
         "upgrade.settle",  # all that a new notebook needs is there
-        "lifecycle.tidy",
+        "bring_up.tidy",
     )
     assert steps.calls.count("swarm.join") == 2
     assert steps.calls.count("swarm.give_roles") == 3
@@ -174,7 +183,7 @@ def test_one_dead_worker_does_not_hold_up_the_others(
     if where == "push":
         steps.replace(distribution, push={Machine("w2"): MachineError("w2 is ill")})
     elif where == "require_one":
-        monkeypatch.setattr(lifecycle, where, fail_for("w2", "w2 is ill"))
+        monkeypatch.setattr(bring_up, where, fail_for("w2", "w2 is ill"))
     elif where == "join":
         monkeypatch.setattr(swarm, where, fail_for("w2", "w2 is ill"))
     else:
@@ -184,15 +193,15 @@ def test_one_dead_worker_does_not_hold_up_the_others(
     said: list[str] = []
     with pytest.raises(Incomplete, match=r"^w2(: ill| is ill)\nThe rest is up\.$"):
         lifecycle.up(THREE, 60, said.append)
-    assert said and said[0].startswith("w2") and said[0].endswith("The rest goes on.")
-    assert steps.calls[-1] == "lifecycle.tidy"
-    assert steps.arguments["lifecycle.tidy"][0] == Machine("w1")
-    assert steps.calls.count("lifecycle.tidy") == 2  # the head
+    assert said and said[0].startswith("w2") and said[0].endswith("The others continue.")
+    assert steps.calls[-1] == "bring_up.tidy"
+    assert steps.arguments["bring_up.tidy"][0] == Machine("w1")
+    assert steps.calls.count("bring_up.tidy") == 2  # the head
     assert steps.calls.count("upgrade.roll_out") == 1
 
 
 def test_without_any_worker_it_is_not_up(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps.replace(lifecycle, require_one=MachineError("it does not answer"))
+    steps.replace(bring_up, require_one=MachineError("it does not answer"))
     with pytest.raises(MachineError, match=r"^w1: it does not answer\nw2: .*$") as caught:
         lifecycle.up(THREE, 60, lambda text: None)
     assert not isinstance(caught.value, Incomplete)  # of which one may say: "The rest is up."
@@ -201,9 +210,9 @@ def test_without_any_worker_it_is_not_up(steps: Recorder, monkeypatch: pytest.Mo
 
 def test_a_dead_worker_is_not_waited_for(steps: Recorder) -> None:
     steps.replace(swarm, workers=[W1, W3])
-    lifecycle.enable(HEAD, THREE, [Machine("w1")])
+    bring_up.enable(HEAD, THREE, [Machine("w1")])
     assert steps.arguments["slurm.wait_until_usable"][1] == ["one"]
-    lifecycle.enable(HEAD, THREE, [Machine("w1"), Machine("w3")])  # it is just coming
+    bring_up.enable(HEAD, THREE, [Machine("w1"), Machine("w3")])  # it is just coming
     assert steps.arguments["slurm.wait_until_usable"][1] == ["one", "three"]
 
 
@@ -220,7 +229,7 @@ def test_only_workers_that_were_replaced_are_resumed(
     steps: Recorder, node: Node, resumed: bool
 ) -> None:
     steps.replace(slurm, nodes=[node])
-    lifecycle.enable(HEAD, THREE)
+    bring_up.enable(HEAD, THREE)
     assert ("slurm.resume" in steps.calls) is resumed
 
 
@@ -231,10 +240,10 @@ def left(steps: Recorder) -> int:
 
 def test_what_a_person_took_out_of_service_is_nothing_to_wait_for(steps: Recorder) -> None:
     steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "bad fan")])
-    lifecycle.enable(HEAD, THREE)
+    bring_up.enable(HEAD, THREE)
     assert steps.arguments["slurm.wait_until_usable"][1] == []
     steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "cfiddle: no image")])
-    lifecycle.enable(HEAD, THREE)
+    bring_up.enable(HEAD, THREE)
     assert steps.arguments["slurm.wait_until_usable"][1] == ["one"]
 
 
@@ -293,7 +302,7 @@ def test_old_tags_go_where_nothing_uses_them(docker: Program) -> None:
         docker.answers(f"image ls * cfiddle-{name}", words)
     docker.answers("image rm *old1", "echo 'is being used' >&2; exit 1")
     docker.answers("image rm *old2")
-    lifecycle.tidy(HEAD, {f"cfiddle-{name}:use" for name in names})
+    bring_up.tidy(HEAD, {f"cfiddle-{name}:use" for name in names})
     assert docker.those("rm") == [
         f"image rm cfiddle-{name}:{tag}"
         for name in ("sandbox", "cluster", "user")

@@ -49,8 +49,11 @@ def test_the_swarm_is_made_anew_out_of_what_is_there(
     head: Program, tmp_path: Path, recorder: Recorder
 ) -> None:
     said: list[str] = []
+    assert not revival.is_fine(WORKER)
+    assert "swarm init" not in " ".join(head.lines), "it only looks"
     revival.renew_if_expired(WORKER, said.append)
-    assert said[-1] == "the swarm on w1 is back, with its secrets; its services start anew"
+    assert revival.is_fine(WORKER)
+    assert said[-1] == "the swarm on w1 is back with its secrets; its services are starting"
     assert [line for line in head.lines if line.endswith(AGAIN)]
     assert list((tmp_path / "root/swarm").iterdir()) == []
     assert "leave" not in " ".join(head.lines)
@@ -67,6 +70,16 @@ def test_whoever_was_interrupted_goes_on(head: Program, tmp_path: Path) -> None:
     revival.renew_if_expired(WORKER, quiet)
     assert head.lines[-3].endswith(AGAIN)
     assert list((tmp_path / "root/swarm").iterdir()) == []
+
+
+def test_what_was_set_aside_and_cannot_be_read_is_not_nothing(
+    head: Program, tmp_path: Path
+) -> None:
+    head.answers(ASK, f"echo '{tmp_path}/root|inactive|'")
+    (tmp_path / "root/swarm/docker-state.json.expired").mkdir()
+    with pytest.raises(MachineError, match=r"docker-state\.json\.expired"):
+        revival.renew_if_expired(WORKER, quiet)
+    assert not [line for line in head.lines if "swarm init" in line]
 
 
 @pytest.mark.parametrize("found", ["inactive|", "active|", "locked|Swarm is encrypted"])

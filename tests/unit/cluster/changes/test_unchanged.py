@@ -7,8 +7,7 @@ import pytest
 from cfiddle_slurm.cluster.changes import unchanged
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.services import rendering
-from cfiddle_slurm.cluster.services.stack import NotHealthy
-from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.config import Config, ConfigError
 from tests.unit.cluster.conftest import HEAD, Program
 
 LAB = Config(name="lab")
@@ -58,7 +57,7 @@ def test_a_cluster_without_a_state_can_have_any_name(engine: Program) -> None:
 def test_its_homes_stay_where_they_are(engine: Program) -> None:
     engine.answers("volume inspect --format={{json .Options}} *",
                    """echo '{"device":"/shared","o":"bind","type":"none"}'""")  # fmt: skip
-    with pytest.raises(NotHealthy, match="homes on this machine are in /shared"):
+    with pytest.raises(ConfigError, match="homes on this machine are in /shared"):
         unchanged.check(HEAD, LAB)
 
 

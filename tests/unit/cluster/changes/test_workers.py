@@ -118,7 +118,7 @@ def test_what_is_no_address_of_a_worker_is_refused(steps: Recorder, address: str
 
 def test_an_alias_of_the_head_is_the_head(steps: Recorder, addresses: Addresses) -> None:
     addresses["alias"] = HEAD_ITSELF
-    with pytest.raises(MachineError, match=r"^alias is the head itself \(h\), which cannot be a w"):
+    with pytest.raises(MachineError, match=r"^alias is the head itself \(h\), which cannot also"):
         workers.add(THREE, FILE, "alias", nobody)
     for name in ("alias", "local", "h"):
         with pytest.raises(MachineError, match=rf"^{name} is the head \(h\), which cannot be remo"):
@@ -130,7 +130,7 @@ def test_an_alias_of_a_worker_is_that_worker(steps: Recorder, addresses: Address
     addresses["alias"] = ONE
     said: list[str] = []
     workers.add(THREE, FILE, "alias", said.append)
-    assert said == ["alias is one, which is known as w1: that stays"]
+    assert said == ["alias is one, already known as w1; that stays"]
     assert steps.arguments["swarm.give_roles"] == (HEAD, Machine("w1"), "worker")
     assert config.load(FILE).workers == ("w1", "w2")
     workers.remove(THREE, FILE, "alias", 60, nobody)
@@ -145,7 +145,7 @@ def test_a_worker_under_a_new_address_is_no_second_one(
     addresses["moved"] = ONE
     said: list[str] = []
     workers.add(THREE, FILE, "moved", said.append)
-    assert said == ["one is reached at moved now, no more at w1"]
+    assert said == ["one is now reached at moved instead of w1"]
     assert config.load(FILE).workers == ("w2", "moved")
 
 
@@ -202,7 +202,7 @@ def test_an_address_that_has_become_another_machines_is_left_alone(
     steps: Recorder, addresses: Addresses
 ) -> None:
     addresses["w1"] = Identity("stranger", "id7", "k7", state="active")
-    with pytest.raises(MachineError, match=r"^w1 leads to another machine now \(stranger\)"):
+    with pytest.raises(MachineError, match=r"^w1 now leads to another machine \(stranger\)"):
         workers.remove(THREE, FILE, "one", 60, nobody)
     assert unchanged(steps)
 
@@ -228,7 +228,8 @@ def test_only_who_is_a_member_leaves(
     left = {"swarm.leave", "swarm.leave_dead"} & set(steps.calls)
     assert left == ({call} if call else set())
     is_anothers = not call and there.state != "inactive"
-    assert said == ([f"w1 ({there.hostname}) is in another swarm: it is left alone"] * is_anothers)
+    left_alone = f"w1 ({there.hostname}) belongs to another swarm and was left alone"
+    assert said == [left_alone] * is_anothers
     assert ("stack.remove_volumes" in steps.calls) is not is_anothers
 
 
@@ -245,7 +246,7 @@ def test_what_is_no_worker_cannot_be_removed(steps: Recorder) -> None:
         lambda: workers.remove(THREE, FILE, "w9", 60, nobody),
         lambda: workers.find(HEAD, "w9"),
     ):
-        with pytest.raises(MachineError, match=r"^There is no worker 'w9'; there are one\.$"):
+        with pytest.raises(MachineError, match=r"^There is no worker 'w9'; the workers are one\.$"):
             act()
     assert unchanged(steps)
 

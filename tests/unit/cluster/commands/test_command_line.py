@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from cfiddle_slurm.cluster import __main__ as command_line
 from cfiddle_slurm.cluster.changes import lifecycle, provision, unchanged, upgrade
+from cfiddle_slurm.cluster.changes.plan import Foreseen, State
 from cfiddle_slurm.cluster.commands import updating, watching
 from cfiddle_slurm.cluster.health import check, overview, trial
 from cfiddle_slurm.cluster.health.check import Finding, Level
@@ -19,12 +20,14 @@ from cfiddle_slurm.cluster.image import images
 from cfiddle_slurm.cluster.members import swarm, swarm_state
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import user_node
+from cfiddle_slurm.cluster.people.account_book import AccountError
 from cfiddle_slurm.cluster.people.open_work import OpenWork
 from cfiddle_slurm.cluster.services import slurm
 from cfiddle_slurm.cluster.services.slurm import Node
 from cfiddle_slurm.cluster.services.stack import NotHealthy
 from cfiddle_slurm.cluster.site import config
-from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.config import Config, ConfigError
+from cfiddle_slurm.cluster.site.kit import KitError
 from cfiddle_slurm.process import CommandTimeout
 from tests.unit.cluster.conftest import HEAD
 from tests.unit.cluster.health.test_overview import GOOD
@@ -79,7 +82,7 @@ def test_init_never_writes_over_what_is_there() -> None:
     FILE.write_text("# mine\n")
     result = call("init", "--head=h")
     assert (result.exit_code, FILE.read_text()) == (0, "# mine\n")
-    assert "stays as it is" in result.output
+    assert "was not changed" in result.output
     assert call("init", "--head=h", "--force").exit_code == 0
     assert config.load(FILE).head == "h"
 
@@ -110,7 +113,7 @@ def test_another_file_can_be_named(steps: Recorder) -> None:
 def test_a_port_that_would_be_ignored_is_refused(steps: Recorder) -> None:
     written()
     result = call("--port=9999", "up")
-    assert (result.exit_code, "has jupyter_port for that" in result.output) == (1, True)
+    assert (result.exit_code, "Set jupyter_port in" in result.output) == (1, True)
     assert steps.calls == []
     FILE.unlink()
     assert call("--port=9999", "up").exit_code == 0
@@ -162,6 +165,25 @@ def test_up_tries_every_worker_at_the_end(steps: Recorder) -> None:
     assert "trial.on_workers" not in steps.calls
 
 
+def test_a_dry_run_shows_the_plan_and_changes_nothing(steps: Recorder, locks: list[str]) -> None:
+    wanted = written()
+    steps.replace(lifecycle, foresee_up=[
+        Foreseen("head", "reach the head", (), State.DONE),
+        Foreseen("swarm", "make the swarm", ("head",), State.TO_DO),
+        Foreseen("data", "see the data", ("head",), State.FAILS, "The name [bold]is another."),
+    ])  # fmt: skip
+    result = call("up", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert steps.calls == ["lifecycle.foresee_up"]
+    assert steps.arguments["lifecycle.foresee_up"][0] == wanted
+    rows = {line.split()[1]: line for line in result.output.splitlines() if "\u2502" in line}
+    assert "to do" in rows["swarm"] and "make the swarm" in rows["swarm"]
+    assert "done" in rows["head"]
+    assert "The name [bold]is another." in rows["data"]
+    assert "Nothing was changed." in result.output
+    assert locks == [], "whoever changes something meanwhile is not in the way"
+
+
 def test_up_local_takes_no_other_machine_whatever_the_file_says(steps: Recorder) -> None:
     written(head="h")
     assert call("--port=9999", "up", "--local").exit_code == 0
@@ -182,7 +204,7 @@ def test_a_worker_that_does_not_measure_is_an_error(
     steps.replace(trial, **bad)
     result = call("test")
     assert result.exit_code == 1
-    assert "Error: Not every worker measures." in result.output
+    assert "Error: Not every worker can run experiments." in result.output
 
 
 def test_a_worker_that_takes_no_jobs_is_named(steps: Recorder) -> None:
@@ -241,7 +263,7 @@ def test_down_asks_for_the_name_before_data_are_removed(steps: Recorder) -> None
     for answer in ("", "y\n", "yes\n", "cfiddle\n"):
         result = call("down", "--purge", answer=answer)
         assert result.exit_code == 1
-    assert "That is not its name: nothing was done." in result.output
+    assert "That is not the cluster's name; nothing was removed." in result.output
     assert steps.calls == []
     assert call("down", "--purge", answer="lab\n").exit_code == 0
     assert steps.arguments["lifecycle.down"][1] is True
@@ -304,7 +326,7 @@ def test_whom_an_update_would_cut_off_is_said(steps: Recorder, command: tuple[st
     result = call(*command)
     assert result.exit_code == 0
     said = " ".join(result.output.split())
-    assert "Open on the user node: 3 notebooks (jovyan 2, ana 1). So it stays" in said
+    assert "Open on the user node: 3 notebooks (jovyan 2, ana 1). The user node keeps" in said
     assert "`update --now`" in said
     assert steps.arguments["lifecycle.up"][3:] in ((), (False,))
 
@@ -325,7 +347,7 @@ def test_update_at_waits(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> No
     assert "Waiting until " in result.output and "is up to date." in result.output
     assert steps.calls[-1] == "upgrade.replace"
     steps.replace(upgrade, replace=False)
-    assert "Another update has come meanwhile" in call("update", "--at", "03:00").output
+    assert "Another update came first" in call("update", "--at", "03:00").output
 
 
 def test_whoever_stops_waiting_has_changed_nothing(
@@ -376,6 +398,9 @@ def test_provision_prepares_all_machines(steps: Recorder) -> None:
     [
         NotHealthy("The service worker is not healthy."),
         MachineError("w1 cannot be reached."),
+        ConfigError("There is no cluster.toml."),
+        AccountError("There is no ann."),
+        KitError("The kit is not whole."),
         CommandTimeout("docker did not end."),
     ],
 )

@@ -162,7 +162,7 @@ def test_a_worker_is_resumed(steps: Recorder) -> None:
 
 def test_users_are_added_with_their_share(steps: Recorder) -> None:
     result = call("user", "add", "cyd", "--uid=1500")
-    assert (result.exit_code, result.output) == (0, "1 added, 0 were there already.\n")
+    assert (result.exit_code, result.output) == (0, "1 added, 0 existed already.\n")
     assert steps.arguments["accounts.add"] == (HEAD, {"cyd": 1500})
     assert steps.arguments["slurm.ensure_users"] == (HEAD, {"cyd": 1500}, 50)
 
@@ -184,7 +184,7 @@ def test_what_the_homes_hold_is_listed_the_fullest_first(steps: Recorder) -> Non
 
 def test_users_are_taken_from_a_file(steps: Recorder) -> None:
     Path("class.csv").write_text("name\nann\ncyd\n")
-    assert call("user", "import", "class.csv").output == "1 added, 1 were there already.\n"
+    assert call("user", "import", "class.csv").output == "1 added, 1 existed already.\n"
     assert steps.arguments["accounts.add"] == (HEAD, {"ann": None, "cyd": None})
     Path("class.csv").write_text("Ann\n")
     result = call("user", "import", "class.csv")
@@ -222,7 +222,7 @@ def test_a_service_is_looked_into_where_it_runs(steps: Recorder) -> None:
 def test_a_service_that_is_none_is_told_with_those_that_are(steps: Recorder, command: str) -> None:
     result = call(command, "wrker")
     assert result.exit_code == 1
-    assert result.output == "Error: There is no service 'wrker'; there are worker.\n"
+    assert result.output == "Error: There is no service 'wrker'; the services are worker.\n"
     steps.replace(stack, services=[])
     assert "the cluster is not up" in call(command, "worker").output
 

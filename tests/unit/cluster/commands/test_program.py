@@ -19,7 +19,7 @@ from cfiddle_slurm.cluster.commands import common
 from cfiddle_slurm.printable import printable
 from tests.unit.cluster.conftest import Program
 
-EXTRA = ("click", "docker", "paramiko", "tomlkit")
+EXTRA = ("click", "docker", "paramiko", "rich", "tomlkit")
 
 
 def call(*arguments: str) -> Result:
@@ -76,7 +76,7 @@ def test_bash_is_given_the_commands(tmp_path: Path) -> None:
         (["statsu"], "There is no command 'statsu'. Did you mean 'status'?"),
         (["provison"], "Did you mean 'provision'?"),
         (["images", "biuld"], "There is no command 'biuld'. Did you mean 'build'?"),
-        (["worker", "frobnicate"], "There are add, drain, remove, resume."),
+        (["worker", "frobnicate"], "The commands are add, drain, remove, resume."),
         (["x\x1b]0;t\x07"], r"There is no command 'x\x1b]0;t\x07'."),
         (["status", "--jsn"], "--json"),
     ],
@@ -177,7 +177,7 @@ def test_without_its_extra_it_names_it(extra: tuple[str, ...], as_module: bool) 
 
 
 def test_another_missing_module_is_a_fault() -> None:
-    program = BLOCKED.format(extra=("rich",), as_module=False)
+    program = BLOCKED.format(extra=("fcntl",), as_module=False)
     done = process.run([sys.executable, "-c", program], timeout=60)
     assert "ModuleNotFoundError" in done.stderr
 

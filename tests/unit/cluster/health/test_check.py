@@ -29,7 +29,7 @@ def rows(
     *,
     is_head: bool = False,
 ) -> dict[str, tuple[Level, str, str]]:
-    found = check.judge("w1", {**GOOD, **facts}, config, is_head=is_head)
+    found = check.findings_of("w1", {**GOOD, **facts}, config, is_head=is_head)
     assert {row.machine for row in found} == {"w1"}
     return {row.what: (row.level, row.found, row.mend) for row in found}
 
@@ -50,7 +50,7 @@ def test_only_workers_are_to_measure() -> None:
 def test_a_single_machine_is_checked_as_the_worker_that_it_is() -> None:
     found = rows({"pmu": ""}, Config(), is_head=True)["hardware counters"]
     assert found[0] is WARNING
-    assert "no cycles" in found[2]
+    assert "not cycles" in found[2]
     assert rows({"paranoid": ""}, Config(), is_head=True)["perf events"][0] is FAILURE
 
 
@@ -77,8 +77,8 @@ FINE, WARNING, FAILURE = Level.FINE, Level.WARNING, Level.FAILURE
         ("swarm ports", {"ports": "7946/tcp 4789/tcp"}, FAILURE, "7946/tcp taken"),
         ("swarm ports", {"ports": "7946/udp 2377/tcp"}, FAILURE, "2377/tcp, 7946/udp taken"),
         ("Docker", {"docker": ""}, WARNING, "installed, but no engine answers"),
-        ("Docker", {"docker": "", "engine": "live-restore"}, FAILURE, "live-restore is set"),
-        ("Docker", {"engine": "live-restore"}, FAILURE, "live-restore is set"),
+        ("Docker", {"docker": "", "engine": "live-restore"}, FAILURE, "live-restore is on"),
+        ("Docker", {"engine": "live-restore"}, FAILURE, "live-restore is on"),
         ("swarm ports", {"ports": "2377/tcp", "swarm": "active"}, FINE, "used by the swarm"),
         ("clock", {"skew": "30"}, FINE, "30 s off at most"),
         ("clock", {"skew": "31"}, FAILURE, "31 s off"),
@@ -130,7 +130,7 @@ def test_each_kind_of_home_needs_something_else(
 
 
 def test_a_machine_that_says_nothing_is_no_good_machine() -> None:
-    found = check.judge("w1", {}, NFS, is_head=False)
+    found = check.findings_of("w1", {}, NFS, is_head=False)
     assert check.verdict(found) is Level.FAILURE
     assert all(row.mend for row in found if row.level)
 

@@ -55,12 +55,12 @@ OUT = {"usable": False, "state": "idle+drain"}
     ("change", "words"),
     [
         (lambda facts: facts["services"][0].update(ok=False, healthy=0), "The service user"),
-        (lambda facts: facts["machines"][0].update(ready=False), "w1: the swarm hears nothing"),
+        (lambda facts: facts["machines"][0].update(ready=False), "w1: the swarm has lost contact"),
         (lambda facts: facts["machines"][0].update(trouble="no way"), "w1: no way"),
         (lambda facts: facts["machines"][0].update(clock_off=600.0), "w1: its clock is 600 s off"),
         (
             lambda facts: facts["machines"][0]["disks"].append(FULL),
-            "w1: the disk of the volume cfiddle_state (service controller) is full, 1.0 MiB of",
+            "w1: the disk of the volume cfiddle_state (service controller) is full, with 1.0 MiB",
         ),
         (
             lambda facts: facts["workers"][0].update(
@@ -71,13 +71,13 @@ OUT = {"usable": False, "state": "idle+drain"}
         (lambda facts: facts["workers"][0].update(OUT, reason="Prolog error"), "Prolog error: it"),
         (
             lambda facts: facts["workers"][0].update(OUT, reason="fan \x1b]0;broken"),
-            "w1: out of service (fan \\x1b]0;broken); `cfiddle-cluster worker resume w1` ends",
+            "w1: out of service (fan \\x1b]0;broken); `cfiddle-cluster worker resume w1` puts",
         ),
         (
             lambda facts: facts["workers"][0].update(OUT, state="down+not_responding"),
             "w1: does not answer Slurm",
         ),
-        (lambda facts: facts["workers"].clear(), "w1: a worker that Slurm does not know"),
+        (lambda facts: facts["workers"].clear(), "w1: Slurm does not know this worker"),
         (lambda facts: facts["workers"][0].update(name="w9"), "w9: Slurm has a worker of this"),
         (lambda facts: facts["machines"][0].update(roles=[]), "There is no worker"),
         (lambda facts: facts.update(partition="DOWN"), "No job starts: Slurm's partition is DOWN"),
@@ -125,7 +125,7 @@ def test_a_clock_that_is_wrong_is_named() -> None:
 
 def test_an_older_user_node_is_shown_and_is_no_fault() -> None:
     facts = but(lambda facts: facts.update(user_node_is_older=True))
-    assert "The user node is of an older version" in shown(facts)
+    assert "The user node still has an older version" in shown(facts)
     assert "older version" not in shown(GOOD)
     assert overview.healthy(facts)
 
@@ -179,7 +179,7 @@ def test_facts_are_gathered_as_plain_data() -> None:
     assert (facts["backlog"], facts["partition"]) == (3, "UP")
     assert worker["clock_off"] == 0.0
     assert (lost["ready"], lost["sandboxes"]) == (False, None)
-    assert "not known how to reach w2" in lost["trouble"]
+    assert "The address of w2 is not known" in lost["trouble"]
     assert facts["workers"][0]["usable"] is True
     assert facts["queue"][0]["user"] == "ann"
     assert "w2" in shown(facts)

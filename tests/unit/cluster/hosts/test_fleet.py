@@ -25,7 +25,7 @@ def test_who_fails_drops_out_and_is_named_at_the_end() -> None:
     fleet = Fleet([A, B, C], said.append)
     assert fleet.each(act) == {A: "A", C: "C"}
     assert fleet.machines == [A, C]
-    assert said == ["b is ill The rest goes on."]
+    assert said == ["b is ill The others continue."]
     fleet.lose({C: CommandTimeout("docker did not end")})
     assert fleet.each(act) == {A: "A"}
     with pytest.raises(Incomplete, match=r"^b is ill\nc: docker did not end\nThe rest is up\.$"):

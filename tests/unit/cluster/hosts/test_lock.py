@@ -40,8 +40,8 @@ def test_the_second_is_told_who_is_the_first() -> None:
         held(HEAD, "up"),
         pytest.raises(
             Busy,
-            match=r"^Another command changes the cluster on this machine just now: \S+@\S+ has run"
-            r" `up` since \d\d:\d\d:\d\d \(process \d+\)\. Wait until that has ended\.$",
+            match=r"^Another command is changing the cluster on this machine: \S+@\S+ has run"
+            r" `up` since \d\d:\d\d:\d\d \(process \d+\)\. Wait until it has finished\.$",
         ),
         held(HEAD, "down"),
     ):

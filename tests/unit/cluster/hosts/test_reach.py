@@ -27,8 +27,8 @@ DOCKER = (
         ("ssh: connect to host w1 port 22: Connection timed out", "it does not answer", "Switch"),
         ("ssh: connect to host w1 port 22: No route to host", "it does not answer", "Switch"),
         ("root@w1: Permission denied (publickey,password).",
-         "it lets nobody in without a password", "ssh-copy-id"),
-        (CHANGED, "its host key is another than before", "ssh-keygen -R"),
+         "it refuses a login without a password", "ssh-copy-id"),
+        (CHANGED, "its host key has changed", "ssh-keygen -R"),
         ("No ED25519 host key is known for w1 and you have requested strict checking.\n"
          "Host key verification failed.", "its host key is not known here", "by hand"),
         ("Warning: banner\nsomething \x1b[31mnew\n", "something \\x1b[31mnew", "password"),

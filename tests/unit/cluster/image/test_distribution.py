@@ -120,6 +120,18 @@ def test_whoever_has_all_gets_nothing(engines: Engines, registry: bool) -> None:
     assert not words & {"save", "load", "push", "pull", "run"}
 
 
+def test_whether_all_have_the_heads_images(engines: Engines) -> None:
+    engines.have(W1, "sandbox", "cluster")
+    engines.have(W2, "sandbox", cluster="older")
+    assert distribution.are_everywhere(HEAD, [W1])
+    assert distribution.are_everywhere(HEAD, [])
+    assert not distribution.are_everywhere(HEAD, [W1, W2])
+    engines.docker.answers(f"{prefix(W1)}image inspect *", "echo gone >&2; exit 1")
+    assert not distribution.are_everywhere(HEAD, [W1])
+    words = {word for call in engines.docker.calls for word in call}
+    assert not words & {"save", "load", "push", "pull", "run", "tag"}, "it only looks"
+
+
 def test_services_find_each_image_under_a_tag_of_its_content(engines: Engines) -> None:
     engines.have(W1, "sandbox", "cluster")
     push(False, HEAD, W1)

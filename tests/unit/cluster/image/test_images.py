@@ -1,10 +1,12 @@
 """How images are built; no engine is needed for that here."""
 
 import configparser
+import sys
 from pathlib import Path
 
 import pytest
 
+from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.image import images
 from cfiddle_slurm.cluster.image.images import (
@@ -21,6 +23,7 @@ from cfiddle_slurm.cluster.image.images import (
 )
 from cfiddle_slurm.cluster.site import kit
 from cfiddle_slurm.cluster.site.config import Config, Packages
+from cfiddle_slurm.sandbox import versions
 from tests.unit.cluster.conftest import AT_WORKER, HEAD, WORKER, Program
 
 ALL = (BASE, BUILDER, *IMAGES, REGISTRY)
@@ -279,3 +282,8 @@ def test_all_lines_are_handed_on_and_the_last_are_in_the_error(docker: Program) 
 )
 def test_steps_of_a_dockerfile(line: str, step: tuple[int, int, str] | None) -> None:
     assert images.step_of(line) == step
+
+
+def test_an_image_can_say_for_which_notebooks_it_is() -> None:
+    said = process.check([sys.executable, "-c", images._VERSIONS], timeout=60)
+    assert said.strip() == versions.text_of(versions.here())

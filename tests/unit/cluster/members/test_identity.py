@@ -82,7 +82,7 @@ def test_machines_of_their_own_are_fine() -> None:
     ("who", "elsewhere", "words"),
     [
         ({A: replace(HEAD_ITSELF, hostname="x")}, {}, "^a is the head itself"),
-        ({A: ONE, B: ONE}, {}, r"^a and b are one machine \(one\): name it once"),
+        ({A: ONE, B: ONE}, {}, r"^a and b are the same machine \(one\): name it once"),
         ({A: ONE, B: replace(TWO, hostname="one")}, {}, "^Two machines are called one: a and b"),
         ({B: replace(TWO, hostname="head")}, {}, "^Two machines are called head: h and b"),
         ({B: replace(TWO, hostname="one")}, {"a": ONE}, "^Two machines are called one: a and b"),

@@ -308,5 +308,5 @@ def test_how_a_member_is_reached() -> None:
 
     assert swarm.machine_of(member("w1.lan"), "admin") == Machine("w1.lan", "admin")
     assert swarm.machine_of(member("local"), "admin").is_local
-    with pytest.raises(MachineError, match="not known how to reach w1"):
+    with pytest.raises(MachineError, match="The address of w1 is not known"):
         swarm.machine_of(member(""), "admin")

@@ -85,9 +85,18 @@ def test_anothers_folder_is_nobodys_home(
     assert not (home / "bob").exists() and not (home / ".accounts/passwd").exists()
 
 
+@pytest.mark.parametrize("word", ["list", "ever"])
+def test_who_only_asks_leaves_nothing_behind(
+    home: Path, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert account_program.main([word], home) == 0
+    assert capsys.readouterr().out == ""
+    assert list(home.iterdir()) == []
+
+
 def test_a_home_that_was_begun_is_finished(home: Path, owners: dict[str, int]) -> None:
     files = Files(home)
-    (home / ".accounts/.ann").mkdir()
+    (home / ".accounts/.ann").mkdir(parents=True)
     assert files.add({"ann": None}, System()) == {"ann": 1100}
     assert (home / "ann").is_dir() and owners == {"ann": 1100}
 

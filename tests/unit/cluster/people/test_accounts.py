@@ -77,7 +77,7 @@ def test_accounts_in_a_file(file: Path, text: str, wanted: dict[str, int | None]
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("ann\nbob\nann\n", "line 3: 'ann' comes twice"),
+        ("ann\nbob\nann\n", "line 3: 'ann' is listed twice"),
         ("name\nann\nAnn\n", "line 3: 'Ann' is not the name of an account"),
         ("ann,x\n", "line 1: 'x' is not a uid"),
         ("ann,-1\n", "line 1: '-1' is not a uid"),
@@ -85,8 +85,8 @@ def test_accounts_in_a_file(file: Path, text: str, wanted: dict[str, int | None]
         ("ann,7000\n", "line 1: The uid 7000 of ann is taken"),
         ("name,uid\n,1200\n", "line 2: '' is not the name of an account"),
         ("ann;1200\n", "line 1: 'ann;1200' is not the name"),
-        ("", "names no account"),
-        ("name,uid\n", "names no account"),
+        ("", "lists no accounts"),
+        ("name,uid\n", "lists no accounts"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_told_with_its_line(file: Path, text: str, words: str) -> None:
@@ -140,10 +140,10 @@ def test_new_accounts_get_their_own_uids_or_the_next_free_ones(
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"c": 1102}, "The uid 1102 of c is bob's, or was once"),
-        ({"c": 1104}, "The uid 1104 of c is cyd's, or was once"),
-        ({"cyd": 1105}, "cyd had the uid 1104 before, and keeps it"),
-        ({"c": 1109}, "The uid 1109 of c has the folder /home/fay already"),
+        ({"c": 1102}, "The uid 1102 of c is or was bob's"),
+        ({"c": 1104}, "The uid 1104 of c is or was cyd's"),
+        ({"cyd": 1105}, "cyd had the uid 1104 before and keeps it"),
+        ({"c": 1109}, "The uid 1109 of c already owns the folder /home/fay"),
         ({"fay": 1108}, "The folder /home/fay belongs to the uid 1109, not to fay"),
         ({"gus": None}, "The folder /home/gus belongs to the uid 0, not to gus"),
         ({"hal": None}, "The folder /home/hal belongs to the uid 1100, not to hal"),
@@ -157,7 +157,7 @@ def test_a_uid_is_one_accounts_for_good(wanted: dict[str, int | None], words: st
 
 
 def test_a_name_in_other_letters_is_nobody_else() -> None:
-    with pytest.raises(AccountError, match="'ann' is the account 'Ann' in other letters"):
+    with pytest.raises(AccountError, match="'ann' differs from the account 'Ann' only"):
         with_uids({"ann": None}, Book((), {"Ann": 1100}))
 
 
@@ -168,7 +168,7 @@ def test_no_uid_of_a_service_is_given_to_a_student() -> None:
 
 
 def test_where_all_uids_were_given_there_is_none() -> None:
-    with pytest.raises(AccountError, match="no free uid"):
+    with pytest.raises(AccountError, match="No free uid"):
         with_uids({f"u{number}": None for number in range(60000)}, Book())
 
 
@@ -252,7 +252,7 @@ def test_a_removal_that_was_cut_short_is_finished(home: Program) -> None:
 
 def test_what_may_still_run_is_told(home: Program) -> None:
     home.answers("exec u5e6 *", "echo 'these do not end: 17' >&2; exit 1")
-    with pytest.raises(MachineError, match=r"bob is no account any more, but .* do not end: 17"):
+    with pytest.raises(MachineError, match=r"bob is removed, but .* do not end: 17"):
         accounts.remove([HEAD], "bob", purge=True)
     assert not home.those("purge")
 

@@ -87,7 +87,7 @@ def test_the_program_sees_this_very_process(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("text", ["", "Traceback", "[[1]]", '[["x", 1, 2, "a", []]]', "7"])
 def test_an_answer_that_is_none(text: str) -> None:
-    with pytest.raises(MachineError, match="does not tell what runs there"):
+    with pytest.raises(MachineError, match="What runs on the user node cannot be read"):
         open_work.parse(text)
 
 

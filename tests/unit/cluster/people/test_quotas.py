@@ -66,7 +66,9 @@ def test_what_setquota_refuses_is_told(disk: dict[str, Program]) -> None:
 
 def test_anothers_homes_cannot_be_limited_from_here(disk: dict[str, Program]) -> None:
     config = Config(home="nfs", nfs_server="nas", home_quota=GIB)
-    assert quotas.apply(HEAD, config, [1100]).startswith("home_quota is not in force: nas has")
+    assert quotas.apply(HEAD, config, [1100]).startswith(
+        "home_quota is not in force: the homes are on nas"
+    )
     assert disk["setquota"].calls == []
 
 
@@ -90,7 +92,7 @@ ON = {"home_disk": "/shared", "home_options": "rw,usrquota", "docker_disk": "/"}
     ("facts", "config", "level", "found"),
     [
         (ON, BIND, check.Level.FINE, "in force on /shared"),
-        (ON, Config(), check.Level.WARNING, "set for nobody"),
+        (ON, Config(), check.Level.WARNING, "possible, but not set"),
         ({**ON, "home_options": "rw"}, BIND, check.Level.WARNING, "none on /shared"),
         ({**ON, "home_options": "rw", "docker_disk": "/shared"}, BIND, check.Level.WARNING,
          "none on /shared, which Docker and the database use, too"),
@@ -101,8 +103,10 @@ ON = {"home_disk": "/shared", "home_options": "rw,usrquota", "docker_disk": "/"}
 def test_whether_one_account_can_fill_the_disk_is_told(
     facts: dict[str, str], config: Config, level: check.Level, found: str
 ) -> None:
-    rows = {row.what: row for row in check.judge("h", facts, config, is_head=True)}
+    rows = {row.what: row for row in check.findings_of("h", facts, config, is_head=True)}
     row = rows["home quota"]
     assert (row.level, row.found) == (level, found)
     assert bool(row.mend) == (level is not check.Level.FINE)
-    assert "home quota" not in {row.what for row in check.judge("w1", facts, BIND, is_head=False)}
+    assert "home quota" not in {
+        row.what for row in check.findings_of("w1", facts, BIND, is_head=False)
+    }

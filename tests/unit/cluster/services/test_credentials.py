@@ -32,8 +32,10 @@ def value(docker: Program, name: str) -> bytes:
 
 
 def test_each_missing_secret_is_made(vault: Program) -> None:
+    assert credentials.missing(HEAD) == list(ALL)
     credentials.ensure(HEAD)
     assert known() == set(ALL)
+    assert credentials.missing(HEAD) == []
     assert len(value(vault, MUNGE_KEY)) == 1024  # the longest that munged(8) takes
     texts = [value(vault, name) for name in ALL if name != MUNGE_KEY]
     assert all(len(text) == 48 and int(text, 16) for text in texts)

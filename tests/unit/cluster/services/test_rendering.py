@@ -1,7 +1,6 @@
 """What of the services' configuration follows from ``cluster.toml``."""
 
 import re
-import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -9,15 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfiddle_slurm import tables
 from cfiddle_slurm.cluster.services import rendering
 from cfiddle_slurm.cluster.site.config import Config
 from cfiddle_slurm.sandbox.policy import Policy, parse_policy
 from cfiddle_slurm.settings import resolve
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 UNLIKE = Policy(
     images=("a:1", "registry.example/b"), memory=1 << 30, processes=9, wall_seconds=61.5,
@@ -79,15 +74,15 @@ def test_an_edition_changes_with_what_would_replace_a_service(
 
 @pytest.mark.parametrize("policy", [Policy(), UNLIKE])
 def test_a_policy_comes_back_from_its_file(policy: Policy) -> None:
-    table = tomllib.loads(rendering.policy_toml(policy))
+    table = tables.parse(rendering.policy_toml(policy), "it")
     assert set(table) == {field.name for field in fields(Policy)}
-    assert parse_policy(table) == policy
+    assert parse_policy(table, "it") == policy
 
 
 @given(st.floats(1e-6, 1e7), st.integers(1 << 24, 1 << 50))
 def test_any_number_of_a_policy_comes_back(seconds: float, memory: int) -> None:
     policy = Policy(wall_seconds=seconds, memory=memory)
-    assert parse_policy(tomllib.loads(rendering.policy_toml(policy))) == policy
+    assert parse_policy(tables.parse(rendering.policy_toml(policy), "it"), "it") == policy
 
 
 def names(config: Config) -> dict[str, str]:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from cfiddle_slurm.cluster.hosts import waiting
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.services import slurm
 from cfiddle_slurm.cluster.services.slurm import Job, Node
@@ -153,7 +154,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look at the clock is a second later; nobody sleeps."""
     clock = count()
     stand_in = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None)
-    monkeypatch.setattr(slurm, "time", stand_in)
+    monkeypatch.setattr(waiting, "time", stand_in)
 
 
 @pytest.mark.usefixtures("quick")
@@ -164,7 +165,7 @@ def test_a_busy_worker_is_waited_for(controller: Program) -> None:
     )  # fmt: skip
     said: list[str] = []
     slurm.wait_until_free(HEAD, "w1", 100, said.append)
-    assert said == ["w1: waiting for its present job to end"]
+    assert said == ["w1: waiting for its current job to finish"]
     assert len(asked(controller)) == 2
     slurm.wait_until_free(HEAD, "another", 100, said.append)
     assert len(said) == 1

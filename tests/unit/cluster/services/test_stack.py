@@ -11,7 +11,7 @@ from cfiddle_slurm.cluster.image.content import digest
 from cfiddle_slurm.cluster.image.images import CLUSTER, USER
 from cfiddle_slurm.cluster.services import compose, credentials, rendering, stack
 from cfiddle_slurm.cluster.services.stack import NotHealthy, Service
-from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.config import Config, ConfigError
 from cfiddle_slurm.sandbox.policy import Policy
 from tests.unit.cluster.conftest import HEAD, Program
 from tests.unit.cluster.image_facts import facts, inspected
@@ -200,7 +200,7 @@ def test_homes_that_are_there_stay(docker: Program) -> None:
     stack.ensure_home(HEAD, CONFIGS[1])
     assert docker.those("create") == []
     # Else the homes of one kind would seem to be lost after a change to the other.
-    with pytest.raises(NotHealthy, match="homes on this machine are in /shared, and cl"):
+    with pytest.raises(ConfigError, match="homes on this machine are in /shared, and cl"):
         stack.ensure_home(HEAD, Config())
 
 
@@ -279,7 +279,7 @@ def test_what_does_not_go_away_is_named(docker: Program) -> None:
     listed(docker, "")
     docker.answers("ps --all *")
     docker.answers("network ls *", "echo cfiddle_backbone")
-    with pytest.raises(NotHealthy, match="do not go away on this machine: cfiddle_backbone"):
+    with pytest.raises(NotHealthy, match="could not be removed on this machine: cfiddle_backbone"):
         stack.remove(HEAD, seconds=0)
 
 

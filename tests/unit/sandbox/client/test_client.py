@@ -123,7 +123,6 @@ def test_a_whole_run(fake: Fake, job: Path) -> None:
     report = report_of(job)
     assert report["outcome"]["kind"] == "ok"
     assert (report["job_id"], report["node"]) == ("77", "worker-1")
-    assert report["client_seconds"] > 0
     started = json.loads((job / "started.json").read_text())
     assert (started["job_id"], started["node"]) == ("77", "worker-1")
     assert not list(job.glob("*.part"))

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from cfiddle_slurm.sandbox.daemon.editions import LABEL, repository, suited, text_of
+from cfiddle_slurm.sandbox.daemon.editions import repository, suited
 from cfiddle_slurm.sandbox.daemon.request import Request
 from cfiddle_slurm.sandbox.policy import Limits
+from cfiddle_slurm.sandbox.versions import LABEL, text_of
 
 OLD, NEW = {"python": "3.13", "cfiddle": "1"}, {"python": "3.13", "cfiddle": "2"}
 

@@ -12,17 +12,14 @@ from hypothesis import strategies as st
 
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.run.outcomes import error_of_outcome
-from cfiddle_slurm.sandbox.daemon.callers import frame_of
 from cfiddle_slurm.sandbox.daemon.job_registry import NotRegistered, Registry
 from cfiddle_slurm.sandbox.daemon.request import BadRequest, parse_hello, parse_job_id
 from cfiddle_slurm.sandbox.daemon.verdict import (
-    MAX_GUEST_STATUS,
     End,
     Evidence,
     State,
     Usage,
     judge,
-    parse_guest_status,
 )
 from cfiddle_slurm.sandbox.policy import (
     FITS_CORES,
@@ -34,7 +31,15 @@ from cfiddle_slurm.sandbox.policy import (
     merge,
     parse_policy,
 )
-from cfiddle_slurm.sandbox.protocol import STATUS, OutcomeKind, ProtocolError, parse_json
+from cfiddle_slurm.sandbox.protocol import (
+    STATUS,
+    OutcomeKind,
+    ProtocolError,
+    json_frame,
+    parse_json,
+)
+from cfiddle_slurm.sandbox.status import MAX_GUEST_STATUS, parse_guest_status
+from cfiddle_slurm.tables import TableError
 from tests.unit.anything import ANYTHING, DEEP, JSON, json_of
 
 # Policy and request.
@@ -72,8 +77,8 @@ def test_any_policy_file_is_a_policy_or_a_sentence(text: str) -> None:
 @given(st.dictionaries(KEYS, ANYTHING, max_size=3))
 def test_any_table_is_a_policy_of_the_right_types(table: dict[str, Any]) -> None:
     try:
-        check_policy(parse_policy(table))
-    except PolicyError as error:
+        check_policy(parse_policy(table, "a table"))
+    except TableError as error:
         assert str(error) and len(str(error)) < 1000
 
 
@@ -199,7 +204,7 @@ def test_any_end_has_an_outcome_that_can_be_told(
     if guest is None or evidence.end is not End.GUEST_DONE:
         assert said["kind"] != "ok"
     whole = {"outcome": said, "guest": guest}
-    frame = frame_of(STATUS, whole)  # it fits, with room for what sandboxd adds
+    frame = json_frame(STATUS, whole)  # it fits, with room for what sandboxd adds
     assert len(frame) < (64 << 10) - 1500
     there = parse_json(frame[5:])
     assert there == whole
@@ -219,7 +224,8 @@ LONG = MAX_GUEST_STATUS - 100
 def test_a_guest_status_is_as_long_as_it_is_when_it_is_passed_on(text: str, fits: bool) -> None:
     payload = json.dumps({"outcome": {"kind": "ok"}, "x": text}, ensure_ascii=False).encode()
     if fits:
-        assert parse_guest_status(payload)["x"] == text
+        guest: Any = parse_guest_status(payload)
+        assert guest["x"] == text
     else:
         with pytest.raises(ProtocolError, match="too long"):
             parse_guest_status(payload)

@@ -12,8 +12,10 @@ from dataclasses import replace
 
 import pytest
 
+from cfiddle_slurm.sandbox.daemon import phases
 from cfiddle_slurm.sandbox.daemon import pump as pump_module
-from cfiddle_slurm.sandbox.daemon.plumbing import Outbox, Stopper
+from cfiddle_slurm.sandbox.daemon.node import Stopper
+from cfiddle_slurm.sandbox.daemon.outbox import Outbox
 from cfiddle_slurm.sandbox.daemon.pump import BACKLOG_BYTES, Ended, Pump
 from cfiddle_slurm.sandbox.daemon.streams import STDERR, STDOUT
 from cfiddle_slurm.sandbox.daemon.verdict import End
@@ -22,11 +24,13 @@ from cfiddle_slurm.sandbox.protocol import (
     DATA,
     END,
     OUTPUT,
+    PING,
     RESULT,
     STATUS,
     header,
     read_frame,
 )
+from tests.patience import wait_until
 
 POLICY = Policy(
     output_bytes=100_000, result_bytes=50_000, bundle_bytes=3 * MIB, progress_seconds=0.4
@@ -52,7 +56,7 @@ class Stage:
         self.stopper = Stopper()
         self.policy, self.limits = POLICY, LIMITS
         self.ticks: list[bool] = []
-        self.farewells = 0
+        self.first_words = 0
         self.end_at_tick: Ended | None = None
         self.ended: Ended | None = None
         self.pump: Pump | None = None
@@ -62,7 +66,7 @@ class Stage:
     def start(self) -> None:
         self.pump = Pump(
             self._caller_end, self._container_end, self.stopper.wake, self.policy, self.limits,
-            tick=self._tick, before_farewell=self._farewell,
+            tick=self._tick, at_first_word=self._first_word,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -76,8 +80,8 @@ class Stage:
         if self.end_at_tick is not None:
             raise self.end_at_tick
 
-    def _farewell(self) -> None:
-        self.farewells += 1
+    def _first_word(self) -> None:
+        self.first_words += 1
 
     def end(self) -> End:
         self._thread.join(5)
@@ -105,7 +109,7 @@ class Stage:
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(pump_module, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(pump_module, "DRAIN_SECONDS", 0.5)
+    monkeypatch.setattr(phases, "DRAIN_SECONDS", 0.5)
     made = Stage()
     yield made
     made.close()
@@ -127,16 +131,65 @@ def test_a_whole_run(stage: Stage) -> None:
     stage.container.sendall(piece(STDERR, b"out"))
     stage.container.sendall(piece(STDOUT, frame(RESULT, b"result")))
     stage.container.sendall(piece(STDOUT, frame(STATUS, GOOD_STATUS)))
-    assert stage.container.recv(1) == b"", "the guest's stdin ends"
-    stage.container.sendall(piece(STDERR, b"late"))
-    stage.container.close()
+    word = heard_word(stage)
+    # The stream does not end: the echo is enough. It may come in pieces.
+    stage.container.sendall(piece(STDERR, b"la") + piece(STDERR, b"te" + word[:5]))
+    stage.container.sendall(piece(STDERR, word[5:]))
     assert stage.end() is End.GUEST_DONE
-    assert stage.farewells == 1
+    assert stage.first_words == 1
     assert stage.sent() == [(OUTPUT, b"out"), (RESULT, b"result"), (OUTPUT, b"late")]
     assert stage.pump is not None
     counts = stage.pump.counts
     assert (counts.bundle_bytes, counts.output_bytes, counts.result_bytes) == (6, 7, 6)
-    assert counts.guest == {"outcome": {"kind": "ok"}}
+    assert json.loads(json.dumps(counts.guest)) == {"outcome": {"kind": "ok"}}
+    assert list(counts.stages) == ["bundle", "first_result", "last_result", "status"]
+    assert sorted(counts.stages.values()) == list(counts.stages.values())
+
+
+def heard_word(stage: Stage) -> bytes:
+    """What the guest is to say on its standard error; then its stdin ends."""
+    with stage.container.makefile("rb") as stdin:
+        kind, word = read_frame(stdin) or (b"", b"")
+        assert kind == PING and len(word) == 16
+        assert stdin.read() == b"", "the guest's stdin ends"
+    return word
+
+
+def test_all_output_of_a_guest_without_an_echo_comes_before_its_end(stage: Stage) -> None:
+    upload(stage)
+    stage.container.sendall(piece(STDOUT, frame(STATUS, GOOD_STATUS)))
+    word = heard_word(stage)
+    stage.container.sendall(piece(STDERR, b"late" + word[:15]))
+    stage.container.close()
+    assert stage.end() is End.GUEST_DONE
+    assert stage.sent() == [(OUTPUT, b"late"), (OUTPUT, word[:15])]
+
+
+def test_statistics_are_taken_before_the_results_are_all_there(stage: Stage) -> None:
+    upload(stage)
+    stage.container.sendall(piece(STDOUT, frame(RESULT, b"the first")))
+    assert wait_until(lambda: stage.first_words == 1, 5)
+    stage.container.sendall(piece(STDOUT, frame(RESULT, b"the last")))
+    stage.container.sendall(piece(STDOUT, frame(STATUS, GOOD_STATUS)))
+    stage.container.sendall(piece(STDERR, heard_word(stage)))
+    assert stage.end() is End.GUEST_DONE
+    assert stage.first_words == 1
+
+
+def test_no_echo_is_asked_for_while_inputs_are_still_on_their_way(stage: Stage) -> None:
+    """It would come after them: a guest that failed at its bundle does not read on."""
+    stage.policy = replace(POLICY, bundle_bytes=100 * MIB, progress_seconds=5)
+    stage.start()
+    threading.Thread(target=_stuff, args=(stage.caller,), daemon=True).start()
+    assert wait_until(lambda: stage.pump is not None and stage.pump._to_guest.size > MIB, 5)
+    stage.container.sendall(piece(STDOUT, frame(STATUS, GOOD_STATUS)))
+    assert stage.end() is End.GUEST_DONE, "after DRAIN_SECONDS"
+
+
+def _stuff(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        for _ in range(8):
+            connection.sendall(frame(DATA, bytes(1 << 20)))
 
 
 def test_a_guest_that_stays_is_done_all_the_same(stage: Stage) -> None:

@@ -66,7 +66,7 @@ def test_frames_come_apart_however_they_are_cut(
     stream = FrameStream(frozenset((RESULT, DATA)))
     data = b"".join(header(kind, len(payload)) + payload for kind, payload in wanted)
     assert [frame for piece in cut(data, places) for frame in stream.feed(piece)] == wanted
-    assert not stream.inside
+    assert list(stream.feed(header(DATA, 0))) == [(DATA, b"")], "nothing of them is held back"
 
 
 @given(st.binary(max_size=200))
@@ -92,7 +92,7 @@ def test_a_length_beyond_the_limit_is_refused_at_its_header() -> None:
         list(FrameStream(frozenset((DATA,))).feed(DATA + struct.pack(">I", MAX_FRAME + 1)))
 
 
-def test_a_frame_is_known_to_be_unfinished() -> None:
+def test_a_frame_is_held_back_until_it_is_whole() -> None:
     stream = FrameStream(frozenset((DATA,)))
     assert list(stream.feed(header(DATA, 2) + b"a")) == []
-    assert stream.inside
+    assert list(stream.feed(b"b")) == [(DATA, b"ab")]

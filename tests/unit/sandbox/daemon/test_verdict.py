@@ -6,29 +6,28 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm.sandbox.daemon.verdict import (
-    MAX_GUEST_STATUS,
     End,
     Evidence,
     State,
     Usage,
     is_machines_fault,
     judge,
-    parse_guest_status,
 )
 from cfiddle_slurm.sandbox.policy import GIB, Limits, Policy
 from cfiddle_slurm.sandbox.protocol import ProtocolError
+from cfiddle_slurm.sandbox.status import MAX_GUEST_STATUS, parse_guest_status
 
 POLICY = Policy()
 LIMITS = Limits("a:1", GIB, 60, 60)
 
 
-def guest(kind: str, signal: str | None = None, code: int | None = None) -> dict[str, Any]:
+def guest(kind: str, signal: str | None = None, code: int | None = None) -> Any:
     return {"outcome": {"kind": kind, "message": "said", "signal": signal, "code": code}}
 
 
 def kind_of(
     end: End,
-    said: dict[str, Any] | None = None,
+    said: Any = None,
     *,
     usage: Usage | None = None,
     state: State | None = None,
@@ -62,7 +61,7 @@ KILLED = guest("signal", "SIGKILL")
     ],
 )
 def test_the_guests_word_and_what_the_kernel_says(
-    kind: str, said: dict[str, Any], usage: Usage, state: State | None
+    kind: str, said: Any, usage: Usage, state: State | None
 ) -> None:
     assert kind_of(DONE, said, usage=usage, state=state) == kind
 

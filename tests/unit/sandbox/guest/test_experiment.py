@@ -14,76 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cfiddle_slurm.bundle.layout import DONE, FILES, MODULES, RESULTS
 from cfiddle_slurm.sandbox.guest import experiment, processes
-from cfiddle_slurm.sandbox.guest.experiment import Recorder, describe_exception
-
-data = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.binary(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-class Reader(pickle.Unpickler):
-    """Loads records, with what the caller knows in place of numbers."""
-
-    def __init__(self, stream: io.BytesIO, known: list[object]) -> None:
-        super().__init__(stream)
-        self._known = known
-
-    def persistent_load(self, pid: Any) -> Any:
-        return self._known[pid]
-
-
-def recorded(stream: io.BytesIO, *known: object) -> list[Any]:
-    stream.seek(0)
-    reader, found = Reader(stream, list(known)), []
-    while stream.tell() < len(stream.getvalue()):
-        found.append(reader.load())
-    return found
-
-
-@given(st.lists(data, max_size=5))
-def test_records_are_read_one_by_one(values: list[Any]) -> None:
-    stream = io.BytesIO()
-    recorder = Recorder(stream)
-    for value in values:
-        recorder.record(("value", value))
-    assert recorded(stream) == [("value", value) for value in values]
-
-
-def test_what_the_caller_has_is_recorded_as_a_number() -> None:
-    known = [SimpleNamespace(secret="x" * 1000), SimpleNamespace(secret="y" * 1000)]
-    stream = io.BytesIO()
-    recorder = Recorder(stream)
-    recorder.know(dict(enumerate(known)))
-    recorder.record(("result", [known[1], known[0], known[1]]))
-    assert len(stream.getvalue()) < 100
-    ((_, found),) = recorded(stream, "first", "second")
-    assert found == ["second", "first", "second"]
-
-
-def test_a_record_that_cannot_be_written_leaves_the_others_whole() -> None:
-    stream = io.BytesIO()
-    recorder = Recorder(stream)
-    recorder.record(("value", "before"))
-    with pytest.raises((pickle.PicklingError, AttributeError)):
-        recorder.record(("value", ["some text", lambda: 0]))
-    recorder.record(("value", "after"))
-    assert recorded(stream) == [("value", "before"), ("value", "after")]
-
-
-def test_results_are_written_as_they_arrive() -> None:
-    stream = io.BytesIO()
-    results = experiment._RecordingList(Recorder(stream))
-    for number in (1, 2):
-        results.append({"n": number})
-        assert recorded(stream)[-1] == ("result", {"n": number})
-    assert results == []  # a million rows are not kept in memory, too
+from cfiddle_slurm.sandbox.guest.experiment import describe_exception
+from tests.unit.sandbox.guest.recorded import recorded
 
 
 class Choosy(Exception):
@@ -197,6 +132,13 @@ class Probe:
     def leave(self):
         os._exit(3)
 
+    def keep(self, *, kind):
+        self.added = open(os.devnull) if kind == "file" else [1]
+        if kind == "fails":
+            self.added = open(os.devnull)
+            raise ValueError("the student's own")
+        return self.added if kind == "both" else open(os.devnull)
+
 
 class Inner:
     def invoke(self, obj, method, *args, **kwargs):
@@ -245,18 +187,19 @@ def carry_out(
 def test_a_call_ends_with_the_changes_it_made_and_its_value(probe: Any, tmp_path: Path) -> None:
     status, records = carry_out(tmp_path, probe, "look", cpu_seconds=4.2)
     assert status == 0
-    state, value = records
-    assert state == ("state", {"changed": 1, "added": "the caller's own"}, ["removed"])
-    assert value[1]["cwd"] == str(tmp_path / FILES)
-    assert value[1]["cpu"] == (5, 6)
-    assert value[1]["core"] == (1, 1)
-    assert value[1]["stdin"] == ""
+    ((kind, changed, removed, value),) = records
+    assert kind == "returned"
+    assert (changed, removed) == ({"changed": 1, "added": "the caller's own"}, ["removed"])
+    assert value["cwd"] == str(tmp_path / FILES)
+    assert value["cpu"] == (5, 6)
+    assert value["core"] == (1, 1)
+    assert value["stdin"] == ""
     assert (tmp_path / RESULTS / f"0.{DONE}").exists()
 
 
 def test_a_subdelegate_makes_the_call(probe: Any, tmp_path: Path) -> None:
-    _, (_, value) = carry_out(tmp_path, probe, "look", inner=True)
-    assert value == ("value", ["inner", ["core", "cpu", "cwd", "stdin"]])
+    _, (returned,) = carry_out(tmp_path, probe, "look", inner=True)
+    assert returned[-1] == ["inner", ["core", "cpu", "cwd", "stdin"]]
 
 
 def test_an_exception_is_a_result_and_no_failure(probe: Any, tmp_path: Path) -> None:
@@ -266,6 +209,31 @@ def test_an_exception_is_a_result_and_no_failure(probe: Any, tmp_path: Path) -> 
     assert error[:3] == ("raised", "builtins.KeyError", "'words'")
     assert error[4] == ("builtins", "KeyError", ("words",), {})
     assert (tmp_path / RESULTS / f"0.{DONE}").exists()
+
+
+def test_the_students_own_exception_is_told_whatever_the_object_holds(
+    probe: Any, tmp_path: Path
+) -> None:
+    status, records = carry_out(tmp_path, probe, "keep", kind="fails")
+    assert status == 0
+    assert [record[:3] for record in records] == [
+        ("raised", "builtins.ValueError", "the student's own")
+    ]
+
+
+def test_what_is_returned_and_kept_is_one_object(probe: Any, tmp_path: Path) -> None:
+    _, ((_, changed, _, value),) = carry_out(tmp_path, probe, "keep", kind="both")
+    assert value == [1] and value is changed["added"]
+
+
+@pytest.mark.parametrize("kind", ["file", "value"])
+def test_a_value_or_a_state_that_cannot_travel_is_told_of(
+    probe: Any, tmp_path: Path, kind: str
+) -> None:
+    status, (*others, error) = carry_out(tmp_path, probe, "keep", kind=kind)
+    assert status == 0
+    assert error[:2] == ("raised", "builtins.TypeError") and "cannot pickle" in error[2]
+    assert others == ([("state", {"added": [1]}, [])] if kind == "value" else [])
 
 
 def test_a_process_that_leaves_has_not_come_to_its_end(probe: Any, tmp_path: Path) -> None:

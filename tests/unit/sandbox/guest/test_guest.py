@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from cfiddle_slurm.bundle.archive import BundleError
 from cfiddle_slurm.bundle.layout import RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest
-from cfiddle_slurm.sandbox.guest import __main__ as guest
 from cfiddle_slurm.sandbox.guest import processes
 from cfiddle_slurm.sandbox.guest.__main__ import BundleStream, ResultStream
-from cfiddle_slurm.sandbox.guest.processes import Ending, judge
+from cfiddle_slurm.sandbox.guest.processes import outcome_of
 from cfiddle_slurm.sandbox.protocol import (
     MAX_FRAME,
     OutcomeKind,
@@ -26,8 +25,7 @@ from cfiddle_slurm.sandbox.protocol import (
     read_frame,
     write_frame,
 )
-
-OURS = {"python": "3.11", "cfiddle": "0.6.1", "cfiddle_slurm": "0.1.0"}
+from cfiddle_slurm.sandbox.status import outcome
 
 
 def frames(*parts: tuple[bytes, bytes]) -> io.BytesIO:
@@ -87,33 +85,16 @@ def test_results_leave_in_frames_of_the_allowed_size(size: int) -> None:
 def test_how_a_process_ended(
     returncode: int, done: bool, ending: tuple[OutcomeKind, str | None, int | None]
 ) -> None:
-    found = judge(returncode, done=done)
-    assert (found.kind, found.signal, found.code) == ending
-    assert found.message == "" if found.kind is OutcomeKind.OK else found.message.endswith(".")
+    found = outcome_of(returncode, done=done)
+    assert (found["kind"], found["signal"], found["code"]) == ending
+    assert found["message"].endswith("." if found["kind"] != OutcomeKind.OK else "")
+    assert bool(found["message"]) == (found["kind"] != OutcomeKind.OK)
 
 
 @given(st.integers(-64, 255), st.booleans())
 def test_only_a_process_that_said_so_has_ended_well(returncode: int, done: bool) -> None:
-    assert (judge(returncode, done=done).kind is OutcomeKind.OK) == (returncode == 0 and done)
-
-
-def test_versions_that_differ_are_all_named() -> None:
-    assert guest.version_mismatch(OURS, OURS) is None
-    assert guest.version_mismatch({**OURS, "another": "1"}, OURS) is None
-    words = guest.version_mismatch({**OURS, "python": "3.13", "cfiddle": "0.7"}, OURS)
-    assert words == (
-        "The versions do not match: python 3.13 in the notebook, 3.11 in the sandbox; "
-        "cfiddle 0.7 in the notebook, 0.6.1 in the sandbox."
-    )
-    assert "cfiddle None in the notebook" in str(guest.version_mismatch({}, OURS))
-
-
-def test_versions_are_those_that_the_notebook_would_name() -> None:
-    from cfiddle_slurm.run.remote_run import notebook_versions
-
-    assert guest.versions() == notebook_versions()
-    assert guest.installed_version("no_such_package") == "not installed"
-    assert guest.installed_version("json") == "not known"
+    ended_well = outcome_of(returncode, done=done)["kind"] == OutcomeKind.OK
+    assert ended_well == (returncode == 0 and done)
 
 
 def test_the_processes_to_start() -> None:
@@ -161,11 +142,11 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def played(monkeypatch: pytest.MonkeyPatch, *endings: Ending) -> list[tuple[Any, dict[str, str]]]:
+def played(monkeypatch: pytest.MonkeyPatch, *endings: Any) -> list[tuple[Any, dict[str, str]]]:
     """The plans and environments of the processes that are started; they end as given."""
     seen: list[tuple[Any, dict[str, str]]] = []
 
-    def run(plan_file: Path, plan: object, environment: dict[str, str], work: Path) -> Ending:
+    def run(plan_file: Path, plan: object, environment: dict[str, str], work: Path) -> Any:
         seen.append((json.loads(plan_file.read_text()), environment))
         return endings[len(seen) - 1]
 
@@ -175,7 +156,7 @@ def played(monkeypatch: pytest.MonkeyPatch, *endings: Ending) -> list[tuple[Any,
 
 GROUPS = [{"environment": {"N": str(n)}, "invocations": [n]} for n in range(3)]
 MANIFEST_OF_THREE = Manifest("r", "cfiddle", {"groups": GROUPS, "full": False})
-OK, EXITED = Ending(OutcomeKind.OK), Ending(OutcomeKind.EXITED, "x.", code=3)
+OK, EXITED = outcome(OutcomeKind.OK), outcome(OutcomeKind.EXITED, "x.", code=3)
 
 
 def test_processes_run_one_after_another_until_one_ends_badly(
@@ -201,9 +182,9 @@ def test_a_full_scratch_space_is_the_cause_of_what_could_have_any(
 ) -> None:
     found = SimpleNamespace(**dict(zip(("f_bavail", "f_files", "f_favail"), room, strict=True)))
     monkeypatch.setattr(os, "statvfs", lambda place: found)
-    crash = Ending(OutcomeKind.SIGNAL, "x.", "SIGSEGV")
+    crash = outcome(OutcomeKind.SIGNAL, "x.", "SIGSEGV")
     for ending in (OK, EXITED, crash):
         played(monkeypatch, ending, OK, OK)
-        found_kind = processes.execute(MANIFEST_OF_THREE, work, None).kind
+        found_kind = processes.execute(MANIFEST_OF_THREE, work, None)["kind"]
         covered = full and ending is not crash
-        assert found_kind is (OutcomeKind.SCRATCH if covered else ending.kind)
+        assert found_kind == (OutcomeKind.SCRATCH if covered else ending["kind"])

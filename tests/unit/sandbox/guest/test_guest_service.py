@@ -12,9 +12,17 @@ import pytest
 from cfiddle_slurm.bundle.archive import Member, write_tar
 from cfiddle_slurm.bundle.layout import FILES, MANIFEST, OUTPUTS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest
+from cfiddle_slurm.sandbox import versions
 from cfiddle_slurm.sandbox.guest import __main__ as guest
-from cfiddle_slurm.sandbox.guest.processes import Ending
-from cfiddle_slurm.sandbox.protocol import MAX_JSON, OutcomeKind, read_frame
+from cfiddle_slurm.sandbox.protocol import (
+    END,
+    MAX_JSON,
+    PING,
+    OutcomeKind,
+    read_frame,
+    write_frame,
+)
+from cfiddle_slurm.sandbox.status import outcome
 from tests.unit.sandbox.guest.test_guest import frames
 
 
@@ -40,6 +48,17 @@ def test_a_changed_file_is_told_from_an_unchanged_one(work: Path) -> None:
     (files / "new").rename(files / "replaced.txt")
     after = guest.signatures(files, ("*.txt",))
     assert [name for name in after if after[name] == before[name]] == ["same.txt"]
+
+
+def test_a_program_finds_the_folder_that_its_output_files_are_to_lie_in(work: Path) -> None:
+    files = work / FILES
+    (files / "input").write_text("mine")
+    guest.make_output_folders(
+        files, ("sub/dir/*.txt", "all/", "here.txt", "input/x.txt", "x" * 300 + "/y", "a/*/b")
+    )
+    assert {path.name for path in files.iterdir()} == {"sub", "all", "input", "a"}
+    assert list((files / "sub").iterdir()) == [files / "sub" / "dir"]
+    assert (files / "input").read_text() == "mine"
 
 
 def sent(stream: bytes) -> tuple[list[str], dict[str, bytes], dict[str, Any] | None]:
@@ -79,7 +98,7 @@ def test_records_in_order_and_only_new_and_changed_files_are_sent(work: Path) ->
 
 
 def bundle(**fields: Any) -> io.BytesIO:
-    manifest = Manifest("r", "call", **{"versions": guest.versions(), **fields})
+    manifest = Manifest("r", "call", **{"versions": versions.here(), **fields})
     data = io.BytesIO()
     write_tar(data, [Member(MANIFEST, manifest.to_bytes()), Member("call.pickle", b"pickle")])
     return frames((b"D", data.getvalue()), (b"E", b""))
@@ -98,12 +117,12 @@ def serve(monkeypatch: pytest.MonkeyPatch, incoming: io.BytesIO, work: Path) -> 
 def test_a_bundle_is_executed_and_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[float | None] = []
 
-    def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> Ending:
+    def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> Any:
         limits.append(cpu_seconds)
         assert (work / "call.pickle").read_bytes() == b"pickle"
         (work / FILES / "out.txt").write_text("words")
         (work / RESULTS / "0").write_bytes(b"record")
-        return Ending(OutcomeKind.OK)
+        return outcome(OutcomeKind.OK)
 
     monkeypatch.setattr(guest, "execute", execute)
     for text, seconds in (("2.5", 2.5), ("", None)):
@@ -155,3 +174,19 @@ def test_files_that_cannot_be_unpacked(
     _, _, status = serve(monkeypatch, bundle(), tmp_path / "no such folder")
     assert status["outcome"]["kind"] == kind
     assert "could not unpack" in status["outcome"]["message"]
+
+
+def test_it_says_what_it_is_asked_to_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    asked = io.BytesIO()
+    write_frame(asked, END, b"")
+    write_frame(asked, PING, b"a word")
+    asked.seek(0)
+    guest.echo(asked)
+    assert capfd.readouterr().err == "a word"
+
+
+def test_what_is_no_frame_is_read_to_its_end(capfd: pytest.CaptureFixture[str]) -> None:
+    rest = io.BytesIO(b"?" * 10_000)
+    guest.echo(rest)
+    assert rest.read() == b""
+    assert capfd.readouterr().err == ""

@@ -5,10 +5,15 @@ import json
 import os
 import platform
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cfiddle_slurm.sandbox.guest import machine
+
+if TYPE_CHECKING:
+    from cfiddle_slurm.sandbox.status import Perf
 
 PAGE_FAULTS = 2
 """PERF_COUNT_SW_PAGE_FAULTS of linux/perf_event.h."""
@@ -58,7 +63,7 @@ def test_the_processors_name(text: str, model: str | None) -> None:
     assert machine.cpu_model(text) == model
 
 
-def refusing(monkeypatch: pytest.MonkeyPatch, software: int, hardware: int) -> dict[str, str]:
+def refusing(monkeypatch: pytest.MonkeyPatch, software: int, hardware: int) -> "Perf":
     """The answer of a kernel that refuses events with these error numbers."""
     answers = {machine._TYPE_SOFTWARE: software, machine._TYPE_HARDWARE: hardware}
     monkeypatch.setattr(machine, "open_perf_event", lambda kind, config: answers[kind])
@@ -76,7 +81,7 @@ def test_counters_work_or_it_is_said_why_not(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_processor_whose_system_calls_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "abacus")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="abacus"))
     assert machine.open_perf_event(1, 2) == errno.ENOSYS
 
 

@@ -1,6 +1,5 @@
-"""Small parts of the pump: bytes that wait for a socket, and a handle to stop a run by."""
+"""Bytes that wait for a socket."""
 
-import os
 import socket
 from collections import deque
 
@@ -46,21 +45,3 @@ class Outbox:
         """Drop all that is left."""
         self._parts.clear()
         self.size = 0
-
-
-class Stopper:
-    """Lets another thread end a run."""
-
-    def __init__(self) -> None:
-        self.wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.reason: str | None = None
-
-    def stop(self, reason: str) -> None:
-        """End the run; the reason is a sentence for the user."""
-        if self.reason is None:
-            self.reason = reason
-            os.eventfd_write(self.wake, 1)
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self.wake)

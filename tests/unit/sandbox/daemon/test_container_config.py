@@ -2,8 +2,7 @@
 
 import pytest
 
-from cfiddle_slurm.sandbox.daemon.container import Place, create_arguments, entry_point, parse_usage
-from cfiddle_slurm.sandbox.daemon.verdict import Usage
+from cfiddle_slurm.sandbox.daemon.container_config import Place, create_arguments, entry_point
 from cfiddle_slurm.sandbox.policy import GIB, MIB, Limits, Policy
 
 LIMITS = Limits("cfiddle-sandbox:latest", GIB, 60.0, 12.5)
@@ -110,12 +109,3 @@ def test_labels_by_which_it_is_found_again() -> None:
 def test_runtime_only_when_chosen() -> None:
     assert "Runtime" not in host()
     assert host(Policy(runtime="crun"))["Runtime"] == "crun"
-
-
-def test_usage_of_both_cgroup_versions() -> None:
-    v1 = {"memory_stats": {"usage": 5, "max_usage": 9, "failcnt": 3}, "pids_stats": {"current": 2}}
-    v2 = {"memory_stats": {"usage": 5, "failcnt": 1}, "pids_stats": {"current": 2, "limit": 9}}
-    assert parse_usage(v1) == Usage(9, None, 2)
-    assert parse_usage(v2) == Usage(None, 1, 2)
-    assert parse_usage({"memory_stats": {}, "pids_stats": {}}) == Usage()
-    assert parse_usage({}) == Usage()

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.sandbox.daemon.verdict import Usage
+from cfiddle_slurm.ids import CFIDDLE
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 
 LABEL = "cfiddle-slurm.sandbox"
+INSTANCE = "1"
+"""The sandboxd whose container it is, should several use one engine; a cluster's worker has one."""
 JOB_LABEL, RUN_LABEL = "cfiddle-slurm.job", "cfiddle-slurm.run"
-USER_ID = 7000
 _LOCKED_BYTES = 64 << 10
 _ENTRY_CAPABILITIES = ("SETGID", "SETPCAP", "SETUID")
 
@@ -29,8 +30,8 @@ def entry_point(*, perfmon: bool) -> list[str]:
     kept = "-all,+perfmon" if perfmon else "-all"
     return [
         "setpriv",
-        f"--reuid={USER_ID}",
-        f"--regid={USER_ID}",
+        f"--reuid={CFIDDLE}",
+        f"--regid={CFIDDLE}",
         "--clear-groups",
         f"--inh-caps={kept}",
         f"--ambient-caps={kept}",
@@ -79,7 +80,7 @@ def create_arguments(
     place: Place,
     run_id: str,
     job_id: str,
-    instance: str = "1",
+    instance: str = INSTANCE,
     *,
     perfmon: bool = True,
 ) -> dict[str, Any]:
@@ -153,27 +154,9 @@ def _tmpfs(policy: Policy, limits: Limits) -> dict[str, str]:
     # always ENOSPC to the writer, and never now that and now an out-of-memory kill.
     work = min(policy.work_bytes, limits.memory // 2)
     tmp = min(policy.tmp_bytes, limits.memory // 8)
-    owner = f"uid={USER_ID},gid={USER_ID},mode=0700"
+    owner = f"uid={CFIDDLE},gid={CFIDDLE},mode=0700"
     return {
         # exec, because the experiment's shared library is loaded from there.
         "/work": f"rw,exec,nosuid,nodev,size={work},nr_inodes={policy.work_inodes},{owner}",
         "/tmp": f"rw,noexec,nosuid,nodev,size={tmp},nr_inodes={policy.tmp_inodes},{owner}",  # noqa: S108
     }
-
-
-def parse_usage(stats: dict[str, Any]) -> Usage:
-    """What is of use in the engine's one-shot statistics, of cgroup v1 or v2.
-
-    Only v1 gives a peak. Only in v2 does ``failcnt`` mean out of memory (it is ``oom`` of
-    memory.events); in v1 it also counts page cache that was reclaimed.
-    """
-    memory = stats.get("memory_stats") or {}
-    peak = memory.get("max_usage")
-    events = None if peak else memory.get("failcnt")
-    cpu = ((stats.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
-    return Usage(
-        peak,
-        events,
-        (stats.get("pids_stats") or {}).get("current"),
-        cpu / 1e9 if isinstance(cpu, int) else None,
-    )

@@ -1,0 +1,37 @@
+"""What is to be executed, and how its results are read."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from cfiddle_slurm.bundle.archive import Member
+from cfiddle_slurm.results.lines import read_lines
+from cfiddle_slurm.results.records import Records, read_records
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be executed.
+
+    Attributes:
+        kind, entry, outputs: as in :class:`cfiddle_slurm.bundle.manifest.Manifest`.
+        members: the bundle's files beside the manifest.
+        invocations, extra: as in :func:`cfiddle_slurm.results.lines.read_lines` and
+            :func:`cfiddle_slurm.results.records.read_records`.
+    """
+
+    kind: str
+    entry: dict[str, Any]
+    members: tuple[Member, ...]
+    outputs: tuple[str, ...] = ()
+    invocations: Sequence[Any] = ()
+    extra: frozenset[tuple[str, str]] = frozenset()
+
+    def read(self, streams: Iterable[BinaryIO]) -> Records:
+        """Read what the task's processes recorded.
+
+        Raises:
+            ResultRejected: they hold anything but records.
+        """
+        reader = read_lines if self.entry.get("lines") else read_records
+        return reader(streams, self.invocations, self.extra)
