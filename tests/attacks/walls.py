@@ -75,7 +75,7 @@ def _every_pickle() -> None:
                 return self.find_class(module, name)
             return None
 
-    replace(f"{_RESULTS}.records", "unpickler_for", Trusting)
+    replace(f"{_RESULTS}.records", "Unpickler", Trusting)
 
 
 def _any_nesting() -> None:

@@ -73,7 +73,7 @@ def takes_anything_home() -> None:
         return open(path, "rb")
 
     replace("cfiddle_slurm.bundle.archive", "open_regular", opened)
-    replace(_GUEST, "find_files", found)
+    replace(_GUEST, "find_outputs", found)
 
 
 WALLS = {

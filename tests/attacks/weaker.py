@@ -78,7 +78,7 @@ def notebook(wall: Wall, folder: str, plan: str) -> int:
     # Some results take all memory there is, once nobody bounds them.
     resource.setrlimit(resource.RLIMIT_AS, (_NOTEBOOK_BYTES, _NOTEBOOK_BYTES))
     # This machine's Python need not be the image's: what they exchange here, both can read.
-    replace("cfiddle_slurm.run.remote_run", "notebook_versions", lambda: SANDBOX_VERSIONS)
+    replace("cfiddle_slurm.sandbox.versions", "here", lambda: SANDBOX_VERSIONS)
     if wall.notebook is not None:
         wall.notebook()
     driver.main(Path(folder), json.loads(plan))

@@ -1,6 +1,8 @@
 """The corpus of attacks, the walls that they name, and how a wall is taken away."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -139,6 +141,27 @@ def test_a_weak_guest_takes_the_guests_place() -> None:
 def test_a_wall_that_is_not_there_any_more_is_told() -> None:
     with pytest.raises(AttributeError):
         weak_guest.replace("json", "no_such_function", None)
+
+
+TAKE_ALL_AWAY = """
+from cfiddle_slurm.sandbox import versions
+from tests.attacks import weak_guest
+from tests.attacks.walls import WALLS
+versions.here
+for wall in WALLS.values():
+    for take_away in (wall.notebook, wall.sandboxd, weak_guest.WALLS.get(wall.guest)):
+        if take_away is not None:
+            take_away()
+"""
+
+
+def test_what_is_replaced_is_there() -> None:
+    """In a process of its own, whose package is of no use afterwards."""
+    words = [sys.executable, "-W", "ignore", "-c", TAKE_ALL_AWAY]
+    done = subprocess.run(
+        words, cwd=PROFILE.parents[1], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def verdict(seconds: float = 1, peak: int = 0, message: str = "", value: Any = 0) -> Any:
