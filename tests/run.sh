@@ -59,7 +59,7 @@ finish() {
 trap finish EXIT
 
 # It waits for downloads most of the time: others have the processors meanwhile.
-$bin/pytest tests/packaging -q -v --no-header >"$installation" 2>&1 &
+$bin/pytest tests/packaging tests/processes -q -v --no-header >"$installation" 2>&1 &
 installing=$!
 
 step "behaviour, scheduler=local"
@@ -75,7 +75,7 @@ $bin/pytest tests/sandbox --cov=cfiddle_slurm --cov-append --cov-report= -q
 step "behaviour, scheduler=slurm, the cluster itself, and Jupyter in a browser"
 $bin/pytest tests/cluster --cov=cfiddle_slurm --cov-append --cov-report= -q
 
-step "installation into empty environments"
+step "installation into empty environments, and what needs processes of its own"
 installed=0
 wait "$installing" || installed=$?
 installing=""

@@ -1,8 +1,8 @@
 """Show what came out of the sandbox in every way in which a notebook or a grader would.
 
-``python -m tests.unit.showing`` is a process of its own, since what it watches for (imports, opened
-files, compiled code: :pep:`578`) cannot be unwatched. It prints what broke the rule: all that does
-not happen with a plain exception, too, and all that a terminal would obey.
+``python -m tests.processes.showing`` is a process of its own, since what it watches for (imports,
+opened files, compiled code: :pep:`578`) cannot be unwatched. It prints what broke the rule: all
+that does not happen with a plain exception, too, and all that a terminal would obey.
 """
 
 import contextlib
