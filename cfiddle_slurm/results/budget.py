@@ -53,13 +53,16 @@ class _Counted(Protocol):
 class Budget:
     """Follows what one stream's objects take.
 
+    Args:
+        factor: bytes that each that was read may take.
+
     Attributes:
         spent: bytes, about.
         checked: up to so many it need not be checked.
     """
 
-    def __init__(self, source: _Counted) -> None:
-        self._source = source
+    def __init__(self, source: _Counted, factor: int = _FACTOR) -> None:
+        self._source, self._factor = source, factor
         self._copied = 0
         self.spent, self.checked = 0, _BASE
 
@@ -79,7 +82,7 @@ class Budget:
         Raises:
             ResultRejected: as :meth:`spend`.
         """
-        self.checked = _BASE + _FACTOR * self._source.taken
+        self.checked = _BASE + self._factor * self._source.taken
         if self.spent > self.checked:
             raise ResultRejected(
                 f"The results would take more than {self.checked >> 20} MiB of memory, out of all "
