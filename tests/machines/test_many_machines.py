@@ -215,7 +215,7 @@ def test_what_is_not_ours_is_refused(cluster: Machines) -> None:
         (("workers = [", 'workers = ["{head}", '), "is also listed as a worker"),
         (("workers = [", "workers = "), "is not valid TOML"),
         (("jupyter_port = 8888", "jupyter_port = 22"), "port 22"),
-        (("registry = true", "registri = true"), "did you mean registry?"),
+        (("registry = true", "registri = true"), "Did you mean registry?"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[1],
 )
