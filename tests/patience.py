@@ -1,5 +1,6 @@
 """Waiting for what happens elsewhere, with an end to it."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -19,3 +20,10 @@ def wait_until(condition: Callable[[], object], seconds: float, pause: float = 0
 def wait_for(condition: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
     """Wait until something is so; a test that waits in vain fails, and says for what."""
     assert wait_until(condition, seconds, pause=0.1), f"not within {seconds:g} s: {what}"
+
+
+def wait_for_removals(seconds: float = SECONDS) -> None:
+    """Wait until this process has removed the job directories of its runs, which it does beside."""
+    for thread in threading.enumerate():
+        if thread.name == "cfiddle-removal":
+            thread.join(seconds)

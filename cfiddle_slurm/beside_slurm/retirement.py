@@ -13,9 +13,10 @@ from pathlib import Path
 from cfiddle_slurm import process
 from cfiddle_slurm.process import ProcessError
 from cfiddle_slurm.sandbox.protocol import JOBS_DIRECTORY
+from cfiddle_slurm.slurm_states import BEING_REPLACED
 
 WITHDRAW = ("python3", "-I", "-m", "cfiddle_slurm.beside_slurm.withdrawal", "withdraw",
-            "being replaced")  # fmt: skip
+            BEING_REPLACED)  # fmt: skip
 ANSWER_SECONDS = 5.0
 """A controller that says nothing for so long does not answer."""
 POLL_SECONDS = 0.5

@@ -28,7 +28,8 @@ from cfiddle_slurm.results.bare_objects import (
     told,
 )
 from cfiddle_slurm.results.budget import COPIED, COST, Budget
-from cfiddle_slurm.results.nesting import Nesting, is_shown_in_proportion
+from cfiddle_slurm.results.nesting import Nesting
+from cfiddle_slurm.results.shown import is_shown_in_proportion
 from cfiddle_slurm.results.steps import TEXTS, followed, paid, shared
 
 _SIZED = (*TEXTS, list, tuple, dict, set, frozenset)

@@ -6,7 +6,6 @@ With ``slurm`` it runs on a cluster's user node, as a student.
 import os
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import cfiddle
 import pytest
 
 import cfiddle_slurm
+from tests.patience import wait_for_removals
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,9 +87,7 @@ def compiled(workplace: Path) -> Callable[..., Any]:
 def nothing_left(request: pytest.FixtureRequest, jobs: Path) -> Iterator[None]:
     """After each test no job directory is left but of runs that failed, which are kept."""
     yield
-    for thread in threading.enumerate():
-        if thread.name == "cfiddle-removal":
-            thread.join(60)
+    wait_for_removals()
     if jobs.exists():
         left = [path.name for path in jobs.iterdir() if not (path / "failed.txt").exists()]
         assert left == []

@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from cfiddle_slurm.cluster.hosts import lock, machines
-from cfiddle_slurm.cluster.site import config as config_
+from cfiddle_slurm.cluster.site.config import FILE, Config, ConfigError, load
 from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.printable import printable
 from cfiddle_slurm.process import ProcessError
@@ -90,25 +90,25 @@ class Cluster:
     def __init__(self, file: Path, port: int | None) -> None:
         self.file = file
         self._port = port
-        self._config: config_.Config | None = None
+        self._config: Config | None = None
 
     @property
-    def config(self) -> config_.Config:
+    def config(self) -> Config:
         """What its file says; without a file in the usual place, a cluster of this machine."""
         if self._config is None:
             self._config = self._read()
         return self._config
 
-    def _read(self) -> config_.Config:
-        if self.file == config_.FILE and not self.file.exists():
+    def _read(self) -> Config:
+        if self.file == FILE and not self.file.exists():
             return self.local()
         if self._port is not None:
-            raise config_.ConfigError(f"Set jupyter_port in {self.file} instead of --port.")
-        return config_.load(self.file)
+            raise ConfigError(f"Set jupyter_port in {self.file} instead of --port.")
+        return load(self.file)
 
-    def local(self) -> config_.Config:
+    def local(self) -> Config:
         """A cluster of this one machine."""
-        return config_.Config(jupyter_port=self._port) if self._port else config_.Config()
+        return Config(jupyter_port=self._port) if self._port else Config()
 
     def use_local(self) -> None:
         """From now on it is a cluster of this one machine."""

@@ -26,7 +26,7 @@ from cfiddle_slurm.cluster.hosts.fleet import Incomplete
 from cfiddle_slurm.cluster.members import swarm
 from cfiddle_slurm.cluster.people import accounts, user_node
 from cfiddle_slurm.cluster.services import slurm
-from cfiddle_slurm.cluster.site import config as config_
+from cfiddle_slurm.cluster.site.config import HOMES, LOCAL, example, parse, write
 from cfiddle_slurm.printable import one_line, printable
 
 _STATE_COLOURS = {State.DONE: "green", State.TO_DO: "yellow", State.FAILS: "red"}
@@ -34,10 +34,10 @@ _COLOURS = {check.Level.FINE: "green", check.Level.WARNING: "yellow", check.Leve
 
 
 @click.command()
-@click.option("--head", default=config_.LOCAL, show_default=True, help="ssh address of the head.")
+@click.option("--head", default=LOCAL, show_default=True, help="ssh address of the head.")
 @click.option("--worker", "workers", multiple=True, help="ssh address of a worker; repeatable.")
 @click.option("--ssh-user", default="root", show_default=True, help="The account to log in to.")
-@click.option("--home", type=click.Choice(config_.HOMES),
+@click.option("--home", type=click.Choice(HOMES),
               help="Source of the shared home (default: nfs; volume without workers).")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @pass_cluster
@@ -58,9 +58,9 @@ def init(
         return
     home = home or ("nfs" if workers else "volume")
     values = {"head": head, "workers": workers, "ssh_user": ssh_user, "home": home}
-    text = config_.example(values)
-    config_.parse(text, str(cluster.file))
-    config_.write(cluster.file, text)
+    text = example(values)
+    parse(text, str(cluster.file))
+    write(cluster.file, text)
     tell(f"Wrote {cluster.file}. Read it through, then run `check`.")
 
 

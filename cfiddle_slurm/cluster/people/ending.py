@@ -4,10 +4,10 @@ import os
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 from cfiddle_slurm import process
+from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.people.account_book import is_a_persons
 
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock")  # noqa: S108
@@ -67,16 +67,15 @@ def main(words: list[str]) -> int:
     uid = int(words[0])
     if not is_a_persons(uid):
         raise ValueError("this uid is no student's")
-    give_up = time.monotonic() + _SECONDS
-    kill_all(uid)
-    while left := running(uid):
-        if time.monotonic() > give_up:
-            print(f"these do not end: {' '.join(map(str, left))}", file=sys.stderr)
-            return 1
-        time.sleep(0.05)
+    left: list[int] = []
+    for _ in until(_SECONDS, pause=0.05):
         kill_all(uid)
-    remove_left(uid)
-    return 0
+        left = running(uid)
+        if not left:
+            remove_left(uid)
+            return 0
+    print(f"these do not end: {' '.join(map(str, left))}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm.results import nesting
-from cfiddle_slurm.results.nesting import is_shown_in_proportion
+from cfiddle_slurm.results import shown
+from cfiddle_slurm.results.shown import is_shown_in_proportion
 
 NODES = 6
 EDGES = st.lists(st.tuples(st.integers(0, NODES - 1), st.integers(0, NODES + 2)), max_size=14)
@@ -57,8 +57,8 @@ def test_the_count_is_that_of_the_walk_along_every_way(
 ) -> None:
     record = ("value", graph(kinds, edges))
     count = printed(record)
-    assert is_shown_in_proportion(record, count - nesting._SHOWN)
-    assert not is_shown_in_proportion(record, count - 1 - nesting._SHOWN)
+    assert is_shown_in_proportion(record, count - shown._SHOWN)
+    assert not is_shown_in_proportion(record, count - 1 - shown._SHOWN)
 
 
 def test_in_every_small_graph_of_lists() -> None:
@@ -69,21 +69,21 @@ def test_in_every_small_graph_of_lists() -> None:
             nodes[parent].append(nodes[child])
         for record in ([nodes[0]], [*nodes, *nodes]):
             count = printed(record)
-            assert is_shown_in_proportion(record, count - nesting._SHOWN)
-            assert not is_shown_in_proportion(record, count - 1 - nesting._SHOWN)
+            assert is_shown_in_proportion(record, count - shown._SHOWN)
+            assert not is_shown_in_proportion(record, count - 1 - shown._SHOWN)
 
 
 def looked_at(monkeypatch: pytest.MonkeyPatch, record: Any) -> int:
     """How many objects were asked for their items."""
-    asked, original = itertools.count(), nesting._shown_items
+    asked, original = itertools.count(), shown._shown_items
 
     def counted(one: object) -> Iterable[object]:
         next(asked)
         return original(one)
 
-    monkeypatch.setattr(nesting, "_shown_items", counted)
+    monkeypatch.setattr(shown, "_shown_items", counted)
     is_shown_in_proportion(record, 0)
-    monkeypatch.setattr(nesting, "_shown_items", original)
+    monkeypatch.setattr(shown, "_shown_items", original)
     return next(asked)
 
 

@@ -12,7 +12,7 @@ import pytest
 from cfiddle.Runner import InvocationResult
 
 from cfiddle_slurm.errors import ResultRejected
-from cfiddle_slurm.results import budget, nesting
+from cfiddle_slurm.results import budget, shown
 from cfiddle_slurm.results.nesting import Nesting
 from cfiddle_slurm.results.records import Records, read_records
 from cfiddle_slurm.sandbox.guest.recording import Recorder
@@ -157,7 +157,7 @@ def test_what_would_be_endless_to_print_is_refused(
     what: str, extra: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whatever the bound is, it is reached; a lower one is reached sooner.
-    monkeypatch.setattr(nesting, "_SHOWN", 1 << 14)
+    monkeypatch.setattr(shown, "_SHOWN", 1 << 14)
     if extra or what != "deques":
         assert "when they are shown" in refused(DOUBLED[what], extra=extra)
     if not extra:

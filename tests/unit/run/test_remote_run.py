@@ -32,6 +32,7 @@ from cfiddle_slurm.sandbox.claim import BEATS
 from cfiddle_slurm.schedulers.base import JobStatus
 from cfiddle_slurm.schedulers.state_watch import StateWatcher
 from cfiddle_slurm.settings import Settings
+from tests.patience import wait_for_removals
 from tests.unit.stand_ins import JOB, FakeScheduler
 
 TASK = Task("call", {"call": "call.pickle", "full": False}, (Member("call.pickle", b"pickle"),))
@@ -63,9 +64,7 @@ class Site:
         return execute(task, Settings(**options))
 
     def left(self) -> list[str]:
-        for thread in threading.enumerate():
-            if thread.name == "cfiddle-removal":
-                thread.join(10)
+        wait_for_removals(10)
         return [path.name for path in self.jobs.iterdir()] if self.jobs.exists() else []
 
 
