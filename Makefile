@@ -1,6 +1,7 @@
 # make demo    set everything up, run the first experiment on a one-machine cluster, say what is next
 # make test    set everything up, run all checks and tests
 # make fuzz    set the environment up, fuzz all that reads a stranger's bytes for ten minutes
+# make test-upstream DIR=...  the same chains with the real delegate_function and CFiddle's newer hook
 # make test-walls  take one wall of the sandbox away at a time, and see that attacks get through then
 # make bench   measure memory, latency and throughput of runs on the cluster, each beside a reference
 # make up, make down, make status, make images    the one-machine cluster, step by step
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(BIN)/python -m cfiddle_slurm.cluster
 READY := $(VENV)/ready
 
-.PHONY: demo test test-walls fuzz bench up down status images engine clean
+.PHONY: demo test test-upstream test-walls fuzz bench up down status images engine clean
 
 demo: up
 	$(CLUSTER) copy jovyan examples/first_experiment.py examples/first_experiment.py
@@ -40,6 +41,9 @@ engine:
 
 test: $(READY)
 	sh tests/run.sh
+
+test-upstream:
+	sh tests/upstream/run.sh $(DIR)
 
 test-walls: images
 	$(BIN)/python -m tests.attacks.undefended

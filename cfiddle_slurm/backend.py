@@ -45,6 +45,23 @@ class Backend:
             runner: the :class:`cfiddle.Runner.Runner` whose invocations are to be executed.
 
         Raises:
+            CFiddleException, CFiddleSlurmError: as :meth:`results_of`.
+        """
+        results = self.results_of(runner)
+        # CFiddle loads these bytes next: they are written here, not in the sandbox.
+        try:
+            with Path(command[command.index("--results") + 1]).open("wb") as stream:
+                pickle.dump(results, stream)
+        except OSError as failure:
+            trouble = home_trouble(failure)
+            if trouble is None:
+                raise
+            raise trouble from failure
+
+    def results_of(self, runner: Any) -> Any:
+        """Execute a runner's invocations; the results as CFiddle's list, in their order.
+
+        Raises:
             cfiddle.CFiddleException: what the experiment raised; or a CFiddleSlurmError, which
                 has the results finished before in ``partial_results``.
         """
@@ -58,15 +75,7 @@ class Backend:
         if error is not None:
             error.partial_results = results
             raise error
-        # CFiddle loads these bytes next: they are written here, not in the sandbox.
-        try:
-            with Path(command[command.index("--results") + 1]).open("wb") as stream:
-                pickle.dump(results, stream)
-        except OSError as failure:
-            trouble = home_trouble(failure)
-            if trouble is None:
-                raise
-            raise trouble from failure
+        return results
 
 
 def _results_of(runner: Any, invocations: Sequence[Any], returned: Returned) -> Any:

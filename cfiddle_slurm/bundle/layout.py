@@ -45,6 +45,9 @@ RESULTS = "results"
 """The records of the run, one file per process."""
 LONGEST_LINE = 4 << 20
 """Bytes of a record that is a line of JSON, or a part of one; with its end."""
+MISSING_PACKAGE = "cfiddle_slurm.MissingPackage"
+"""In the record of an exception, in place of its class: what was sent needs a package, named in the
+text, that the sandbox does not have."""
 OUTPUTS = "outputs"
 """The output files, in a result stream."""
 DONE = "done"

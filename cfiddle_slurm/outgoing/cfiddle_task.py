@@ -11,7 +11,9 @@ from cfiddle_slurm.bundle.manifest import is_variable
 from cfiddle_slurm.errors import InputError
 from cfiddle_slurm.outgoing.checks import check_invocations
 from cfiddle_slurm.outgoing.inputs import check_patterns, input_members
-from cfiddle_slurm.outgoing.pickling import dump, user_modules
+from cfiddle_slurm.outgoing.modules import user_modules
+from cfiddle_slurm.outgoing.pickling import dump
+from cfiddle_slurm.results.allowed import whole_module
 from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.settings import Settings
 
@@ -51,7 +53,7 @@ def cfiddle_task(runner: Any, settings: Settings) -> Task:
 
     Raises:
         cfiddle.CFiddleException: an invocation cannot succeed (see :mod:`.checks`).
-        InputError: something cannot travel: a class of the notebook's own, a missing file.
+        InputError: something cannot travel: an open file in an option, a missing input file.
     """
     from cfiddle.config import peek_config
 
@@ -59,6 +61,7 @@ def cfiddle_task(runner: Any, settings: Settings) -> Task:
     check_invocations(invocations)
     config = {key: value for key, value in peek_config().items() if key not in _STAYS_HOME}
     pickled = dump({"config": config, "runner": travelling_runner(runner)})
+    modules, travelling = user_modules((module for module, _ in pickled.names), MODULES)
     libraries = _libraries(invocations)
     outputs = check_patterns(
         [*settings.output_files, *_asked_for(invocations, "extra_output_files")], "output_files"
@@ -67,17 +70,18 @@ def cfiddle_task(runner: Any, settings: Settings) -> Task:
     members = (
         Member(_RUNNER, pickled.data),
         *(Member(place["library"], Path(library)) for library, place in libraries.items()),
-        *user_modules(pickled.names, MODULES),
+        *modules,
         *input_members(inputs, FILES),
     )
     entry = {
         "runner": _RUNNER,
-        "full": bool(pickled.foreign),
+        "full": bool(pickled.foreign or pickled.by_value),
         "lines": gives_plain_results(runner),
         "libraries": libraries,
         "groups": groups(invocations, config.get("RunOptionInterpreter_type")),
     }
-    return Task("cfiddle", entry, members, outputs, invocations, pickled.foreign)
+    sent = pickled.foreign | pickled.valued | set(map(whole_module, travelling))
+    return Task("cfiddle", entry, members, outputs, invocations, sent, pickled.by_value)
 
 
 def gives_plain_results(runner: Any) -> bool:

@@ -1,120 +1,115 @@
-"""Pickle what goes to the sandbox, and know what the other side needs to load it."""
+"""Pickle what goes to the sandbox, and know what the other side needs to load it.
+
+What the sandbox can import goes by its name, all else by value: classes and functions of the
+notebook, lambdas, what a function defines. There they are the student's own code, as everything is.
+"""
 
 import io
-import pickle
-import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from cfiddle_slurm.bundle.archive import Member
-from cfiddle_slurm.errors import InputError
+import cloudpickle
 
-_LEAN_PACKAGES = sys.stdlib_module_names | {"cfiddle"}
+from cfiddle_slurm.errors import InputError
+from cfiddle_slurm.outgoing.modules import LEAN_PACKAGES, imports_of_code, package_of
+
 _PLAIN = (bool, int, float, complex, str, bytes)
-_INSTALLED_FOLDERS = ("site-packages", "dist-packages")
+_Pickler: Any = cloudpickle.Pickler
 
 
 @dataclass(frozen=True)
 class Pickled:
-    """A pickle and the classes and functions that it names, as (module, qualified name)."""
+    """A pickle, and what it names or holds.
+
+    Attributes:
+        data: the pickle of a dictionary, to which ``by_value`` is added under that name.
+        names: the classes, functions and modules (with an empty name) that it refers to, as
+            (module, qualified name).
+        by_value: the classes and functions that are in it themselves, in the order of the list.
+    """
 
     data: bytes
     names: frozenset[tuple[str, str]]
+    by_value: tuple[object, ...] = ()
+
+    @property
+    def valued(self) -> frozenset[tuple[str, str]]:
+        """The names of what is in it by value."""
+        return frozenset(map(_name_of, self.by_value))
 
     @property
     def foreign(self) -> frozenset[tuple[str, str]]:
         """The names that are neither CFiddle's nor the standard library's."""
-        return frozenset(name for name in self.names if _package(name[0]) not in _LEAN_PACKAGES)
+        return frozenset(name for name in self.names if package_of(name[0]) not in LEAN_PACKAGES)
 
     def names_package(self, package: str) -> bool:
         """Whether it names anything of a package."""
-        return any(_package(module) == package for module, _ in self.names)
+        return any(package_of(module) == package for module, _ in self.names)
 
 
-def _package(module: str) -> str:
-    return module.partition(".")[0]
+def _name_of(obj: Any) -> tuple[str, str]:
+    return obj.__module__ or "__main__", obj.__qualname__
 
 
 def _is_numpy_scalar(kind: type) -> bool:
     return any((base.__module__, base.__name__) == ("numpy", "generic") for base in kind.__mro__)
 
 
-class _NotingPickler(pickle.Pickler):
-    def __init__(self, stream: io.BytesIO) -> None:
+class _NotingPickler(_Pickler):  # type: ignore[misc]
+    def __init__(self, stream: io.BytesIO, stays: Callable[[object], bool]) -> None:
         super().__init__(stream, protocol=5)
         self.names: set[tuple[str, str]] = set()
+        self.by_value: list[object] = []
+        self._stays = stays
 
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, type | types.FunctionType):
-            self.names.add((obj.__module__, obj.__qualname__))
+        if self._stays(obj):
+            return type(None), ()
+        if isinstance(obj, types.ModuleType):
+            self.names.add((obj.__name__, ""))
+        elif isinstance(obj, type | types.FunctionType):
+            return self._class_or_function(obj)
         elif _is_numpy_scalar(type(obj)):
             # A numpy number is an argument like any other; the sandbox has no numpy.
             value = obj.item()
             if isinstance(value, _PLAIN):
                 return type(value), (value,)
-        return NotImplemented
+        return super().reducer_override(obj)
+
+    def _class_or_function(self, obj: Any) -> Any:
+        # cloudpickle says how by value, and that it leaves to pickle what can be imported.
+        reduced = super().reducer_override(obj)
+        if reduced is NotImplemented or obj.__module__ == "builtins":
+            self.names.add(_name_of(obj))
+            return reduced
+        self.by_value.append(obj)
+        if isinstance(obj, types.FunctionType):
+            self.names.update((module, "") for module in imports_of_code(obj.__code__))
+        return reduced
 
 
-def dump(obj: object) -> Pickled:
-    """Pickle an object.
+def dump(content: dict[str, object], stays: Callable[[object], bool] = lambda _: False) -> Pickled:
+    """Pickle what a run takes along.
+
+    Args:
+        content: by name; ``by_value`` is added to it.
+        stays: says of an object whether it stays here; in the sandbox there is None in its place.
 
     Raises:
-        InputError: it cannot be pickled, or holds a class that was defined in the notebook.
+        InputError: it cannot be pickled.
     """
     stream = io.BytesIO()
-    pickler = _NotingPickler(stream)
+    pickler = _NotingPickler(stream, stays)
     try:
-        pickler.dump(obj)
+        # The list comes last, and is by then as long as it gets.
+        pickler.dump({**content, "by_value": pickler.by_value})
     except Exception as error:  # a class of the user's own may refuse in any way
         raise InputError(
             f"A part of the experiment cannot be sent to the cluster: {error}.",
-            hint="Classes and functions must be defined at the top level of a module.",
+            hint="Files, locks, connections and whatever else belongs to this process stay here. "
+            "Does an argument, or a global variable that your function uses, hold one?",
             cause=error,
         ) from error
-    for module, name in sorted(pickler.names):
-        if module == "__main__":
-            raise InputError(
-                f"{name} is defined in the notebook (or script) itself, "
-                "where the cluster cannot import it.",
-                hint="Put it into a module, a .py file beside the notebook, and import it.",
-            )
-    return Pickled(stream.getvalue(), frozenset(pickler.names))
-
-
-def user_modules(names: Iterable[tuple[str, str]], folder: str) -> list[Member]:
-    """The source files of the user's own modules among the named ones.
-
-    Args:
-        names: as in :class:`Pickled`.
-        folder: the bundle's folder for them.
-
-    Returns:
-        One member per file; for a module of a package, every ``.py`` file of the package.
-    """
-    packages = sorted({_package(module) for module, _ in names})
-    members: list[Member] = []
-    for package in packages:
-        if package in _LEAN_PACKAGES or package == __name__.partition(".")[0]:
-            continue
-        module = sys.modules.get(package)
-        origin = getattr(module, "__file__", None)
-        if origin is None and getattr(module, "__path__", None):
-            # A folder without an __init__.py is a package, too.
-            origin = str(Path(next(iter(module.__path__)), "__init__.py"))  # type: ignore[union-attr]
-        if origin is None or set(_INSTALLED_FOLDERS) & set(Path(origin).parts):
-            continue
-        members += _sources(Path(origin), folder)
-    return members
-
-
-def _sources(origin: Path, folder: str) -> list[Member]:
-    if origin.name != "__init__.py":
-        return [Member(f"{folder}/{origin.name}", origin)]
-    top = origin.parent.parent
-    return [
-        Member(f"{folder}/{source.relative_to(top).as_posix()}", source)
-        for source in sorted(origin.parent.rglob("*.py"))
-    ]
+    return Pickled(stream.getvalue(), frozenset(pickler.names), tuple(pickler.by_value))

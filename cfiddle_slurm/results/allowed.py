@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Collection
+from enum import Enum, Flag
 
 from cfiddle_slurm.rebuilt import exception_class
 
@@ -23,6 +24,7 @@ ALLOWED = {
     "pathlib._local": {"PosixPath", "PurePosixPath"},
     "uuid": {"UUID"},
 }  # fmt: skip
+_ANY = "*"
 _EXCEPTION_PACKAGES = sys.stdlib_module_names | {"cfiddle"}
 
 
@@ -34,6 +36,39 @@ def class_of(module: str, name: str) -> type | None:
         except ImportError:
             return None
     return loaded(module, name)
+
+
+def whole_module(name: str) -> tuple[str, str]:
+    """Stands, among the names that the caller sent, for all classes of a module or package."""
+    return name, _ANY
+
+
+def class_of_sent_module(module: str, name: str, extra: Collection[tuple[str, str]]) -> type | None:
+    """A class that a loaded module, whose source was sent, defines itself.
+
+    Those do not count that would run code of their own when an object is filled, or goes away: the
+    caller did not send one, so nothing says that they are of the kind that may be written by
+    strangers.
+    """
+    found = loaded(module, name) if whole_module(module.partition(".")[0]) in extra else None
+    if found is None or found.__module__ != module:
+        return None
+    own = any(hasattr(found, method) for method in ("__del__", "__setstate__"))
+    return None if own else found
+
+
+def enum_member(kind: type[Enum], arguments: tuple[object, ...]) -> Enum | None:
+    """The member that a name, or a flag's bits, stand for; nothing of the class's own runs."""
+    match arguments:
+        case (str() as name,) if not issubclass(kind, Flag):
+            return kind._member_map_.get(name)
+        case (int() as bits,) if issubclass(kind, Flag):
+            known = kind._value2member_map_.get(bits)
+            try:
+                return known or Flag._missing_.__func__(kind, bits)  # type: ignore[attr-defined]
+            except ValueError:
+                return None
+    return None
 
 
 def loaded(module: str, name: str) -> type | None:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from cfiddle_slurm.errors import CFiddleSlurmError, RemoteError, ResultRejected
+from cfiddle_slurm.bundle.layout import MISSING_PACKAGE
+from cfiddle_slurm.errors import CFiddleSlurmError, InputError, RemoteError, ResultRejected
 from cfiddle_slurm.obeyed import is_obeyed_attribute
 from cfiddle_slurm.printable import one_line, printable
 from cfiddle_slurm.rebuilt import can_be_shown, plain_exception
 from cfiddle_slurm.results.unpickling import Unpickler
 
 _MAX_TEXT = 20_000
+_MAX_NAME = 200
 Finder = Callable[[str, str], type[Exception] | None]
 
 
@@ -43,8 +45,16 @@ class RaisedThere:
             return found
         return self.as_remote_error()
 
-    def as_remote_error(self) -> RemoteError:
+    def as_remote_error(self) -> CFiddleSlurmError:
         """An error that tells type, text and traceback."""
+        if self.type_name == MISSING_PACKAGE:
+            return InputError(
+                "The experiment needs the Python package "
+                f"{self.text[:_MAX_NAME]!r}, which the sandbox does not have.",
+                hint="Whoever runs the cluster can add it to [sandbox_packages] in cluster.toml. "
+                "A module of your own travels if Python finds it here, beside the notebook, say.",
+                cause=self.traceback,
+            )
         name = self.type_name.removeprefix("builtins.")
         error = RemoteError(f"The experiment raised {name}: {self.text}", cause=self.traceback)
         error.type_name, error.remote_traceback = self.type_name, self.traceback
@@ -96,6 +106,19 @@ def read_records(
         for record in _load_each(stream, unpickler, records):
             _take(record, records, unpickler.find_exception)
     return records
+
+
+def load_one(stream: BinaryIO, extra: Collection[tuple[str, str]]) -> Any:
+    """The one object of a stream: results as CFiddle itself pickles them.
+
+    Raises:
+        ResultRejected: it is anything but data of the allowed classes.
+    """
+    for found in _load_each(stream, Unpickler(stream, (), extra), Records([], [])):
+        for result in found if isinstance(found, list) else ():
+            _make_printable(result)
+        return found
+    raise ResultRejected("The result file is not a valid pickle.")
 
 
 def _load_each(stream: BinaryIO, unpickler: Any, records: Records) -> Iterator[Any]:

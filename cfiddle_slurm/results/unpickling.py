@@ -11,11 +11,18 @@ import pickle
 import struct
 import types
 from collections.abc import Collection, Sequence
+from enum import Enum
 from typing import Any, BinaryIO, ClassVar
 
 from cfiddle_slurm.errors import ResultRejected
 from cfiddle_slurm.rebuilt import exception_class, give_attributes, plain_exception
-from cfiddle_slurm.results.allowed import ALLOWED, class_of, exception_of
+from cfiddle_slurm.results.allowed import (
+    ALLOWED,
+    class_of,
+    class_of_sent_module,
+    enum_member,
+    exception_of,
+)
 from cfiddle_slurm.results.bare_objects import (
     ADD,
     EXTEND,
@@ -86,7 +93,9 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
         if name in ALLOWED.get(module, ()) or (module, name) in self._extra:
             found = class_of(module, name)
         else:
-            found = self.find_exception(module, name)
+            found = self.find_exception(module, name) or class_of_sent_module(
+                module, name, self._extra
+            )
         if found is None:
             raise ResultRejected(
                 f"The result file refers to {module:.100}.{name:.100}, which is not part of a "
@@ -125,6 +134,8 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
             )
         if isinstance(function, type) and issubclass(function, BaseException):
             return self._exception(function, arguments)
+        if isinstance(function, type) and issubclass(function, Enum):
+            return self._member(function, arguments)
         self._refuse_constructor(function)
         self._refuse_arguments(function, arguments)
         found = function(*arguments)
@@ -141,6 +152,12 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
                 hint="Exceptions come home as their class and plain arguments.",
             )
         self._budget.made(found)
+        return found
+
+    def _member(self, kind: type[Enum], arguments: tuple[Any, ...]) -> Enum:
+        found = enum_member(kind, arguments)
+        if found is None:
+            raise ResultRejected(f"The result file names no member of {told(kind)}.")
         return found
 
     def _refuse_constructor(self, function: Any) -> None:
@@ -198,7 +215,7 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
     # What fills them:
 
     def _refuse_change(self, target: Any) -> None:
-        if isinstance(target, type) or id(target) in self._known:
+        if isinstance(target, type | Enum) or id(target) in self._known:
             raise ResultRejected(f"The result file tries to change {told(target)} here.")
 
     def _fill(self, methods: Methods) -> None:

@@ -18,6 +18,8 @@ class Task:
         members: the bundle's files beside the manifest.
         invocations, extra: as in :func:`cfiddle_slurm.results.lines.read_lines` and
             :func:`cfiddle_slurm.results.records.read_records`.
+        by_value: the classes and functions that travel by value. Pickled records refer to them by
+            number, behind the invocations: what comes home of them is the caller's own.
     """
 
     kind: str
@@ -26,6 +28,7 @@ class Task:
     outputs: tuple[str, ...] = ()
     invocations: Sequence[Any] = ()
     extra: frozenset[tuple[str, str]] = frozenset()
+    by_value: tuple[object, ...] = ()
 
     def read(self, streams: Iterable[BinaryIO]) -> Records:
         """Read what the task's processes recorded.
@@ -33,5 +36,6 @@ class Task:
         Raises:
             ResultRejected: they hold anything but records.
         """
-        reader = read_lines if self.entry.get("lines") else read_records
-        return reader(streams, self.invocations, self.extra)
+        if self.entry.get("lines"):
+            return read_lines(streams, self.invocations, self.extra)
+        return read_records(streams, (*self.invocations, *self.by_value), self.extra)

@@ -1,5 +1,6 @@
 """The delegate, alone and in a chain as delegate_function builds it."""
 
+import enum
 import functools
 import importlib
 import sys
@@ -176,17 +177,98 @@ def test_it_runs_in_a_process_of_its_own(module: Any, delegate: Any, scheduler: 
     assert pid != os.getpid()
 
 
-def test_a_class_of_the_notebook_itself_is_refused(
+def test_classes_and_functions_of_the_notebook_itself_travel(
     delegate: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Here:
-        def method(self) -> int:
-            return 1
+    class Trouble(Exception):
+        pass
 
-    Here.__module__, Here.__qualname__ = "__main__", "Here"
-    monkeypatch.setattr(sys.modules["__main__"], "Here", Here, raising=False)
-    with pytest.raises(errors.InputError, match="Here"):
-        delegate().invoke(Here(), "method")
+    class Colour(enum.Enum):
+        RED = 1
+
+    class Point:
+        def __init__(self, x: int) -> None:
+            self.x = x
+
+    class Here:
+        def __init__(self) -> None:
+            self.double: Any = lambda n: 2 * n
+
+        def method(self, give: Any, colour: Any) -> Any:
+            self.point = Point(give(self.double(4)))
+            return [self.point, colour, Point, Colour.RED]
+
+        def fail(self) -> None:
+            raise Trouble("with words")
+
+    for one in (Trouble, Point, Here):
+        one.__module__, one.__qualname__ = "__main__", one.__name__
+        monkeypatch.setattr(sys.modules["__main__"], one.__name__, one, raising=False)
+    here = Here()
+    double = here.double
+    point, colour, kind, other = delegate().invoke(here, "method", lambda n: n + 1, Colour.RED)
+    assert type(point) is Point and point.x == 9
+    assert here.point is point and here.double is double
+    assert colour is Colour.RED and other is Colour.RED and kind is Point
+    with pytest.raises(Trouble, match="with words") as caught:
+        delegate().invoke(here, "fail")
+    told = caught.value.__cause__
+    assert isinstance(told, errors.RemoteError) and "in fail" in str(told.remote_traceback)
+    assert told.report is not None and told.run_id is not None
+
+
+def test_modules_travel_however_deep_and_their_objects_come_back(
+    delegate: Any, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {
+        "students_outer.py": """
+import students_inner
+
+
+class Outer:
+    def make(self):
+        import students_late
+
+        return students_inner.Point(students_late.X), students_inner.Colour.GREEN
+""",
+        "students_inner.py": """
+import enum
+
+
+class Colour(enum.Flag):
+    RED = 1
+    GREEN = 2
+
+
+class Point:
+    def __init__(self, x):
+        self.x = x
+""",
+        "students_late.py": "X = 7",
+    }
+    for name, text in sources.items():
+        (workplace / name).write_text(text)
+    monkeypatch.syspath_prepend(str(workplace))
+    outer = importlib.import_module("students_outer").Outer()
+    inner = sys.modules["students_inner"]
+    point, colour = delegate().invoke(outer, "make")
+    assert type(point) is inner.Point and point.x == 7
+    assert colour is inner.Colour.GREEN
+    for name in ("students_outer", "students_inner"):
+        del sys.modules[name]
+
+
+def test_a_package_that_the_sandbox_lacks_is_named(
+    delegate: Any, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = workplace / "site-packages"
+    installed.mkdir()
+    (installed / "nowhere_else.py").write_text("class A:\n    def f(self): pass\n")
+    monkeypatch.syspath_prepend(str(installed))
+    thing = importlib.import_module("nowhere_else").A()
+    with pytest.raises(errors.InputError, match="package 'nowhere_else', which the sandbox"):
+        delegate().invoke(thing, "f")
+    del sys.modules["nowhere_else"]
 
 
 def test_a_method_that_is_not_there_is_refused(module: Any, delegate: Any) -> None:

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import io
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -216,7 +217,7 @@ def test_what_has_no_such_method_is_refused(sandbox: Sandbox, own: Any, method: 
 
 def test_arguments_that_cannot_travel_are_refused(sandbox: Sandbox, own: Any) -> None:
     with pytest.raises(errors.InputError, match="cannot be sent"):
-        SlurmSandboxDelegate().invoke(own.Account(), "add", lambda: 1)
+        SlurmSandboxDelegate().invoke(own.Account(), "add", threading.Lock())
     assert sandbox.tasks == []
 
 
@@ -260,13 +261,15 @@ def test_it_is_one_of_the_packages_own_where_that_is_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class BaseDelegate:
-        def __init__(self, subdelegate: object, debug_pre_hook: object, interactive: bool) -> None:
-            self.base_was_given = (subdelegate, debug_pre_hook, interactive)
+        def __init__(self, subdelegate: object, interactive: bool) -> None:
+            self.base_was_given = (subdelegate, interactive)
 
-    kind = again(monkeypatch, stub(BaseDelegate=BaseDelegate))
-    made = kind("next", debug_pre_hook="SHELL", interactive=True, partition="lab")
+    package = stub(BaseDelegate=BaseDelegate)
+    kind = again(monkeypatch, package)
+    made = kind("next", debug_pre_hook=None, interactive=True, partition="lab")
     assert issubclass(kind, BaseDelegate)
-    assert made.base_was_given == ("next", "SHELL", True)
+    assert made.base_was_given == ("next", True)
+    assert package.SlurmSandboxDelegate is kind, "chains in YAML find it there"
     assert made._interactive is True
     assert made.settings.partition == "lab"
 
@@ -281,6 +284,11 @@ def test_it_does_without_the_package(
     assert kind.__bases__ == (object,)
     made = kind("next", interactive=True)
     assert (made._subdelegate, made._interactive) == ("next", True)
+
+
+def test_a_hook_that_would_need_a_terminal_is_refused() -> None:
+    with pytest.raises(errors.SettingsError, match="no debug_pre_hook: a sandbox has no terminal"):
+        SlurmSandboxDelegate(debug_pre_hook="SHELL")
 
 
 def test_an_unknown_option_is_refused() -> None:

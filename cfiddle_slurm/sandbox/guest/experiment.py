@@ -15,7 +15,7 @@ import resource
 import sys
 from contextlib import suppress
 
-from cfiddle_slurm.bundle.layout import DONE, FILES, MODULES
+from cfiddle_slurm.bundle.layout import DONE, FILES, MISSING_PACKAGE, MODULES
 from cfiddle_slurm.sandbox.guest.lean import enter_cfiddle
 from cfiddle_slurm.sandbox.guest.recording import LineRecorder, Recorder
 
@@ -94,13 +94,14 @@ def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     enter_cfiddle(full=entry["full"])
     sys.path.insert(0, f"{work}/{MODULES}")
     _shorten_result_names()
-    with open(f"{work}/{entry['runner']}", "rb") as stream:
-        contents = pickle.load(stream)
+    contents = _load(f"{work}/{entry['runner']}", recorder)
+    if contents is None:
+        return
     faulthandler.disable()  # cfiddle.Invoker turns it on; the guest names the signal itself
     runner, numbers = contents["runner"], plan["invocations"]
     chosen = {number: runner._invocations[number] for number in numbers}
     _bring_libraries(chosen.values(), entry["libraries"], work)
-    recorder.know(chosen)
+    recorder.know({**chosen, **_numbered(contents.get("by_value", ()), len(runner._invocations))})
     runner._invocations = list(chosen.values())
     runner._progress_bar = _no_progress_bar
     # A Runner of the user's own may look at its results.
@@ -118,6 +119,22 @@ def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     if not isinstance(value, _RecordingList):
         # A user's own Runner class may return anything.
         recorder.record(("value", value))
+
+
+def _load(pickled: str, recorder: Recorder) -> Any:
+    """What the caller sent; None where it names a package that is not here, which is recorded."""
+    try:
+        with open(pickled, "rb") as stream:
+            return pickle.load(stream)
+    except ModuleNotFoundError as error:
+        _, text, trace, _ = describe_exception(error)
+        recorder.record(("raised", MISSING_PACKAGE, error.name or text, trace, None))
+        return None
+
+
+def _numbered(by_value: Iterable[object], first: int) -> dict[int, object]:
+    """The classes and functions that came by value, by the numbers that the caller gives them."""
+    return dict(enumerate(by_value, first))
 
 
 class _RecordingList(list):  # type: ignore[type-arg]
@@ -174,10 +191,11 @@ def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     sys.path.insert(0, f"{work}/{MODULES}")
     if plan["entry"]["full"]:
         enter_cfiddle(full=True)
-    with open(f"{work}/{plan['entry']['call']}", "rb") as stream:
-        call = pickle.load(stream)
+    call = _load(f"{work}/{plan['entry']['call']}", recorder)
+    if call is None:
+        return
     target, method = call["obj"], call["method"]
-    recorder.know({0: target})
+    recorder.know({0: target, **_numbered(call.get("by_value", ()), 1)})
     before = recorder.fingerprints(target.__dict__)
     try:
         if call["subdelegate"] is not None:

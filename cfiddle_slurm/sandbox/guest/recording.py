@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 
 from cfiddle_slurm.bundle.layout import LONGEST_LINE
 
@@ -75,6 +76,14 @@ class _Pickler(pickle.Pickler):
 
     def persistent_id(self, obj: object) -> int | None:
         return self._numbers.get(id(obj))
+
+    def reducer_override(self, obj: object) -> Any:
+        # Where nobody has imported this, there are no members.
+        enum = sys.modules.get("enum")
+        if enum is None or not isinstance(obj, enum.Enum):
+            return NotImplemented
+        # Their own way differs from one Python to the next, and asks the class at home.
+        return type(obj), (obj._value_ if isinstance(obj, enum.Flag) else obj._name_,)
 
 
 class _Whole:

@@ -239,7 +239,7 @@ def test_an_executable_of_the_users_own_class_keeps_it(lib: Path, module: Any) -
     assert type(contents["runner"]._invocations[0].executable) is own.Own
 
 
-def test_a_class_of_the_notebook_itself_is_refused(
+def test_a_class_of_the_notebook_itself_travels_by_value(
     lib: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class OwnInvoker(Invoker):  # type: ignore[misc]
@@ -247,11 +247,11 @@ def test_a_class_of_the_notebook_itself_is_refused(
 
     OwnInvoker.__module__, OwnInvoker.__qualname__ = "__main__", "OwnInvoker"
     monkeypatch.setattr(sys.modules["__main__"], "OwnInvoker", OwnInvoker, raising=False)
-    with (
-        cfiddle_config(Invoker_type=OwnInvoker),
-        pytest.raises(InputError, match="OwnInvoker is defined in the notebook"),
-    ):
-        cfiddle_task(Runner([invocation(lib)]), Settings())
+    with cfiddle_config(Invoker_type=OwnInvoker):
+        task = cfiddle_task(Runner([invocation(lib)]), Settings())
+    assert OwnInvoker in task.by_value
+    assert task.entry["full"] and not task.entry["lines"]
+    assert [member.path for member in task.members if member.path.startswith("modules/")] == []
 
 
 def test_files_are_those_of_the_settings_and_of_the_newer_cfiddles_run(

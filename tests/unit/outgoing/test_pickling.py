@@ -2,12 +2,12 @@
 
 import collections
 import ctypes
-import importlib
+import json
 import pickle
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm.errors import InputError
-from cfiddle_slurm.outgoing.pickling import dump, user_modules
+from cfiddle_slurm.outgoing.pickling import Pickled
+from cfiddle_slurm.outgoing.pickling import dump as dump_all
 
 DATA = st.recursive(
     st.none()
@@ -32,6 +33,14 @@ DATA = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+def dump(value: object) -> Pickled:
+    return dump_all({"value": value})
+
+
+def arrived(found: Pickled) -> Any:
+    return pickle.loads(found.data)["value"]
 
 
 class Mine:
@@ -58,7 +67,7 @@ def mine() -> None:
 @given(DATA)
 def test_data_arrives_as_it_left_and_names_nothing(value: Any) -> None:
     found = dump(value)
-    assert pickle.loads(found.data) == value
+    assert arrived(found) == value
     assert found.names == found.foreign == frozenset()
 
 
@@ -69,11 +78,12 @@ def test_data_arrives_as_it_left_and_names_nothing(value: Any) -> None:
         ([{"a": (Mine,)}], "Mine"),
         (Mine.Inner(), "Mine.Inner"),
         (mine, "mine"),
-        (Mine().method, "Mine"),
+        (Mine().method, "Mine.method"),
     ],
 )
 def test_classes_and_functions_are_named_however_deep(value: object, name: str) -> None:
-    assert dump(value).foreign == {(__name__, name)}
+    foreign = dump(value).foreign
+    assert (__name__, name) in foreign and foreign <= {(__name__, name), (__name__, "Mine")}
 
 
 def test_the_standard_library_and_cfiddle_are_not_foreign() -> None:
@@ -87,23 +97,77 @@ def test_the_standard_library_and_cfiddle_are_not_foreign() -> None:
     assert not found.names_package("cfid") and not found.names_package("cfiddle.Runner")
 
 
-@pytest.mark.parametrize("kind", ["a class", "an instance", "a function"])
-def test_what_the_notebook_itself_defines_does_not_travel(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def a_class_here() -> type:
     class Here:
-        pass
+        def answer(self) -> int:
+            return 42
 
-    def here() -> None:
-        pass
+    return Here
 
-    for found in (Here, here):
-        found.__module__, found.__qualname__ = "__main__", found.__name__
-        monkeypatch.setattr(sys.modules["__main__"], found.__name__, found, raising=False)
-    value = {"a class": Here, "an instance": Here(), "a function": here}[kind]
-    with pytest.raises(InputError, match="is defined in the notebook") as caught:
-        dump([value])
-    assert "import it" in caught.value.hint
+
+def of_the_notebook(thing: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """As if a cell had defined it."""
+    thing.__module__, thing.__qualname__ = "__main__", thing.__name__
+    monkeypatch.setattr(sys.modules["__main__"], thing.__name__, thing, raising=False)
+    return thing
+
+
+@pytest.mark.parametrize("where", ["in a cell", "in a function"])
+@pytest.mark.parametrize("kind", ["a class", "an instance", "a method"])
+def test_classes_that_nobody_can_import_travel_by_value(
+    kind: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = a_class_here()
+    if where == "in a cell":
+        here = of_the_notebook(here, monkeypatch)
+    value = {"a class": here, "an instance": here(), "a method": here().answer}[kind]
+    found = dump([value])
+    assert here in found.by_value
+    name = (here.__module__, here.__qualname__)
+    assert name in found.valued and name not in found.names
+    # A process that has neither this module nor this class:
+    program = "import pickle, sys; value = pickle.load(sys.stdin.buffer)['value'][0]; "
+    call = {"a class": "value().answer()", "an instance": "value.answer()", "a method": "value()"}
+    assert elsewhere(found, f"{program} print({call[kind]})") == "42"
+
+
+def elsewhere(found: Pickled, program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        input=found.data, capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    return done.stdout.decode().strip()
+
+
+def test_functions_travel_by_value_with_what_they_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cube(n: int) -> int:
+        if n < 0:
+            import own_of_the_function  # type: ignore[import-not-found]  # noqa: F401
+        return n**3
+
+    twice = eval("lambda n: 2 * cube(n) + len(words)", {"cube": cube, "words": ["a"]})  # noqa: S307
+    found = dump({"f": twice, "again": twice})
+    assert {cube, twice} <= set(found.by_value)
+    assert ("own_of_the_function", "") in found.names, "what it imports when it is called"
+    content = pickle.loads(found.data)
+    assert content["value"]["f"](3) == 55
+    assert content["value"]["f"] is content["value"]["again"]
+    # By their places in this list what comes home refers to them.
+    assert content["by_value"][found.by_value.index(twice)] is content["value"]["f"]
+    assert len(content["by_value"]) == len(found.by_value)
+
+
+def test_modules_are_named_and_stay() -> None:
+    found = dump([json.decoder])
+    assert ("json.decoder", "") in found.names
+    assert arrived(found) == [json.decoder]
+
+
+def test_what_stays_is_nothing_there() -> None:
+    here = Mine()
+    found = dump_all({"a": [here, Mine()]}, stays=lambda obj: obj is here)
+    first, second = pickle.loads(found.data)["a"]
+    assert first is None and isinstance(second, Mine)
 
 
 def endless() -> list[Any]:
@@ -116,20 +180,18 @@ def endless() -> list[Any]:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: lambda: None,
         lambda: (number for number in range(2)),
         threading.Lock,
         lambda: sys.stdout.buffer,
-        lambda: sys,
         endless,
         lambda: ctypes.pointer(ctypes.c_int(1)),
         Stubborn,
     ],
-    ids=["lambda", "generator", "lock", "file", "module", "depth", "pointer", "its own words"],
+    ids=["generator", "lock", "file", "depth", "pointer", "its own words"],
 )
 def test_what_cannot_be_pickled_is_told(make: Callable[[], object]) -> None:
     with pytest.raises(InputError, match="cannot be sent to the cluster") as caught:
-        dump({"argument": make()})
+        dump(make())
     assert caught.value.cause and not caught.value.transient
 
 
@@ -137,84 +199,14 @@ def test_what_cannot_be_pickled_is_told(make: Callable[[], object]) -> None:
     ("kind", "value"), [("int64", 2**40), ("float32", 0.5), ("bool_", True), ("str_", "text")]
 )
 def test_a_number_of_numpy_travels_as_pythons_own(kind: str, value: Any) -> None:
-    found = dump({"n": getattr(numpy, kind)(value)})
-    arrived = pickle.loads(found.data)["n"]
-    assert arrived == value and type(arrived) is type(value)
+    found = dump(getattr(numpy, kind)(value))
+    assert arrived(found) == value and type(arrived(found)) is type(value)
     assert found.foreign == frozenset()
 
 
 @pytest.mark.parametrize("length", [0, 1, 3])
 def test_an_array_of_numpy_travels_as_an_array(length: int) -> None:
     found = dump(numpy.arange(length))
-    arrived = pickle.loads(found.data)
-    assert type(arrived) is numpy.ndarray and arrived.tolist() == list(range(length))
+    array = arrived(found)
+    assert type(array) is numpy.ndarray and array.tolist() == list(range(length))
     assert found.names_package("numpy")
-
-
-@pytest.fixture
-def imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., frozenset[tuple[str, str]]]]:
-    """``imported(module, *files)`` writes source files, imports a module and names one of it."""
-    monkeypatch.syspath_prepend(tmp_path)
-    before = set(sys.modules)
-
-    def make(module: str, *files: str) -> frozenset[tuple[str, str]]:
-        for file in files:
-            path = tmp_path / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("")
-        importlib.import_module(module)
-        return frozenset({(module, "name")})
-
-    yield make
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-
-
-@pytest.mark.parametrize(
-    ("module", "files", "sent"),
-    [
-        ("own_module", ["own_module.py", "other.py"], ["own_module.py"]),
-        (
-            "own_package.sub.part",
-            [
-                "own_package/__init__.py",
-                "own_package/data.txt",
-                "own_package/helper.py",
-                "own_package/sub/__init__.py",
-                "own_package/sub/part.py",
-            ],
-            [
-                "own_package/__init__.py",
-                "own_package/helper.py",
-                "own_package/sub/__init__.py",
-                "own_package/sub/part.py",
-            ],
-        ),
-        ("own_folder.part", ["own_folder/part.py"], ["own_folder/part.py"]),
-    ],
-    ids=["a module", "a package", "a package without __init__.py"],
-)
-def test_the_sources_of_own_modules_travel(
-    imported: Any, tmp_path: Path, module: str, files: list[str], sent: list[str]
-) -> None:
-    members = user_modules(imported(module, *files), "modules")
-    assert [member.path for member in members] == [f"modules/{name}" for name in sent]
-    assert [member.source for member in members] == [tmp_path / name for name in sent]
-
-
-def test_a_package_travels_once_however_much_of_it_is_named(imported: Any) -> None:
-    names = imported("own_pair.one", "own_pair/__init__.py", "own_pair/one.py", "own_pair/two.py")
-    names |= imported("own_pair.two") | {("own_pair", "x")}
-    assert len(user_modules(names, "modules")) == 3
-
-
-def test_what_the_sandbox_has_does_not_travel(
-    imported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(tmp_path / "site-packages")
-    names = imported("installed_one", "site-packages/installed_one.py")
-    names |= {(name, "x") for name in ("os", "json.decoder", "builtins", "cfiddle.Runner")}
-    names |= {("cfiddle_slurm.settings", "Settings"), ("never_imported", "x"), ("pytest", "x")}
-    assert user_modules(names, "modules") == []
