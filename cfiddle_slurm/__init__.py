@@ -32,6 +32,7 @@ _HOMES = {
         "TooManyProcesses", "ScratchFull", "Crashed", "Exited", "OutputLimit", "ResultLimit",
         "NodeFailed", "JobLost", "Withdrawn", "Cancelled", "SandboxRefused", "SandboxUnavailable",
         "SandboxBusy", "ResultMissing", "ResultRejected", "VersionMismatch", "RemoteError",
+        "MeasurementWarning",
     ),
     "run.remote_run": ("last_report",),
     "report": ("RunReport",),

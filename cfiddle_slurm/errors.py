@@ -66,6 +66,13 @@ _RunFailed: Any = (
 """What CFiddle itself raises when a run fails; its name depends on CFiddle's version."""
 
 
+class MeasurementWarning(UserWarning, CFiddleException):  # type: ignore[misc]
+    """A measurement that is carried out, and may not mean what it seems to.
+
+    As an error (``-W error``) it is one of CFiddle's, which it does not hide.
+    """
+
+
 class CFiddleSlurmError(CFiddleException):  # type: ignore[misc]
     """Base of all errors of this package.
 

@@ -48,10 +48,14 @@ class JobDirectory:
 
     Args:
         path: ``<jobs directory>/<run id>``; made by :meth:`create`.
+
+    Attributes:
+        kept_for: why it stays after a run that ended well, or None.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.kept_for: str | None = None
         self._owner: int | None = None
 
     @classmethod

@@ -2,13 +2,16 @@
 
 import ctypes
 import functools
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from cfiddle_slurm.errors import InputError
+from cfiddle_slurm.errors import InputError, MeasurementWarning
 
+_OURS = ("cfiddle", "cfiddle_slurm")
 _CLOCKS = frozenset(("PERF_COUNT_SW_CPU_CLOCK", "PERF_COUNT_SW_TASK_CLOCK"))
 # CFiddle never sets a function's result type, so ctypes takes every result for a C int.
 _RETURNED_RIGHT = frozenset(
@@ -43,7 +46,19 @@ def check_invocations(invocations: Sequence[Any]) -> None:
             seen.add(key)
             _check_symbols(invocation)
     for text in sorted(set(_doubts(invocations))):
-        warnings.warn(text, stacklevel=2)
+        warnings.warn(text, MeasurementWarning, stacklevel=_users_line())
+
+
+def _users_line() -> int:
+    """The stack level, as ``warnings.warn`` of the caller counts, of whoever called CFiddle."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _package_of(frame) in _OURS:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def _check_arguments(invocation: Any) -> None:

@@ -1,7 +1,6 @@
 """Bring a run's results home: check every byte first, write only what was declared."""
 
 import io
-import sys
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +15,7 @@ from cfiddle_slurm.errors import (
     ResultRejected,
     home_trouble,
 )
+from cfiddle_slurm.notices import tell
 from cfiddle_slurm.obeyed import is_obeyed_file
 from cfiddle_slurm.results.records import Records, read_records
 
@@ -93,11 +93,9 @@ def _unwritten(target: str, error: OSError) -> CFiddleSlurmError:
 
 def _tell_if_obeyed(target: str) -> None:
     if is_obeyed_file(target):
-        print(
-            f"cfiddle_slurm: the experiment wrote {target!r}, as output_files asks; programs may "
-            "run or obey such a file by themselves: look into it.",
-            file=sys.stderr,
-            flush=True,
+        tell(
+            f"the experiment wrote {target!r}, as output_files asks; programs may run or obey such "
+            "a file by themselves: look into it."
         )
 
 

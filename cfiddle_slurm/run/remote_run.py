@@ -1,7 +1,6 @@
 """One run's life: stage, submit, wait, collect, clean up. Backend and delegate share it."""
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from cfiddle_slurm.errors import (
     Withdrawn,
 )
 from cfiddle_slurm.job_directory import JobDirectory, new_run_id
+from cfiddle_slurm.notices import tell
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import Records
@@ -99,7 +99,7 @@ def execute(task: Task, settings: Settings) -> Returned:
                 raise
             failure = error
         times = "once more" if left == 1 else f"up to {left} more times"
-        print(f"cfiddle_slurm: {failure.message} Trying {times}.", file=sys.stderr, flush=True)
+        tell(f"{failure.message} Trying {times}.")
         # A process that was not heard of although it lives must not lose its next run to that, too.
         beats = beats and not isinstance(failure, Withdrawn)
         nodes += [failure.node] if failure.node is not None else []
@@ -137,8 +137,10 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Returned:
     except BaseException:
         directory.remove()
         raise
-    if returned.error is None:
+    if returned.error is None and directory.kept_for is None:
         remove_soon(directory)
+    elif returned.error is None:
+        directory.keep(str(directory.kept_for), settings.keep_failed)
     else:
         returned.error.run_id, returned.error.report = run_id, returned.report
         returned.error.job_id = returned.error.job_id or job_id
@@ -147,19 +149,16 @@ def _run_once(task: Task, settings: Settings, *, beats: bool) -> Returned:
 
 
 def _check_places(settings: Settings) -> None:
-    root = settings.shared_root
+    # The working directory may be anywhere: what travels goes through the jobs directory.
+    root, jobs = settings.shared_root, settings.jobs_directory
     if settings.scheduler != "slurm" or root is None:
         return
-    for what, path in (
-        ("working directory", Path.cwd()),
-        ("jobs directory", settings.jobs_directory),
-    ):
-        if not path.resolve().is_relative_to(root.resolve()):
-            raise InputError(
-                f"The {what} {str(path)!r} is not on the shared home {str(root)!r}, "
-                "so the workers cannot see it.",
-                hint=f"Work in a folder below {root}.",
-            )
+    if not jobs.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"The jobs directory {str(jobs)!r} is not on the shared home {str(root)!r}, "
+            "so the workers cannot see it.",
+            hint=f"Set jobs_directory to a folder below {root}.",
+        )
 
 
 def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings) -> None:
@@ -224,11 +223,10 @@ def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -
                     return
                 time.sleep(0.1)
         except SchedulerUnavailable as error:
-            print(f"cfiddle_slurm: {error}", file=sys.stderr)
-    print(
-        f"cfiddle_slurm: job {job_id} was cancelled, but its end was not confirmed; "
-        f"look with: squeue --jobs={job_id}",
-        file=sys.stderr,
+            tell(str(error))
+    tell(
+        f"job {job_id} was cancelled, but its end was not confirmed; "
+        f"look with: squeue --jobs={job_id}"
     )
 
 
@@ -267,7 +265,7 @@ def _error_of(status: dict[str, Any], records: Records) -> CFiddleSlurmError | N
     if error is not None and records.truncated:
         error.hint = f"{error.hint} The last result was cut off and is not among these.".lstrip()
     if error is not None and records.unwritten is not None:
-        print(f"cfiddle_slurm: {records.unwritten}", file=sys.stderr, flush=True)
+        tell(str(records.unwritten))
     return error or records.unwritten
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from cfiddle_slurm import printable
+from cfiddle_slurm.bundle.layout import OUTPUT
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
     JobLost,
@@ -15,6 +16,7 @@ from cfiddle_slurm.errors import (
     ResultRejected,
 )
 from cfiddle_slurm.job_directory import JobDirectory
+from cfiddle_slurm.notices import tell
 from cfiddle_slurm.printable import Live
 from cfiddle_slurm.run.outcomes import error_of_state
 from cfiddle_slurm.sandbox.protocol import ProtocolError
@@ -124,7 +126,7 @@ class Wait:
     def _tell(self, text: str) -> None:
         if self._settings.show_output and text != self._told:
             self._told = text
-            print(f"cfiddle_slurm: {text}", file=sys.stderr, flush=True)
+            tell(text)
 
     def _check_state(self, now: float) -> None:
         state = self._watch.latest()
@@ -204,9 +206,19 @@ class LiveOutput:
             last = to_the_end and not data
             text = self._live.shown(self._decoder.decode(data, final=last), final=last)
             if text:
-                _write(text)
+                self._write(text)
             if not to_the_end or not data:
                 return
+
+    def _write(self, text: str) -> None:
+        """Write to standard output, or, where that takes nothing, have the text kept."""
+        try:
+            _write(text)
+        except (OSError, ValueError, AttributeError) as error:  # full, closed, none at all
+            self._shown = False
+            self._directory.kept_for = "Standard output takes nothing of what the run prints."
+            place = self._directory.path / OUTPUT
+            tell(f"standard output takes nothing ({error}); what the run prints is in {place}.")
 
 
 def _write(text: str) -> None:
@@ -215,4 +227,5 @@ def _write(text: str) -> None:
     except UnicodeEncodeError:
         encoding = sys.stdout.encoding
         sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
+    if hasattr(sys.stdout, "flush"):
+        sys.stdout.flush()

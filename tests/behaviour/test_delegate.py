@@ -11,17 +11,18 @@ from typing import Any
 import cfiddle
 import pytest
 
-from cfiddle_slurm import SlurmSandboxDelegate, errors
+from cfiddle_slurm import SlurmSandboxDelegate, cfiddle_hook, errors
 
 SELF_CONTAINED = """
+import importlib
 import io
 import tarfile
 from pathlib import Path
 
-from cfiddle.Runner import SubprocessDelegate
+names = vars(importlib.import_module("cfiddle.Runner"))
 
 
-class SelfContained(SubprocessDelegate):
+class SelfContained(names.get("SubprocessExecutionMethod") or names["SubprocessDelegate"]):
     def __init__(self, delegator):
         self._delegator = delegator
 
@@ -298,7 +299,7 @@ def test_cfiddles_self_contained_execution_can_use_it(
     method = importlib.import_module("students_execution").SelfContained
     square = compiled('extern "C" int square(int n) { return n * n; }')
     hook = functools.partial(method, delegate())
-    with cfiddle.cfiddle_config(RunnerDelegate_type=hook):
+    with cfiddle.cfiddle_config(**{cfiddle_hook.hook(): hook}):
         results = cfiddle.run(square, "square", cfiddle.arg_map(n=[3, 4]))
     assert [result.return_value for result in results] == [9, 16]
     del sys.modules["students_execution"]

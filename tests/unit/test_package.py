@@ -22,7 +22,8 @@ ERRORS = {
     "SandboxUnavailable", "SchedulerUnavailable", "Withdrawn",
 }  # fmt: skip
 PUBLIC = ERRORS | {
-    "configure", "configured", "job_script", "last_report", "RunReport", "Settings",
+    "configure", "configured", "job_script", "last_report", "MeasurementWarning", "RunReport",
+    "Settings",
     "SlurmSandboxDelegate", "__version__",
 }  # fmt: skip
 """What users may rely on: a name more or less is a change of the interface."""

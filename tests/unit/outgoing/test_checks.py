@@ -10,6 +10,7 @@ from typing import Any
 
 import cfiddle
 import pytest
+from cfiddle.Exceptions import CFiddleException
 from cfiddle.ProtoParser import Parameter, Prototype
 from cfiddle.Runner import (
     IncorrectArgumentType,
@@ -19,7 +20,7 @@ from cfiddle.Runner import (
 )
 
 from cfiddle_slurm import process
-from cfiddle_slurm.errors import InputError
+from cfiddle_slurm.errors import InputError, MeasurementWarning
 from cfiddle_slurm.outgoing.checks import check_invocations, exported_functions
 
 SOURCE = b"""
@@ -194,3 +195,16 @@ def test_clocks_spoil_other_software_events(compiled: Path) -> None:
     for counters in ((CLOCK,), (CLOCK, hardware), (FAULTS, switches), ()):
         assert check(invocation(compiled, counters=counters)) == []
     assert check(*[invocation(compiled, counters=(each,)) for each in (CLOCK, FAULTS)]) == []
+
+
+def test_a_doubt_is_a_warning_of_its_own_at_the_users_line(compiled: Path) -> None:
+    counters = ("PERF_COUNT_SW_CPU_CLOCK", "PERF_COUNT_SW_PAGE_FAULTS")
+    doubtful = invocation(compiled, counters=counters)
+    with pytest.warns(MeasurementWarning, match="count too little") as caught:
+        check_invocations([doubtful])
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MeasurementWarning)
+        # CFiddle hides whatever is none of its own.
+        with pytest.raises(CFiddleException, match="count too little"):
+            check_invocations([doubtful])

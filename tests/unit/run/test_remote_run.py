@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from cfiddle_slurm.bundle.archive import Member, write_tar
 from cfiddle_slurm.bundle.layout import (
     BUNDLE,
     FAILED,
+    OUTPUT,
     OUTPUTS,
     OWNER,
     REPORT,
@@ -356,22 +358,43 @@ def test_stop_is_never_hidden_by_a_job_that_does_not_end(
     assert f"look with: squeue --jobs={JOB}" in told
 
 
-@pytest.mark.parametrize("what", ["working directory", "jobs directory"])
-def test_a_place_off_the_shared_home_is_refused_before_anything_is_submitted(
-    site: Site, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+def test_a_jobs_directory_off_the_shared_home_is_refused_before_anything_is_submitted(
+    site: Site, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    jobs = site.jobs
-    if what == "working directory":
-        monkeypatch.chdir(elsewhere)
-    else:
-        jobs = site.home / "link" / "jobs"
-        jobs.parent.symlink_to(elsewhere)
-    with pytest.raises(errors.InputError, match=f"The {what} .* is not on the shared home"):
+    jobs = site.home / "link" / "jobs"
+    jobs.parent.symlink_to(elsewhere)
+    with pytest.raises(errors.InputError, match="is not on the shared home") as caught:
         site.execute(scheduler="slurm", shared_root=site.home, jobs_directory=jobs)
+    assert str(site.home) in caught.value.hint and "jobs_directory" in caught.value.hint
     assert site.scheduler.calls == []
     assert not jobs.exists()
+
+
+def test_the_working_directory_may_be_anywhere(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    returned = site.execute(scheduler="slurm", shared_root=site.home)
+    assert returned.error is None
+
+
+def test_output_that_could_not_be_shown_is_kept(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def printing(directory: Path) -> None:
+        (directory / OUTPUT).write_text("words")
+        finish(directory)
+
+    site.scheduler.job = printing
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        returned = site.execute(keep_failed=5)
+    assert returned.error is None, "the measurement is not lost"
+    (kept,) = site.left()
+    assert (site.jobs / kept / OUTPUT).read_text() == "words"
+    assert kept in capsys.readouterr().err
 
 
 def test_places_are_looked_at_only_where_machines_share_them(site: Site, tmp_path: Path) -> None:

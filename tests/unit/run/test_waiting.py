@@ -5,9 +5,11 @@ import errno
 import io
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -334,6 +336,47 @@ def shown(pieces: list[bytes], *, is_shown: bool = True) -> list[str]:
             output.show(to_the_end=piece == b"")
         found.append(stream.getvalue())
     return found
+
+
+class Closed:
+    """A standard output without ``flush``."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+
+def test_a_standard_output_without_flush_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed, bare = Printed(), Closed()
+    printed.data = b"words"
+    monkeypatch.setattr(sys, "stdout", bare)
+    LiveOutput(printed, shown=True).show(to_the_end=True)
+    assert bare.text == "words" and printed.kept_for is None
+
+
+@pytest.mark.parametrize("what", ["none", "closed", "full"])
+def test_a_standard_output_that_takes_nothing_ends_no_run(
+    what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream: Any = None
+    if what != "none":
+        stream = Path("/dev/full").open("w")  # noqa: SIM115 - closing it is what fails
+    if what == "closed":
+        stream.close()
+    printed = Printed()
+    printed.data = b"words"
+    output = LiveOutput(printed, shown=True)
+    monkeypatch.setattr(sys, "stdout", stream)
+    output.show()
+    output.show(to_the_end=True)
+    monkeypatch.undo()
+    assert printed.kept_for is not None
+    assert capsys.readouterr().err.count("output.log") == 1, "said once"
+    if what == "full":
+        with contextlib.suppress(OSError):
+            stream.close()
 
 
 def test_half_a_character_waits_for_its_other_half() -> None:
