@@ -8,6 +8,8 @@ import cfiddle
 import pytest
 from cfiddle import arg_map
 
+from cfiddle_slurm import errors
+
 LOOP = """
 extern "C" int loop(int n) {
     start_measurement();
@@ -213,6 +215,55 @@ def test_run_options_are_set_before_the_process_starts(configured: Any, compiled
         assert value == int(options["OMP_NUM_THREADS"]) * 10 + arguments["n"]
     plain = [(r.invocation.run_options, r.invocation.arguments) for r in cfiddle.run_list([])]
     assert plain == []
+
+
+MANY_WAYS = """
+    #include <signal.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <unistd.h>
+    static int calls = 0;
+    extern "C" int ways(int n) {
+        const char *way = getenv("WAY");
+        printf("%s %d\\n", way, getppid() == getpgid(0));
+        fflush(stdout);
+        if (*way == 'c') abort();
+        if (*way == 'k') { kill(getppid(), SIGKILL); pause(); }
+        if (*way == 'd' && fork() == 0) { setsid(); sleep(600); }
+        return ++calls * 10 + n;
+    }
+"""
+
+
+def test_each_set_of_run_options_begins_anew(configured: Any, compiled: Any) -> None:
+    ways = compiled(MANY_WAYS)
+    configured()
+    for names in (["a", "b", "daemon"], ["a"]):
+        results = cfiddle.run(ways, "ways", arg_map(n=[1, 2]), run_options=arg_map(WAY=names))
+        values = [(r.invocation.run_options["WAY"], r.return_value) for r in results]
+        assert sorted(values) == sorted(
+            (name, call * 10 + call) for name in names for call in (1, 2)
+        )
+
+
+@pytest.mark.parametrize("options", [{"GLIBC_TUNABLES": ""}, {}], ids=["fresh", "warm"])
+def test_a_set_that_crashes_leaves_those_before_it(
+    configured: Any, compiled: Any, options: dict[str, str]
+) -> None:
+    ways = compiled(MANY_WAYS)
+    configured()
+    sets = arg_map(WAY=["a", "b", "crash", "e"], **{name: [v] for name, v in options.items()})
+    with pytest.raises(errors.Crashed, match="SIGABRT") as caught:
+        cfiddle.run(ways, "ways", arg_map(n=1), run_options=sets)
+    assert [r.invocation.run_options["WAY"] for r in caught.value.partial_results] == ["a", "b"]
+
+
+def test_one_that_kills_what_started_it_ends_the_run(configured: Any, compiled: Any) -> None:
+    ways = compiled(MANY_WAYS)
+    configured(time_limit=30)
+    with pytest.raises((errors.Crashed, errors.ExperimentFailed, errors.ClusterTrouble)) as caught:
+        cfiddle.run(ways, "ways", arg_map(n=1), run_options=arg_map(WAY=["a", "kill", "c"]))
+    assert not isinstance(caught.value, errors.WallTimeLimit)
 
 
 def test_a_perf_counter_counts(configured: Any, compiled: Any) -> None:

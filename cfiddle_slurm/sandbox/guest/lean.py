@@ -96,6 +96,8 @@ def enter_cfiddle(*, full: bool) -> None:
     Raises:
         ModuleNotFoundError: CFiddle is not installed.
     """
+    if "cfiddle" in sys.modules:
+        return  # the nursery has entered it
     names = STAND_INS
     if full:
         names = frozenset(name for name in names if importlib.util.find_spec(name) is None)

@@ -22,16 +22,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cfiddle_slurm.sandbox.status import Outcome
 
-_START = (
-    "import sys; sys.path[:0] = sys.argv[2:3]; sys.path += sys.argv[3:]; "
-    "from cfiddle_slurm.sandbox.guest.experiment import main; main(sys.argv[1])"
+_FIND_US = "import sys; sys.path[:0] = sys.argv[2:3]; sys.path += sys.argv[3:]; "
+_EXPERIMENT = (
+    f"{_FIND_US}from cfiddle_slurm.sandbox.guest.experiment import main; main(sys.argv[1])"
 )
+_NURSERY = f"{_FIND_US}from cfiddle_slurm.sandbox.guest.nursery import serve; serve(sys.argv[1])"
+_ROUNDS = 20
+_READ_EARLY = ("LD_", "GLIBC_", "MALLOC_", "PYTHON", "LANG", "LC_")
+"""Variables that begin so are read when a process starts, not when a library is loaded."""
 
 
 def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> "Outcome":
     """Run the experiment's processes one after another, until the first that ends badly."""
     ended = outcome(OutcomeKind.OK)
-    for number, group in enumerate(groups_of(manifest)):
+    groups = groups_of(manifest)
+    many = len(groups) > 1 and all(map(_can_be_forked, groups))
+    nursery = Nursery(manifest, work) if many else None
+    for number, group in enumerate(groups):
         plan = {
             "kind": manifest.kind,
             "entry": manifest.entry,
@@ -43,12 +50,21 @@ def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> "Outco
         plan_file = work / f"plan-{number}.json"
         plan_file.write_text(json.dumps(plan))
         environment = experiment_environment(manifest.environment, group["environment"], work)
-        ended = _run_experiment(plan_file, plan, environment, work)
+        ended = _run_experiment(plan_file, plan, environment, work, nursery)
+        if nursery is not None and not nursery.end_stragglers():
+            nursery.close()
+            nursery = None
         if ended["kind"] != OutcomeKind.OK:
             break
+    if nursery is not None:
+        nursery.close()
     if scratch_is_full(work) and ended["kind"] in (OutcomeKind.OK, OutcomeKind.EXITED):
         return outcome(OutcomeKind.SCRATCH, "The experiment filled its scratch space.")
     return ended
+
+
+def _can_be_forked(group: dict[str, Any]) -> bool:
+    return not any(name.startswith(_READ_EARLY) for name in group["environment"])
 
 
 def groups_of(manifest: Manifest) -> list[dict[str, Any]]:
@@ -109,22 +125,101 @@ def libcfiddle_directory() -> Path:
     return Path(spec.origin).parent / "resources" / "libcfiddle" / "build" / multiarch()
 
 
-def _run_experiment(
-    plan_file: Path, plan: dict[str, Any], environment: dict[str, str], work: Path
-) -> "Outcome":
-    lean = plan["kind"] == "cfiddle" and not plan["entry"]["full"]
+class Nursery:
+    """A warm process that forks the experiment's (:mod:`cfiddle_slurm.sandbox.guest.nursery`).
+
+    Args:
+        manifest: the run's.
+        work: the work directory.
+    """
+
+    def __init__(self, manifest: Manifest, work: Path) -> None:
+        orders, write_orders = os.pipe()
+        self._answers, answers = os.pipe()
+        self._orders = os.fdopen(write_orders, "wb")
+        how = json.dumps([orders, answers, manifest.entry["full"]])
+        environment = experiment_environment(manifest.environment, {}, work)
+        lean = not manifest.entry["full"]
+        self._process = _start(_NURSERY, how, environment, work, lean=lean, fds=(orders, answers))
+        os.close(orders)
+        os.close(answers)
+
+    def run(self, plan_file: Path, environment: dict[str, str]) -> int:
+        """Have a plan carried out; how its process ended, as :func:`outcome_of` takes it."""
+        order = json.dumps({"plan": str(plan_file), "environment": environment})
+        with contextlib.suppress(BrokenPipeError):
+            self._orders.write(f"{order}\n".encode())
+            self._orders.flush()
+        answer = os.read(self._answers, 16)
+        if answer:
+            return os.waitstatus_to_exitcode(int(answer))
+        return self._process.wait()  # the experiment has the same uid, and may have killed it
+
+    def end_stragglers(self) -> bool:
+        """Kill whatever else is left running; whether the nursery itself still is."""
+        for _ in range(_ROUNDS):
+            left = [pid for pid in _all_processes() if pid != self._process.pid]
+            if not left:
+                return self._process.poll() is None
+            for pid in left:
+                _signal_quietly(pid)
+            for child in children():
+                if child != self._process.pid:
+                    os.waitpid(child, 0)
+        end_stragglers(self._process.pid)  # they fork faster than one after another can be killed
+        return False
+
+    def close(self) -> None:
+        """End it; the times of its processes count from then on (getrusage(2))."""
+        with contextlib.suppress(BrokenPipeError):
+            self._orders.close()
+        os.close(self._answers)
+        self._process.wait()
+
+
+def _all_processes() -> list[int]:
+    """All of the container, or else what we have started, or inherited, ourselves; without us."""
+    if os.getpid() != 1:
+        return list(children())
+    return [int(one) for one in os.listdir("/proc") if one.isdecimal() and one != "1"]
+
+
+def _start(
+    program: str,
+    argument: str,
+    environment: dict[str, str],
+    work: Path,
+    *,
+    lean: bool,
+    fds: tuple[int, ...] = (),
+) -> "subprocess.Popen[bytes]":
     flags = ["-I", "-S"] if lean else ["-I"]
-    process = subprocess.Popen(
-        [sys.executable, *flags, "-c", _START, str(plan_file), *_import_path(lean=lean)],
+    return subprocess.Popen(
+        [sys.executable, *flags, "-c", program, argument, *_import_path(lean=lean)],
         stdin=subprocess.DEVNULL,
         env=environment,
         cwd=work,
         start_new_session=True,
+        pass_fds=fds,
     )
-    _, wait_status, _ = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(wait_status)
-    end_stragglers(process.pid)
-    return outcome_of(process.returncode, done=Path(f"{plan['results']}.{DONE}").exists())
+
+
+def _run_experiment(
+    plan_file: Path,
+    plan: dict[str, Any],
+    environment: dict[str, str],
+    work: Path,
+    nursery: Nursery | None,
+) -> "Outcome":
+    if nursery is not None:
+        returncode = nursery.run(plan_file, environment)
+    else:
+        lean = plan["kind"] == "cfiddle" and not plan["entry"]["full"]
+        process = _start(_EXPERIMENT, str(plan_file), environment, work, lean=lean)
+        _, wait_status, _ = os.wait4(process.pid, 0)
+        process.returncode = returncode = os.waitstatus_to_exitcode(wait_status)
+        end_stragglers(process.pid)
+    return outcome_of(returncode, done=Path(f"{plan['results']}.{DONE}").exists())
 
 
 def _import_path(*, lean: bool) -> list[str]:

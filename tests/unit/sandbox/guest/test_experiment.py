@@ -178,7 +178,7 @@ def carry_out(
     (work / "plan.json").write_text(json.dumps(plan))
     path = processes._import_path(lean=True)
     done = subprocess.run(
-        [sys.executable, "-I", "-c", processes._START, str(work / "plan.json"), *path],
+        [sys.executable, "-I", "-c", processes._EXPERIMENT, str(work / "plan.json"), *path],
         timeout=60, stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
     return done.returncode, recorded(io.BytesIO(results.read_bytes()), "the caller's own")

@@ -146,12 +146,51 @@ def played(monkeypatch: pytest.MonkeyPatch, *endings: Any) -> list[tuple[Any, di
     """The plans and environments of the processes that are started; they end as given."""
     seen: list[tuple[Any, dict[str, str]]] = []
 
-    def run(plan_file: Path, plan: object, environment: dict[str, str], work: Path) -> Any:
+    def run(plan_file: Path, _plan: object, environment: dict[str, str], *_: object) -> Any:
         seen.append((json.loads(plan_file.read_text()), environment))
         return endings[len(seen) - 1]
 
     monkeypatch.setattr(processes, "_run_experiment", run)
+    monkeypatch.setattr(processes, "Nursery", Nobody)
     return seen
+
+
+class Nobody:
+    """A nursery that is never asked."""
+
+    made = closed = 0
+
+    def __init__(self, *_: object) -> None:
+        type(self).made += 1
+
+    def end_stragglers(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        type(self).closed += 1
+
+
+@pytest.mark.parametrize(
+    ("environments", "nurseries"),
+    [
+        ([{}], 0),
+        ([{"N": "1"}, {"N": "2"}], 1),
+        ([{"N": "1"}, {"N": "2", "LD_PRELOAD": "x.so"}], 0),
+        ([{"MALLOC_ARENA_MAX": "1"}, {"PYTHONHASHSEED": "1"}], 0),
+    ],
+)
+def test_a_warm_process_forks_where_there_are_many_and_none_needs_its_options_early(
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environments: list[dict[str, str]],
+    nurseries: int,
+) -> None:
+    played(monkeypatch, *[OK] * len(environments))
+    groups = [{"environment": one, "invocations": [0]} for one in environments]
+    before = Nobody.made, Nobody.closed
+    manifest = Manifest("r", "cfiddle", {"groups": groups, "full": False})
+    assert processes.execute(manifest, work, None) == OK
+    assert (Nobody.made, Nobody.closed) == (before[0] + nurseries, before[1] + nurseries)
 
 
 GROUPS = [{"environment": {"N": str(n)}, "invocations": [n]} for n in range(3)]
