@@ -11,15 +11,19 @@ from cfiddle_slurm.cluster.people import user_node
 
 from .conftest import HEAD
 
-SUITE = Path(__file__).parents[1] / "behaviour"
+ROOT = Path(__file__).parents[2]
+PARTS = ("tests/behaviour", "tests/upstream", "tests/patience.py")
+"""The suite, and what it imports."""
 SUITE_SECONDS = 900.0
 
 
-def archive_of(folder: Path) -> bytes:
+def archive() -> bytes:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
-        for path in sorted(folder.glob("*.py")):
-            tar.add(path, f"behaviour/{path.name}")
+        for part in PARTS:
+            place = ROOT / part
+            for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+                tar.add(path, path.relative_to(ROOT))
     return data.getvalue()
 
 
@@ -27,9 +31,10 @@ def test_the_behaviour_suite_on_the_cluster(capsys: pytest.CaptureFixture[str]) 
     unpack = user_node.exec_arguments(
         HEAD, "jovyan", ["sh", "-c", "rm -rf suite && mkdir suite && tar -C suite -x"]
     )
-    process.check(unpack, timeout=60, input=archive_of(SUITE))
+    process.check(unpack, timeout=60, input=archive())
     command = [
-        "python3", "-m", "pytest", "suite/behaviour", "--scheduler=slurm", "-ra", "-q",
+        "env", "PYTHONPATH=suite", "python3", "-m", "pytest", "suite/tests/behaviour",
+        "--scheduler=slurm", "-ra", "-q",
         "--import-mode=importlib", "--basetemp=suite/tmp", "-p", "no:cacheprovider",
         "-p", "no:nbmake", "-p", "no:cpp", "-p", "no:xdist", "--durations=10",
     ]  # fmt: skip
