@@ -4,6 +4,8 @@ set -eu
 cd "$(dirname "$0")/.."
 bin=.venv/bin
 export COVERAGE_FILE="$PWD/.coverage"
+# `COVERAGE=yes make test` measures which lines run in these processes; everything takes longer then.
+[ -z "${COVERAGE:-}" ] || export PYTEST_ADDOPTS="--cov=cfiddle_slurm --cov-append --cov-report="
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -31,7 +33,7 @@ $bin/shellcheck $scripts
 
 step "unit tests"
 rm -f .coverage .coverage.*
-$bin/pytest tests/unit --numprocesses=auto --dist=worksteal --cov=cfiddle_slurm --cov-report= -q
+$bin/pytest tests/unit --numprocesses=auto --dist=worksteal -q
 
 was_up=no
 if docker info >/dev/null 2>&1 && $bin/python -m cfiddle_slurm.cluster status >/dev/null 2>&1; then
@@ -59,21 +61,21 @@ finish() {
 trap finish EXIT
 
 # It waits for downloads most of the time: others have the processors meanwhile.
-$bin/pytest tests/packaging tests/processes -q -v --no-header >"$installation" 2>&1 &
+PYTEST_ADDOPTS="" $bin/pytest tests/packaging tests/processes -q -v --no-header >"$installation" 2>&1 &
 installing=$!
 
 step "behaviour, scheduler=local"
-$bin/pytest tests/behaviour --scheduler=local --cov=cfiddle_slurm --cov-append --cov-report= -q
+$bin/pytest tests/behaviour --scheduler=local -q
 
 step "the one-machine cluster"
 # What is tested is this very version, whatever is open on a cluster that is up already.
 make --no-print-directory up UP_OPTIONS=--now
 
 step "the sandbox, against the engine"
-$bin/pytest tests/sandbox --cov=cfiddle_slurm --cov-append --cov-report= -q
+$bin/pytest tests/sandbox -q
 
 step "behaviour, scheduler=slurm, the cluster itself, and Jupyter in a browser"
-$bin/pytest tests/cluster --cov=cfiddle_slurm --cov-append --cov-report= -q
+$bin/pytest tests/cluster -q
 
 step "installation into empty environments, and what needs processes of its own"
 installed=0
@@ -87,14 +89,13 @@ hostile="tests/machines/test_attacks.py tests/machines/test_doors.py tests/machi
     tests/machines/test_floods.py"
 ignored=$(for file in $hostile; do printf -- '--ignore=%s ' "$file"; done)
 # shellcheck disable=SC2086 # a file, an option a word
-COVERAGE_FILE="$PWD/.coverage.week" $bin/pytest tests/machines $ignored \
-    --cov=cfiddle_slurm --cov-report= -v --no-header >"$week" 2>&1 &
+COVERAGE_FILE="$PWD/.coverage.week" $bin/pytest tests/machines $ignored -v --no-header >"$week" 2>&1 &
 administering=$!
 
 step "a cluster of three machines: attacks and faults"
 attacked=0
 # shellcheck disable=SC2086
-$bin/pytest $hostile --cov=cfiddle_slurm --cov-append --cov-report= -v --no-header || attacked=$?
+$bin/pytest $hostile -v --no-header || attacked=$?
 
 step "another cluster of three machines, meanwhile: an administrator's week"
 administered=0
@@ -103,7 +104,8 @@ administering=""
 cat "$week"
 [ "$attacked" = 0 ] || exit "$attacked"
 [ "$administered" = 0 ] || exit "$administered"
-$bin/coverage combine --append --quiet .coverage.week
 
+[ -n "${COVERAGE:-}" ] || exit 0
 step "coverage of what ran in these processes (not inside containers)"
+$bin/coverage combine --append --quiet .coverage.week
 $bin/coverage report --skip-covered
