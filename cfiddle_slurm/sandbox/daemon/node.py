@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from cfiddle_slurm.sandbox.daemon.container_config import Place
 from cfiddle_slurm.sandbox.daemon.engine import Engine
@@ -34,33 +33,27 @@ class Gone(Exception):
     """The caller left, or was told to, while it waited."""
 
 
-class Stopper:
-    """Lets another thread end a run."""
+class Run:
+    """A run that is alive on this node, waiting or executing; any thread may end it.
 
-    def __init__(self) -> None:
+    Attributes:
+        stopped: why it is to end, a sentence for the user; None as long as it is not.
+        wake: an eventfd, which is written then.
+        is_leaving: whether its experiment has ended by itself, so that its container need only be
+            removed.
+    """
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.stopped: str | None = None
         self.wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.reason: str | None = None
+        self.is_leaving = False
 
     def stop(self, reason: str) -> None:
-        """End the run; the reason is a sentence for the user."""
-        if self.reason is None:
-            self.reason = reason
+        """End it, if nobody has."""
+        if self.stopped is None:
+            self.stopped = reason
             os.eventfd_write(self.wake, 1)
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self.wake)
-
-
-@dataclass(eq=False)
-class Run:
-    """A run that is alive on this node, waiting or executing."""
-
-    job_id: str
-    uid: int
-    stopper: Stopper = field(default_factory=Stopper)
-    is_leaving: bool = False
-    """Whether its experiment has ended by itself, so that its container need only be removed."""
 
 
 class Node:
@@ -108,19 +101,19 @@ class Node:
             engine.close()
 
     @contextmanager
-    def alive(self, job_id: str, uid: int) -> Iterator[Run]:
+    def alive(self, job_id: str) -> Iterator[Run]:
         """A run for as long as it is alive, so that others can end it."""
-        run = Run(job_id, uid)
+        run = Run(job_id)
         with self._changed:
             self._runs.add(run)
             if self._stopping is not None:
-                run.stopper.stop(self._stopping)
+                run.stop(self._stopping)
         try:
             yield run
         finally:
             with self._changed:
                 self._runs.discard(run)
-                run.stopper.close()
+                os.close(run.wake)
                 self._changed.notify_all()
 
     def leave(self, run: Run) -> None:
@@ -166,7 +159,7 @@ class Node:
         deadline = time.monotonic() + RELEASE_SECONDS
         with self._changed:
             for run in self._of_job(job_id):
-                run.stopper.stop("The job ended before the experiment.")
+                run.stop("The job ended before the experiment.")
             gone = self._changed.wait_for(
                 lambda: all(run.is_leaving for run in self._of_job(job_id)), RELEASE_SECONDS
             )
@@ -201,7 +194,7 @@ class Node:
         with self._changed:
             self._stopping = reason
             for run in self._runs:
-                run.stopper.stop(reason)
+                run.stop(reason)
             return self._changed.wait_for(lambda: not self._runs, seconds)
 
     def sweep(self) -> int:

@@ -11,21 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from cfiddle_slurm.sandbox.daemon.echo import Echo
-from cfiddle_slurm.sandbox.daemon.outbox import Outbox
 from cfiddle_slurm.sandbox.daemon.phases import Course, Phase
-from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
+from cfiddle_slurm.sandbox.daemon.streams import STDOUT, Echo, EngineStream, FrameStream, Outbox
 from cfiddle_slurm.sandbox.daemon.verdict import End
 from cfiddle_slurm.sandbox.policy import Limits, Policy
-from cfiddle_slurm.sandbox.protocol import (
-    DATA,
-    END,
-    OUTPUT,
-    RESULT,
-    STATUS,
-    ProtocolError,
-    header,
-)
+from cfiddle_slurm.sandbox.protocol import DATA, END, OUTPUT, RESULT, STATUS, ProtocolError, header
 from cfiddle_slurm.sandbox.status import parse_guest_status
 
 if TYPE_CHECKING:
@@ -204,7 +194,7 @@ class Pump:
         try:
             self._to_guest.send(self._container)
         except OSError:
-            self._to_guest.clear()  # the container is ending, and its stream will say so
+            self._to_guest.take()  # the container is ending, and its stream will say so
         if self._bundle_ended and not self._to_guest.size:
             now = time.monotonic()
             if self._course.enter(Phase.RUNNING, now):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _NEAR_LIMIT_BYTES = 1 << 20
 # Endings that running out of memory can have caused: the experiment's process, or one it started.
-_MAYBE_MEMORY = frozenset((OutcomeKind.SIGNAL, OutcomeKind.EXITED, OutcomeKind.GUEST_ERROR))
+MAYBE_MEMORY = frozenset((OutcomeKind.SIGNAL, OutcomeKind.EXITED, OutcomeKind.GUEST_ERROR))
 
 
 class End(Enum):
@@ -104,7 +104,7 @@ def is_machines_fault(evidence: Evidence) -> bool:
 def _judge_guest(evidence: Evidence, said: "Outcome", limits: Limits) -> "Outcome":
     kind = OutcomeKind(said["kind"])
     signal, code = said.get("signal"), said.get("code")
-    if kind in _MAYBE_MEMORY and _ran_out_of_memory(evidence, limits, killed=signal == "SIGKILL"):
+    if kind in MAYBE_MEMORY and _ran_out_of_memory(evidence, limits, killed=signal == "SIGKILL"):
         return _memory(limits)
     return outcome(kind, said.get("message") or "", signal, code)
 
