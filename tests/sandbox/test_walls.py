@@ -13,8 +13,7 @@ from cfiddle_slurm.sandbox.daemon.container_config import (
     create_arguments,
     read_seccomp_profile,
 )
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress
+from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineAddress
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.guest.machine import counters_need_capability
 from cfiddle_slurm.sandbox.policy import Limits, Policy

@@ -15,7 +15,7 @@ from pathlib import Path
 from cfiddle_slurm._version import __version__
 from cfiddle_slurm.sandbox.cpu_list import parse_cpu_list
 from cfiddle_slurm.sandbox.daemon.container_config import Place, read_seccomp_profile
-from cfiddle_slurm.sandbox.daemon.engine_address import ENGINE_URL, EngineAddress
+from cfiddle_slurm.sandbox.daemon.engine import ENGINE_URL, EngineAddress
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.node import Node, log
 from cfiddle_slurm.sandbox.daemon.readiness import Readiness

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cfiddle_slurm._version import __version__
 from cfiddle_slurm.sandbox.daemon.container_config import create_arguments
-from cfiddle_slurm.sandbox.daemon.container_handle import Container
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineError
+from cfiddle_slurm.sandbox.daemon.engine import Container, Engine, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import NotRegistered
 from cfiddle_slurm.sandbox.daemon.node import Busy, Gone, Node, Run, log
 from cfiddle_slurm.sandbox.daemon.process_watch import ProcessWatch, read_tasks

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.sandbox.daemon.container_config import Place, create_arguments
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineError
+from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineError
 from cfiddle_slurm.sandbox.policy import MIB, Policy, merge
 from cfiddle_slurm.sandbox.protocol import READY
 

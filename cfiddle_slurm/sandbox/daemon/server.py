@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cfiddle_slurm._version import __version__
 from cfiddle_slurm.doorman import Doorman
 from cfiddle_slurm.sandbox.daemon.conversation import FIRST_FRAME_SECONDS, Conversation
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineError
+from cfiddle_slurm.sandbox.daemon.engine import EngineError
 from cfiddle_slurm.sandbox.daemon.node import Node
 from cfiddle_slurm.sandbox.daemon.request import BadRequest, parse_job_id
 from cfiddle_slurm.sandbox.protocol import (

@@ -16,7 +16,7 @@ import pytest
 from cfiddle_slurm.sandbox.daemon import __main__ as daemon_module
 from cfiddle_slurm.sandbox.daemon.__main__ import make_node
 from cfiddle_slurm.sandbox.daemon.container_config import Place as NodePlace
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.engine import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.node import Node
 from cfiddle_slurm.sandbox.daemon.readiness import Readiness

@@ -12,7 +12,7 @@ import pytest
 from cfiddle_slurm.sandbox.daemon import node as node_module
 from cfiddle_slurm.sandbox.daemon import readiness
 from cfiddle_slurm.sandbox.daemon.container_config import Place
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.engine import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.node import Node
 from cfiddle_slurm.sandbox.policy import Policy
