@@ -30,6 +30,8 @@ _OURS = frozenset(
     )
 )  # fmt: skip
 _OUR_LETTERS = frozenset("adDehHiJNnoVW")
+_CPUS = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+_MOST_CPUS = 1 << 16
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:/@+-]*")
 
 
@@ -263,3 +265,21 @@ def folder(value: object) -> Path:
     if not found.is_absolute():
         raise ValueError("must be an absolute path")
     return found
+
+
+def parse_cpu_list(text: str) -> frozenset[int]:
+    """The processors in a list of the kernel's format, ``"0-3,8"`` (cpuset(7)).
+
+    Raises:
+        ValueError: not such a list.
+    """
+    numbers: set[int] = set()
+    for part in text.strip().split(","):
+        match = _CPUS.fullmatch(part.strip())
+        if match is None:
+            raise ValueError(f"{text!r} is not a list of processors like '0-3,8'")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first or last >= _MOST_CPUS:
+            raise ValueError(f"{part!r} is not a range of processors")
+        numbers.update(range(first, last + 1))
+    return frozenset(numbers)

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm import tables
-from cfiddle_slurm.sandbox.cpu_list import parse_cpu_list
 from cfiddle_slurm.tables import key
-from cfiddle_slurm.values import seconds, shown, size, size_from, text, whole
+from cfiddle_slurm.values import parse_cpu_list, seconds, shown, size, size_from, text, whole
 
 POLICY_PATH = Path("/etc/cfiddle-slurm/sandbox.toml")
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cfiddle_slurm.sandbox.cpu_list import parse_cpu_list
 from cfiddle_slurm.sandbox.daemon.container_config import (
     Place,
     create_arguments,
@@ -18,6 +17,7 @@ from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStre
 from cfiddle_slurm.sandbox.guest.machine import counters_need_capability
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 from cfiddle_slurm.sandbox.protocol import RESULT, STATUS, parse_json
+from cfiddle_slurm.values import parse_cpu_list
 from tests.sandbox.harness import IMAGE, SECCOMP, Sandboxd, probe_bundle
 
 pytestmark = pytest.mark.docker

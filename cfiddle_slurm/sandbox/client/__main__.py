@@ -22,14 +22,7 @@ if __name__ == "__main__" and not __package__:
     sys.path.insert(0, os.path.dirname(package))
 
 from cfiddle_slurm.bundle.layout import PART, REPORT, REQUEST, RESULT
-from cfiddle_slurm.sandbox.claim import (
-    claim,
-    is_this_jobs,
-    job_id,
-    node,
-    opening,
-    silence,
-)
+from cfiddle_slurm.sandbox.claim import claim, is_this_jobs, job_id, node, opening, silence
 from cfiddle_slurm.sandbox.client.transfer import (
     CHUNK,
     Unavailable,
@@ -90,13 +83,22 @@ def run(folder: str) -> int:
     try:
         os.chdir(folder)
         if not claim():
-            return _started_before()
+            # Another job may be at it. Where it was this very job, which Slurm has begun anew,
+            # nobody is any more, and Slurm shall say that it failed, unless there is a report.
+            return 0 if os.path.lexists(REPORT) else int(is_this_jobs())
     except OSError as error:
         print(f"cfiddle-sandbox: the job directory cannot be used: {error}", file=sys.stderr)
         return 1
     try:
         silent = silence()
-        report = _converse() if silent is None else _withdrawn(silent)
+        if silent is None:
+            report = _converse()
+        else:
+            report = _own_report(
+                OutcomeKind.WITHDRAWN,
+                "The run was not started when its turn came: nothing had been heard of its "
+                f"notebook for {silent:.0f} seconds.",
+            )
     except Unavailable as error:
         report = _own_report(error.kind, str(error))
     report["job_id"], report["node"] = job_id(), node()
@@ -112,15 +114,6 @@ def run(folder: str) -> int:
         print(f"cfiddle-sandbox: {REPORT} cannot be written: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _started_before() -> int:
-    """The exit status of a run that is not to be started again.
-
-    Another job may be at it. Where it was this very job, which Slurm has begun anew, nobody is any
-    more, and Slurm shall say that it failed, unless the report was written already.
-    """
-    return 0 if os.path.lexists(REPORT) else int(is_this_jobs())
 
 
 def _hello() -> bytes:
@@ -181,45 +174,28 @@ def connect(patience: float = 0.0) -> socket.socket:
         Unavailable: nobody answers at its socket.
     """
     began = time.monotonic()
-    give_up = began + patience
     while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(CONNECT_SECONDS)
         try:
-            return _connect()
-        except (ConnectionRefusedError, FileNotFoundError, BlockingIOError) as error:
-            # The last says that it is there, and has not yet taken all who came before.
-            busy = isinstance(error, BlockingIOError)
-            if time.monotonic() >= (began + CONNECT_SECONDS if busy else give_up):
-                raise _not_reached(error) from error
-            time.sleep(0.1)
+            connection.connect(os.environ.get(SOCKET_VARIABLE) or SOCKET_PATH)
         except OSError as error:
-            raise _not_reached(error) from error
+            connection.close()
+            if time.monotonic() - began >= _patience_with(error, patience):
+                reason = error.strerror or str(error)
+                raise Unavailable(
+                    f"The sandbox service of node {node()} cannot be reached ({reason}); the run"
+                    " was not started."
+                ) from error
+            time.sleep(0.1)
+        else:
+            return connection
 
 
-def _connect() -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(CONNECT_SECONDS)
-    try:
-        connection.connect(os.environ.get(SOCKET_VARIABLE) or SOCKET_PATH)
-    except OSError:
-        connection.close()
-        raise
-    return connection
-
-
-def _not_reached(error: OSError) -> Unavailable:
-    reason = error.strerror or str(error)
-    return Unavailable(
-        f"The sandbox service of node {node()} cannot be reached ({reason}); the run was not"
-        " started."
-    )
-
-
-def _withdrawn(silent: float) -> Status:
-    return _own_report(
-        OutcomeKind.WITHDRAWN,
-        "The run was not started when its turn came: nothing had been heard of its notebook for "
-        f"{silent:.0f} seconds.",
-    )
+def _patience_with(error: OSError, patience: float) -> float:
+    if isinstance(error, BlockingIOError):
+        return CONNECT_SECONDS  # it is there, and has not yet taken all who came before
+    return patience if isinstance(error, (ConnectionRefusedError, FileNotFoundError)) else 0.0
 
 
 def _own_report(kind: OutcomeKind, message: str) -> Status:

@@ -58,7 +58,10 @@ def send_bundle(connection: socket.socket, trouble: list[str]) -> None:
     except (OSError, ProtocolError) as error:
         trouble.append(f"The bundle could not be sent: {error}.")
     if trouble:
-        _hang_up(connection)
+        try:
+            connection.shutdown(socket.SHUT_RDWR)  # which wakes the receiver
+        except OSError:
+            pass  # it has ended already
 
 
 def send(bundle: Readable, stream: Writable) -> None:
@@ -70,14 +73,6 @@ def send(bundle: Readable, stream: Writable) -> None:
     while chunk := bundle.read(CHUNK):
         write_frame(stream, DATA, chunk)
     write_frame(stream, END, b"")
-
-
-def _hang_up(connection: socket.socket) -> None:
-    """End the conversation in both directions, which wakes the receiver."""
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it has ended already
 
 
 def receive(stream: Readable) -> Status | None:

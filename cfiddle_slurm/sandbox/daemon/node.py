@@ -70,16 +70,16 @@ class Node:
         registry: Registry,
         address: EngineAddress,
         place: Place,
-        administrator: int = 0,
+        administrator: int,
+        readiness: Readiness,
         make_engine: Callable[[EngineAddress], Engine] = Engine,
-        readiness: Readiness | None = None,
     ) -> None:
         self.policy = policy
         self.registry = registry
         self.address = address
         self.place = place
         self.administrator = administrator
-        self.readiness = readiness or Readiness()
+        self.readiness = readiness
         self._make_engine = make_engine
         self._slot = threading.Lock()
         self._free = threading.Event()  # set while nobody has the slot
@@ -196,19 +196,24 @@ class Node:
                 run.stop(reason)
             return self._changed.wait_for(lambda: not self._runs, seconds)
 
-    def sweep(self) -> int:
-        """Remove all containers that no run owns; how many there were.
-
-        Raises:
-            EngineError: the engine does not answer, or one could not be removed.
-        """
+    def sweep(self) -> None:
+        """Remove all containers that no run owns; if the engine fails, leave it to :meth:`tidy`."""
+        self.untidy.clear()
         # Whoever holds the slot is the only one who can own a container.
         slot = self.slot(self.policy.wall_seconds, lambda: self._stopping is not None)
-        with slot, self.engine() as engine:
-            left = engine.leftovers()
-            for container in left:
-                engine.remove(container)
-        return len(left)
+        try:
+            with slot, self.engine() as engine:
+                left = engine.leftovers()
+                for container in left:
+                    engine.remove(container)
+        except (EngineError, Busy) as error:
+            self.untidy.set()
+            log(f"orphans could not be swept: {error}")
+        except Gone:
+            return
+        else:
+            if left:
+                log(f"{len(left)} orphaned sandboxes removed")
 
     def tidy(self, stop: threading.Event) -> None:
         """Sweep, again and again while the engine fails, whenever there may be leftovers; and see
@@ -223,7 +228,7 @@ class Node:
             if stop.is_set():
                 return
             if self.untidy.is_set():
-                self.sweep_if_possible()
+                self.sweep()
             self.look()
 
     def _sleep_till_needed(self, stop: threading.Event) -> None:
@@ -262,20 +267,6 @@ class Node:
             return error.cause
         self.readiness.doubtful = False
         return None
-
-    def sweep_if_possible(self) -> None:
-        """Sweep; if the engine fails, say so and leave it to :meth:`tidy`."""
-        self.untidy.clear()
-        try:
-            found = self.sweep()
-        except (EngineError, Busy) as error:
-            self.untidy.set()
-            log(f"orphans could not be swept: {error}")
-        except Gone:
-            return
-        else:
-            if found:
-                log(f"{found} orphaned sandboxes removed")
 
 
 def log(text: str) -> None:
