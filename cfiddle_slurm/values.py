@@ -32,7 +32,6 @@ _OURS = frozenset(
 _OUR_LETTERS = frozenset("adDehHiJNnoVW")
 _CPUS = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 _MOST_CPUS = 1 << 16
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:/@+-]*")
 
 
 def shown(value: object) -> str:
@@ -182,15 +181,8 @@ def interval(value: object) -> float:
     return found
 
 
-def name(value: object) -> str:
-    """A name that becomes a part of a Slurm option, or an image's name.
-
-    Raises:
-        ValueError: empty, or with characters that such names do not have.
-    """
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError("must be a name of letters, digits and . _ , : / @ + -")
-    return value
+name = text(r"[A-Za-z0-9_][A-Za-z0-9_.,:/@+-]*", "a name of letters, digits and . _ , : / @ + -")
+"""A name that becomes a part of a Slurm option, or an image's name."""
 
 
 def expression(value: object) -> str:

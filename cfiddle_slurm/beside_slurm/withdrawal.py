@@ -29,8 +29,7 @@ from cfiddle_slurm.beside_slurm.scontrol import note_address, scontrol
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import ProcessError
 from cfiddle_slurm.sandbox.protocol import JOBS_DIRECTORY, READY, SOCKET_PATH, STATE_NAME
-from cfiddle_slurm.slurm_nodes import Node, parse_nodes
-from cfiddle_slurm.slurm_states import MARK
+from cfiddle_slurm.slurm_states import MARK, Node, parse_nodes
 
 STATE = Path(SOCKET_PATH).with_name(STATE_NAME)
 SPOOL = Path("/var/lib/slurm/slurmd")

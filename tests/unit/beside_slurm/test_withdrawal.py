@@ -25,7 +25,7 @@ from cfiddle_slurm.beside_slurm.withdrawal import (
 from cfiddle_slurm.process import CommandTimeout, Completed, ProcessError
 from cfiddle_slurm.sandbox.daemon.readiness import LEAST_INODES, Readiness, disk_trouble
 from cfiddle_slurm.sandbox.protocol import READY
-from cfiddle_slurm.slurm_nodes import Node
+from cfiddle_slurm.slurm_states import Node
 
 OURS = "cfiddle: Docker does not answer"
 
