@@ -33,9 +33,7 @@ _FACTOR = 24
 
 
 def read_lines(
-    streams: Iterable[BinaryIO],
-    invocations: Sequence[Any],
-    extra: Collection[tuple[str, str]] = (),
+    streams: Iterable[BinaryIO], invocations: Sequence[Any], extra: Collection[tuple[str, str]] = ()
 ) -> Records:
     """Read the records of a run's processes, in order.
 
