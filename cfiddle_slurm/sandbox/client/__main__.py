@@ -22,6 +22,7 @@ if __name__ == "__main__" and not __package__:
     sys.path.insert(0, os.path.dirname(package))
 
 from cfiddle_slurm.bundle.layout import PART, REPORT, REQUEST, RESULT
+from cfiddle_slurm.sandbox import protocol
 from cfiddle_slurm.sandbox.claim import claim, is_this_jobs, job_id, node, opening, silence
 from cfiddle_slurm.sandbox.client.transfer import (
     CHUNK,
@@ -31,21 +32,7 @@ from cfiddle_slurm.sandbox.client.transfer import (
     send_bundle,
     write_atomically,
 )
-from cfiddle_slurm.sandbox.protocol import (
-    HELLO,
-    PING,
-    PROTOCOL,
-    RELEASE,
-    SOCKET_PATH,
-    SOCKET_VARIABLE,
-    STATUS,
-    OutcomeKind,
-    ProtocolError,
-    header,
-    parse_json,
-    read_frame,
-    write_json,
-)
+from cfiddle_slurm.sandbox.protocol import OutcomeKind, ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,7 +114,7 @@ def _hello() -> bytes:
         raise Unavailable(f"The job directory's {REQUEST} is not a JSON object.")
     payload = opening().encode() + request[1:]
     try:
-        return header(HELLO, len(payload)) + payload
+        return protocol.header(protocol.HELLO, len(payload)) + payload
     except ProtocolError as error:
         raise Unavailable(f"The job directory's {REQUEST} is too long: {error}") from error
 
@@ -178,7 +165,7 @@ def connect(patience: float = 0.0) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(CONNECT_SECONDS)
         try:
-            connection.connect(os.environ.get(SOCKET_VARIABLE) or SOCKET_PATH)
+            connection.connect(os.environ.get(protocol.SOCKET_VARIABLE) or protocol.SOCKET_PATH)
         except OSError as error:
             connection.close()
             if time.monotonic() - began >= _patience_with(error, patience):
@@ -208,7 +195,7 @@ def _run_id() -> object:
     """What request.json calls the run, as far as it can be read."""
     try:
         with open(REQUEST, "rb") as stream:
-            return parse_json(stream.read(1 << 16)).get("run_id")
+            return protocol.parse_json(stream.read(1 << 16)).get("run_id")
     except (OSError, ProtocolError):
         return None
 
@@ -216,7 +203,7 @@ def _run_id() -> object:
 def release(job_id: str) -> int:
     """Have sandboxd end what is left of a job: 0, or 1 without an answer (it sweeps later)."""
     try:
-        _ask(RELEASE, {"job_id": job_id}, RELEASE_SECONDS)
+        _ask(protocol.RELEASE, {"job_id": job_id}, RELEASE_SECONDS)
     except Unavailable as error:
         print(f"cfiddle-sandbox: job {job_id} was not released: {error}", file=sys.stderr)
         return 1
@@ -226,7 +213,8 @@ def release(job_id: str) -> int:
 def ping() -> int:
     """Whether sandboxd can take a run: 0, 3 when it says no, 1 when it says nothing."""
     try:
-        outcome = _ask(PING, {"protocol": PROTOCOL}, CONNECT_SECONDS).get("outcome", {})
+        question = {"protocol": protocol.PROTOCOL}
+        outcome = _ask(protocol.PING, question, CONNECT_SECONDS).get("outcome", {})
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 1
@@ -242,11 +230,11 @@ def _ask(kind: bytes, question: dict[str, Any], seconds: float) -> dict[str, Any
     try:
         with connection, connection.makefile("rb") as incoming:
             with connection.makefile("wb") as outgoing:
-                write_json(outgoing, kind, question)
-            frame = read_frame(incoming)
-            if frame is None or frame[0] != STATUS:
+                protocol.write_json(outgoing, kind, question)
+            frame = protocol.read_frame(incoming)
+            if frame is None or frame[0] != protocol.STATUS:
                 raise Unavailable("sandboxd gave no answer.")
-            return parse_json(frame[1])
+            return protocol.parse_json(frame[1])
     except (OSError, ProtocolError) as error:
         raise Unavailable(f"sandboxd gave no answer ({error}).") from error
 

@@ -148,19 +148,16 @@ class Pump:
             raise Ended(End.CALLER_LEFT)
         try:
             if events & select.POLLOUT:
-                self._send_to_caller()
+                before = self.to_caller.size
+                self.to_caller.send(self._caller)
+                if self.to_caller.size < before:
+                    self._course.progress(time.monotonic())
             if events & select.POLLIN:
                 self._take_bundle(self._caller.recv(READ_BYTES))
         except BlockingIOError:
             return
         except OSError:
             raise Ended(End.CALLER_LEFT) from None
-
-    def _send_to_caller(self) -> None:
-        before = self.to_caller.size
-        self.to_caller.send(self._caller)
-        if self.to_caller.size < before:
-            self._course.progress(time.monotonic())
 
     def _take_bundle(self, data: bytes) -> None:
         if not data:

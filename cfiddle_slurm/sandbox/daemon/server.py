@@ -12,22 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from cfiddle_slurm._version import __version__
 from cfiddle_slurm.doorman import Doorman
+from cfiddle_slurm.sandbox import protocol
 from cfiddle_slurm.sandbox.daemon.conversation import FIRST_FRAME_SECONDS, Conversation
 from cfiddle_slurm.sandbox.daemon.engine import EngineError
 from cfiddle_slurm.sandbox.daemon.node import Node
 from cfiddle_slurm.sandbox.daemon.request import BadRequest, parse_job_id
-from cfiddle_slurm.sandbox.protocol import (
-    HEADER_BYTES,
-    HELLO,
-    PING,
-    RELEASE,
-    STATUS,
-    OutcomeKind,
-    ProtocolError,
-    json_frame,
-    parse_header,
-    parse_json,
-)
+from cfiddle_slurm.sandbox.protocol import OutcomeKind, ProtocolError
 from cfiddle_slurm.sandbox.status import outcome
 
 if TYPE_CHECKING:
@@ -36,7 +26,7 @@ if TYPE_CHECKING:
 _BACKLOG = 64
 _PAUSE_SECONDS = 0.05
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
-_QUESTIONS = frozenset((HELLO, RELEASE, PING))
+_QUESTIONS = frozenset((protocol.HELLO, protocol.RELEASE, protocol.PING))
 
 
 class StartError(Exception):
@@ -103,9 +93,9 @@ class Server:
             return
         except OSError:
             return  # it left, or said nothing in time: nobody to answer
-        if kind == PING:
+        if kind == protocol.PING:
             _answer(connection, self._ping())
-        elif kind == RELEASE:
+        elif kind == protocol.RELEASE:
             _answer(connection, self._release(question, uid))
         else:
             Conversation(connection, uid, self._node).hold(question)
@@ -138,10 +128,10 @@ def receive_question(connection: socket.socket, seconds: float) -> tuple[bytes, 
         OSError: the caller left, or took longer than ``seconds``.
     """
     deadline = time.monotonic() + seconds
-    kind, length = parse_header(_receive(connection, HEADER_BYTES, deadline))
+    kind, length = protocol.parse_header(_receive(connection, protocol.HEADER_BYTES, deadline))
     if kind not in _QUESTIONS:
         raise ProtocolError(f"A conversation does not begin with a frame of type {kind!r}.")
-    return kind, parse_json(_receive(connection, length, deadline))
+    return kind, protocol.parse_json(_receive(connection, length, deadline))
 
 
 def _receive(connection: socket.socket, count: int, deadline: float) -> bytes:
@@ -159,7 +149,7 @@ def _answer(connection: socket.socket, said: "Outcome") -> None:
     """A status that is only an outcome; a caller that does not listen is left alone."""
     try:
         connection.settimeout(FIRST_FRAME_SECONDS)
-        connection.sendall(json_frame(STATUS, {"outcome": said}))
+        connection.sendall(protocol.json_frame(protocol.STATUS, {"outcome": said}))
     except OSError:
         return
 

@@ -45,13 +45,10 @@ class EngineStream:
             self._header += rest[:missing]
             rest = rest[missing:]
             if len(self._header) == _ENGINE_HEADER.size:
-                self._begin()
-
-    def _begin(self) -> None:
-        self._stream, self._left = _ENGINE_HEADER.unpack(self._header)
-        if self._stream not in (STDOUT, STDERR) or any(self._header[1:4]):
-            raise ProtocolError("The engine's attach stream cannot be understood.")
-        self._header.clear()
+                self._stream, self._left = _ENGINE_HEADER.unpack(self._header)
+                if self._stream not in (STDOUT, STDERR) or any(self._header[1:4]):
+                    raise ProtocolError("The engine's attach stream cannot be understood.")
+                self._header.clear()
 
 
 class FrameStream:
