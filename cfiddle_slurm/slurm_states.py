@@ -137,10 +137,9 @@ def reason_in_english(reason: str) -> str:
 
 
 def no_room(words: str) -> str | None:
-    """Why Slurm takes no job now, as a sentence's end; None where it will not take it later either.
+    """Why Slurm takes no job now, as a sentence's end, from what sbatch or srun said.
 
-    Args:
-        words: what sbatch or srun said.
+    None where it will not take it later either.
     """
     for sign, why in _NO_ROOM.items():
         if sign.lower() in words.lower():

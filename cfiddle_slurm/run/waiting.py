@@ -29,11 +29,7 @@ class Wait:
     """The wait for one run.
 
     Args:
-        directory: the run's directory.
-        settings: the run's settings.
-        scheduler: where it was submitted.
         watch: the run's place in the batched queries.
-        job_id: the scheduler's name of it.
         asked: when the scheduler was asked to take it, on the monotonic clock; now if None.
     """
 

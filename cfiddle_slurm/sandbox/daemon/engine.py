@@ -25,7 +25,6 @@ class EngineError(Exception):
     """The container engine could not do what was asked: one sentence.
 
     Args:
-        message: the sentence.
         cause: the same in a few words, for whoever looks after the machine.
     """
 
@@ -171,7 +170,7 @@ class Engine:
 
 
 class Container:
-    """One container of an engine, attached from before its start.
+    """One container of an engine, attached from before its start. As there: EngineError.
 
     Attributes:
         socket: stdin goes in, the engine's mixture of stdout and stderr comes.
@@ -186,11 +185,7 @@ class Container:
         self.socket = socket.socket(fileno=socket.dup(response.fileno()))
 
     def start(self) -> None:
-        """Start it.
-
-        Raises:
-            EngineError: the engine cannot.
-        """
+        """Start it."""
         with self._engine.asked("start the sandbox") as api:
             api.start(self._id)
 
@@ -224,11 +219,7 @@ class Container:
         return self.state()
 
     def remove(self) -> None:
-        """Let go of its stream, and remove it.
-
-        Raises:
-            EngineError: it may still be there.
-        """
+        """Let go of its stream, and remove it."""
         # Closing is not enough, since the SDK's objects hold the connection, too; and the engine
         # cannot remove a container whose output it is still waiting to hand over.
         with contextlib.suppress(OSError):

@@ -52,11 +52,7 @@ class EngineStream:
 
 
 class FrameStream:
-    """Takes a stream of frames apart; holds back at most one frame.
-
-    Args:
-        allowed: the frame types that may come.
-    """
+    """Takes a stream of frames, of types that are allowed, apart; holds back at most one frame."""
 
     def __init__(self, allowed: frozenset[bytes]) -> None:
         self._allowed = allowed
