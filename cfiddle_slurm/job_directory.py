@@ -12,17 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.bundle.archive import Member, write_tar
-from cfiddle_slurm.bundle.layout import (
-    BUNDLE,
-    FAILED,
-    OUTPUT,
-    OWNER,
-    REPORT,
-    REQUEST,
-    STARTED,
-)
+from cfiddle_slurm.bundle.layout import BUNDLE, FAILED, OUTPUT, OWNER, REPORT, REQUEST, STARTED
 from cfiddle_slurm.errors import (
-    CFiddleSlurmError,
     HomeUnwritable,
     InputError,
     SettingsError,
@@ -144,10 +135,8 @@ class JobDirectory:
                 write_tar(stream, members)
             (self.path / REQUEST).write_text(json.dumps(request))
         except OSError as error:
-            trouble: CFiddleSlurmError | None = home_trouble(error)
-            raise trouble or InputError(
-                f"The run could not be prepared: {error}.", cause=error
-            ) from error
+            other = InputError(f"The run could not be prepared: {error}.", cause=error)
+            raise home_trouble(error) or other from error
 
     def has_started(self) -> bool:
         """Whether the worker has taken the run."""
@@ -199,8 +188,14 @@ class JobDirectory:
         Raises:
             ProtocolError: what is there is no report.
         """
-        raw = self._read(REPORT)
-        return None if raw is None else parse_json(raw)
+        try:
+            with (self.path / REPORT).open("rb") as stream:
+                raw = stream.read(_MAX_REPORT + 1)
+        except FileNotFoundError:
+            return None
+        if len(raw) > _MAX_REPORT:
+            raise ProtocolError(f"{REPORT} is longer than {_MAX_REPORT} bytes.")
+        return parse_json(raw)
 
     def times(self) -> tuple[float, float | None, float | None, float]:
         """When the run was submitted, started, over, and when this was asked: seconds.
@@ -260,13 +255,3 @@ class JobDirectory:
                 return os.fstat(stream.fileno()).st_mtime
         except OSError:
             return None
-
-    def _read(self, name: str) -> bytes | None:
-        try:
-            with (self.path / name).open("rb") as stream:
-                raw = stream.read(_MAX_REPORT + 1)
-        except FileNotFoundError:
-            return None
-        if len(raw) > _MAX_REPORT:
-            raise ProtocolError(f"{name} is longer than {_MAX_REPORT} bytes.")
-        return raw

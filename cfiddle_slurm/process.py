@@ -178,14 +178,7 @@ def pipe(source: Sequence[str], sink: Sequence[str], *, timeout: float) -> Compl
 
 @contextmanager
 def started(arguments: Sequence[str], **options: Any) -> "Iterator[subprocess.Popen[bytes]]":
-    """A program for the time of a ``with`` block; its standard output is a pipe.
-
-    Args:
-        **options: as for :func:`start`.
-
-    Raises:
-        CommandMissing: there is no such program.
-    """
+    """As :func:`start`, for the time of a ``with`` block; its standard output is a pipe."""
     child = start(arguments, **{"stdout": subprocess.PIPE, **options})
     try:
         yield child

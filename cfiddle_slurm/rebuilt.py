@@ -24,8 +24,6 @@ _MOST_NAMES, _LONGEST_NAME = 100, 100
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # from Python 3.11 on
 _ATOMS = (type(None), bool, int, float, str, bytes)
 _BEGINNINGS = (object, abc.ABC, typing.Generic)
-Form = tuple[str, str, tuple[Any, ...], dict[str, Any]]
-"""Module and name of the class, arguments, attributes; as the sandbox writes it."""
 
 
 def exception_class(found: Any) -> type[Exception] | None:

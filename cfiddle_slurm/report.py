@@ -168,20 +168,20 @@ class RunReport:
         perf = self.perf_status or "unknown"
         outside = f"container's CPU time {_seconds(self.container_cpu_seconds)}"
         rows = [
-            ("run", _or_unknown(self.run_id)),
-            ("job", f"{_or_unknown(self.job_id)} ({self.scheduler})"),
-            ("node", _or_unknown(self.node)),
+            ("run", self.run_id or "unknown"),
+            ("job", f"{self.job_id or 'unknown'} ({self.scheduler})"),
+            ("node", self.node or "unknown"),
             ("container", self.container or "none"),
             ("ended", self.exit_reason),
             ("seconds", stages),
             ("CPU time", _seconds(self.cpu_seconds, " s")),
             ("seen from outside", f"wall {_seconds(self.wall_seconds)}, {outside}"),
             ("peak memory", _megabytes(self.memory_peak_bytes)),
-            ("CPU", _or_unknown(self.cpu_model)),
+            ("CPU", self.cpu_model or "unknown"),
             ("cores", self.cores or "not restricted"),
             ("perf events", f"{perf}: {self.perf_detail}" if self.perf_detail else perf),
-            ("kernel", _or_unknown(self.kernel)),
-            ("governor", _or_unknown(self.governor)),
+            ("kernel", self.kernel or "unknown"),
+            ("governor", self.governor or "unknown"),
             ("versions", ", ".join(f"{k} {v}" for k, v in sorted(self.versions.items()))),
         ]
         return [(name, one_line(value)) for name, value in rows]
@@ -203,10 +203,6 @@ class RunReport:
             for name, value in self.rows()
         )
         return f"<table>{rows}</table>"
-
-
-def _or_unknown(value: str | None) -> str:
-    return value or "unknown"
 
 
 def _seconds(value: float | None, unit: str = "") -> str:

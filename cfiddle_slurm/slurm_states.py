@@ -1,4 +1,4 @@
-"""The one place where Slurm's states of jobs and nodes, its pending reasons and refusals are known.
+"""The one place where Slurm's words for jobs and nodes, pending reasons and refusals are known.
 
 Sources: squeue(1), "JOB STATE CODES" and "JOB REASON CODES"; sacct(1), "JOB STATE CODES";
 sinfo(1), "NODE STATE CODES"; resource_limits.html; slurm.conf(5), MaxJobCount and rl_enable.
@@ -6,6 +6,7 @@ sinfo(1), "NODE STATE CODES"; resource_limits.html; slurm.conf(5), MaxJobCount a
 
 import enum
 import re
+from dataclasses import dataclass
 
 
 class JobStatus(enum.Enum):
@@ -136,10 +137,9 @@ def reason_in_english(reason: str) -> str:
 
 
 def no_room(words: str) -> str | None:
-    """Why Slurm takes no job now, as a sentence's end; None where it will not take it later either.
+    """Why Slurm takes no job now, as a sentence's end, from what sbatch or srun said.
 
-    Args:
-        words: what sbatch or srun said.
+    None where it will not take it later either.
     """
     for sign, why in _NO_ROOM.items():
         if sign.lower() in words.lower():
@@ -175,6 +175,63 @@ def reason_is_a_machines(reason: str) -> bool:
     return reason.startswith(MARK) or _SLURMS_OWN.fullmatch(reason) is not None
 
 
-def node_has_job(state: str) -> bool:
-    """Whether a job is on a node in a state like ``ALLOCATED+DRAIN``."""
-    return bool(set(state.lower().split("+")) & _BUSY_NODE)
+@dataclass(frozen=True)
+class Node:
+    """A worker as Slurm sees it.
+
+    Attributes:
+        state: in Slurm's words, such as ``idle`` or ``idle+drain``.
+        features: what jobs may ask for.
+        reason: why it takes no jobs, as far as somebody said so.
+    """
+
+    name: str
+    state: str
+    features: str
+    reason: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether it takes jobs, now or after the present one."""
+        return node_takes_jobs(self.state)
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether it was taken out of service, by somebody or by Slurm, and can be resumed."""
+        return node_is_withdrawn(self.state)
+
+    @property
+    def withdrew_itself(self) -> bool:
+        """Whether a machine took it out of service, and no person did."""
+        return self.withdrawn and reason_is_a_machines(self.reason)
+
+    @property
+    def kept_out(self) -> bool:
+        """Whether a person took it out of service: only a person brings it back."""
+        return self.withdrawn and bool(self.reason) and not reason_is_a_machines(self.reason)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is on it."""
+        return bool(set(self.state.lower().split("+")) & _BUSY_NODE)
+
+
+def parse_nodes(text: str) -> list[Node]:
+    """Nodes from the lines of ``scontrol --oneliner show nodes`` (scontrol(1))."""
+    found = []
+    for line in text.splitlines():
+        # A reason is anybody's text, and may look like further fields.
+        before, _, rest = line.partition(" Reason=")
+        fields = dict(re.findall(r"(?:^| )([A-Za-z]+)=(\S*)", before))
+        if "NodeName" in fields:
+            reason = re.match(r"(.*?)(?: \[[^\[]+@[^\[]+\]| [A-Z]\w+=|$)", rest)
+            features = fields.get("ActiveFeatures", "")
+            found.append(
+                Node(
+                    fields["NodeName"],
+                    fields.get("State", "").lower().replace("*", "+not_responding"),
+                    "" if features == "(null)" else features,
+                    reason[1].strip() if reason else "",
+                )
+            )
+    return sorted(found, key=lambda node: node.name)

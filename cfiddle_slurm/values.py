@@ -1,4 +1,7 @@
-"""Settings' values as people write them, turned into what the program uses. Pure functions."""
+"""Settings' values as people write them, turned into what the program uses. Pure functions.
+
+Each parser raises a ValueError that says what a value must be: "must be ...", or "holds ...".
+"""
 
 import math
 import re
@@ -30,7 +33,8 @@ _OURS = frozenset(
     )
 )  # fmt: skip
 _OUR_LETTERS = frozenset("adDehHiJNnoVW")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:/@+-]*")
+_CPUS = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+_MOST_CPUS = 1 << 16
 
 
 def shown(value: object) -> str:
@@ -45,8 +49,7 @@ def shown(value: object) -> str:
 def seconds(value: object) -> float:
     """A time in seconds, from a number of seconds or a text like ``"10:30"`` (minutes, seconds).
 
-    Raises:
-        ValueError: neither; or not positive; or more than a year.
+    It is more than nothing, and at most a year.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("must be a number of seconds, or a text like '10:30', minutes and seconds")
@@ -74,11 +77,7 @@ def _time(text: str) -> float:
 
 
 def size(value: object) -> int:
-    """A size in bytes, from a number of bytes or a text like ``"2GiB"`` (``"2G"`` is the same).
-
-    Raises:
-        ValueError: neither; or not positive.
-    """
+    """A size in bytes, from a number of bytes or a text like ``"2GiB"`` (``"2G"`` is the same)."""
     if isinstance(value, int) and not isinstance(value, bool):
         found: float = value
     else:
@@ -92,7 +91,7 @@ def size(value: object) -> int:
 
 
 def size_from(least: int) -> Callable[[object], int]:
-    """A parser of sizes that are not below one, which raises ValueError for anything else."""
+    """A parser of sizes that are not below one."""
 
     def parse(value: object) -> int:
         found = size(value)
@@ -112,11 +111,7 @@ def size_text(size: int) -> str:
 
 
 def flag(value: object) -> bool:
-    """Yes or no.
-
-    Raises:
-        ValueError: neither.
-    """
+    """Yes or no."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in _YES + _NO:
@@ -125,7 +120,7 @@ def flag(value: object) -> bool:
 
 
 def whole(least: int, most: int = 10**_MAX_DIGITS - 1) -> Callable[[object], int]:
-    """A parser of whole numbers in a range, which raises ValueError for anything else."""
+    """A parser of whole numbers in a range."""
 
     def parse(value: object) -> int:
         found: object = value
@@ -143,7 +138,7 @@ count = whole(0)
 
 
 def choice(*known: str) -> Callable[[object], str]:
-    """A parser of one of some words, which raises ValueError for anything else."""
+    """A parser of one of some words."""
 
     def parse(value: object) -> str:
         if isinstance(value, str) and value in known:
@@ -154,7 +149,7 @@ def choice(*known: str) -> Callable[[object], str]:
 
 
 def text(pattern: str | re.Pattern[str], what: str) -> Callable[[object], str]:
-    """A parser of texts of a form, which raises ValueError for anything else."""
+    """A parser of texts of a form."""
     form = re.compile(pattern)
 
     def parse(value: object) -> str:
@@ -166,11 +161,7 @@ def text(pattern: str | re.Pattern[str], what: str) -> Callable[[object], str]:
 
 
 def interval(value: object) -> float:
-    """Seconds between two looks, as a number.
-
-    Raises:
-        ValueError: not a number above 0 and at most an hour.
-    """
+    """Seconds between two looks, as a number above 0 and at most an hour."""
     try:
         found = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):
@@ -180,34 +171,19 @@ def interval(value: object) -> float:
     return found
 
 
-def name(value: object) -> str:
-    """A name that becomes a part of a Slurm option, or an image's name.
-
-    Raises:
-        ValueError: empty, or with characters that such names do not have.
-    """
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError("must be a name of letters, digits and . _ , : / @ + -")
-    return value
+name = text(r"[A-Za-z0-9_][A-Za-z0-9_.,:/@+-]*", "a name of letters, digits and . _ , : / @ + -")
+"""A name that becomes a part of a Slurm option, or an image's name."""
 
 
 def expression(value: object) -> str:
-    """A constraint on node features, as ``sbatch --constraint`` takes it.
-
-    Raises:
-        ValueError: not one printable line.
-    """
+    """A constraint on node features, as ``sbatch --constraint`` takes it."""
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ValueError("must be one line of text")
     return value
 
 
 def words(value: object) -> tuple[str, ...]:
-    """Several texts; from the environment, separated by blanks.
-
-    Raises:
-        ValueError: not texts.
-    """
+    """Several texts; from the environment, separated by blanks."""
     if isinstance(value, str):
         return tuple(value.split())
     if not isinstance(value, Sequence) or not all(isinstance(part, str) for part in value):
@@ -216,20 +192,12 @@ def words(value: object) -> tuple[str, ...]:
 
 
 def globs(value: object) -> tuple[str, ...]:
-    """Several globs; one alone may be given as a plain text.
-
-    Raises:
-        ValueError: not texts.
-    """
+    """Several globs; one alone may be given as a plain text."""
     return (value,) if isinstance(value, str) else words(value)
 
 
 def options(value: object) -> tuple[str, ...]:
-    """Further options of sbatch, one word each.
-
-    Raises:
-        ValueError: not an option, or one that this package has to set itself.
-    """
+    """Further options of sbatch, one word each."""
     found = words(value)
     for word in found:
         if not word.startswith("-") or word in ("-", "--") or not word.isprintable():
@@ -249,11 +217,7 @@ def options(value: object) -> tuple[str, ...]:
 
 
 def folder(value: object) -> Path:
-    """An absolute path; ``~`` is the home.
-
-    Raises:
-        ValueError: not a path, or a relative one.
-    """
+    """An absolute path; ``~`` is the home."""
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise ValueError("must be a path")
     try:
@@ -263,3 +227,21 @@ def folder(value: object) -> Path:
     if not found.is_absolute():
         raise ValueError("must be an absolute path")
     return found
+
+
+def parse_cpu_list(text: str) -> frozenset[int]:
+    """The processors in a list of the kernel's format, ``"0-3,8"`` (cpuset(7)).
+
+    Raises:
+        ValueError: not such a list.
+    """
+    numbers: set[int] = set()
+    for part in text.strip().split(","):
+        match = _CPUS.fullmatch(part.strip())
+        if match is None:
+            raise ValueError(f"{text!r} is not a list of processors like '0-3,8'")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first or last >= _MOST_CPUS:
+            raise ValueError(f"{part!r} is not a range of processors")
+        numbers.update(range(first, last + 1))
+    return frozenset(numbers)

@@ -42,7 +42,10 @@ def note_address(fetched: Path = FETCHED, noted: Path = NOTED) -> None:
     What cannot be noted is not needed: the address that was noted before may still be right.
     """
     try:
-        text = with_address(fetched.read_text(), socket.gethostbyname(CONTROLLER))
+        found = fetched.read_text()
+        # Whoever reads this has to ask nobody for the address (slurm.conf(5)).
+        host = f"SlurmctldHost={CONTROLLER}({socket.gethostbyname(CONTROLLER)})"
+        text = _HOST.sub(host, found)
         if noted.exists() and noted.read_text() == text:
             return
         noted.parent.mkdir(mode=0o755, exist_ok=True)
@@ -51,8 +54,3 @@ def note_address(fetched: Path = FETCHED, noted: Path = NOTED) -> None:
         temporary.rename(noted)
     except OSError:
         return
-
-
-def with_address(configuration: str, address: str) -> str:
-    """slurm.conf(5) with the controller's address, so that nobody has to ask for it."""
-    return _HOST.sub(f"SlurmctldHost={CONTROLLER}({address})", configuration)

@@ -12,7 +12,8 @@ Root's, beside slurmd: ``python3 -I -m cfiddle_slurm.beside_slurm.withdrawal COM
 ``forget``
     at the start: jobs that Slurm believes to run here have died with the container before.
 
-What a person set is never touched: see :func:`decide`.
+What a person set is never touched: see :func:`decide`. Where Slurm does not answer, or does not do
+what it is asked for, that is a ProcessError.
 """
 
 import os
@@ -29,8 +30,7 @@ from cfiddle_slurm.beside_slurm.scontrol import note_address, scontrol
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import ProcessError
 from cfiddle_slurm.sandbox.protocol import JOBS_DIRECTORY, READY, SOCKET_PATH, STATE_NAME
-from cfiddle_slurm.slurm_nodes import Node, parse_nodes
-from cfiddle_slurm.slurm_states import MARK
+from cfiddle_slurm.slurm_states import MARK, Node, parse_nodes
 
 STATE = Path(SOCKET_PATH).with_name(STATE_NAME)
 SPOOL = Path("/var/lib/slurm/slurmd")
@@ -148,11 +148,7 @@ def has_job(jobs: Path = Path(JOBS_DIRECTORY)) -> bool:
 
 
 def show_node(name: str) -> Node | None:
-    """This worker as Slurm sees it; None where it is not registered.
-
-    Raises:
-        ProcessError: Slurm does not answer.
-    """
+    """This worker as Slurm sees it; None where it is not registered."""
     done = scontrol("--oneliner", "show", "node", name)
     if done.status != 0 and "not found" not in done.stdout + done.stderr:
         raise ProcessError(f"Slurm does not answer: {one_line(done.stderr)}")
@@ -160,11 +156,7 @@ def show_node(name: str) -> Node | None:
 
 
 def update(name: str, state: str, reason: str) -> None:
-    """Have Slurm give this worker another state.
-
-    Raises:
-        ProcessError: it does not.
-    """
+    """Have Slurm give this worker another state."""
     words = [f"NodeName={name}", f"State={state}", *([f"Reason={reason}"] if reason else [])]
     done = scontrol("update", *words)
     if done.status != 0:
@@ -173,11 +165,7 @@ def update(name: str, state: str, reason: str) -> None:
 
 
 def settle(name: str, cause: str | None, pauses: Pauses | None = None) -> None:
-    """See to it that Slurm sends jobs here if, and only if, they could be executed.
-
-    Raises:
-        ProcessError: Slurm does not answer.
-    """
+    """See to it that Slurm sends jobs here if, and only if, they could be executed."""
     node = show_node(name)
     action = decide(node, cause) if node is not None else None
     if node is None or action is None:
@@ -191,11 +179,7 @@ def forget(name: str) -> None:
     """Have Slurm give up the jobs that it believes to run here.
 
     It would take Slurm minutes to find out. A node that is down has no jobs; it is up as soon as
-    slurmd registers it (slurm.conf(5), ReturnToService=2), and drained if it was before.
-
-    Raises:
-        ProcessError: Slurm does not answer.
-    """
+    slurmd registers it (slurm.conf(5), ReturnToService=2), and drained if it was before."""
     node = show_node(name)
     if node is not None and node.busy:
         update(name, "DOWN", node.reason if node.kept_out else f"{MARK}restarted")

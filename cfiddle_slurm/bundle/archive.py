@@ -69,11 +69,8 @@ def _add(tar: tarfile.TarFile, member: Member) -> None:
         return
     with open_regular(member.source) as source:
         status = os.fstat(source.fileno())
-        info.size, info.mode, info.mtime = (
-            status.st_size,
-            status.st_mode & 0o755,
-            int(status.st_mtime),
-        )
+        info.size, info.mode = status.st_size, status.st_mode & 0o755
+        info.mtime = int(status.st_mtime)
         try:
             tar.addfile(info, source)
         except OSError as error:

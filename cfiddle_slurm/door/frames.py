@@ -28,11 +28,7 @@ class BadFrame(Exception):
 
 
 class Frames:
-    """Takes a stream apart into whole messages.
-
-    Args:
-        most: the most bytes of a message.
-    """
+    """Takes a stream apart into whole messages, each of at most so many bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most

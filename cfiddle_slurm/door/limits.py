@@ -57,11 +57,7 @@ class Pace:
 
 
 class Turns:
-    """So many at once for each key; first come, first served. Keys that nobody uses are forgotten.
-
-    Args:
-        most: at once.
-    """
+    """So many at once for each key; first come, first served. Unused keys are forgotten."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -86,11 +82,7 @@ class Turns:
 
 
 class Room:
-    """Who is inside, and whose turn it is.
-
-    Args:
-        bounds: what one caller may take.
-    """
+    """Who is inside, and whose turn it is."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds

@@ -6,6 +6,7 @@ requests and asks munged then, as the very account that asks: munged knows calle
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import struct
@@ -15,13 +16,7 @@ from pathlib import Path
 from cfiddle_slurm.door.frames import MUNGE_HEADER_BYTES, BadFrame, munge_body_bytes
 from cfiddle_slurm.door.limits import Bounds, Room
 from cfiddle_slurm.door.places import MUNGE_SOCKET, MUNGED_SOCKET
-from cfiddle_slurm.door.plumbing import (
-    PIECE,
-    accept_for_ever,
-    receive_exactly,
-    say,
-    send,
-)
+from cfiddle_slurm.door.plumbing import PIECE, accept_for_ever, receive_exactly, say, send
 
 REQUEST_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -42,26 +37,20 @@ def acting_as(uid: int, gid: int) -> Iterator[None]:
         os.setegid(0)
 
 
-class MungeDoor:
-    """What all callers share."""
-
-    def __init__(self) -> None:
-        self._room = Room(CALLERS)
-
-    async def receive(self, connection: socket.socket) -> None:
-        """One request and its answer."""
-        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _WHO.size)
-        _, uid, gid = _WHO.unpack(raw)
-        if not self._room.admit(uid):
-            return
-        try:
-            request = await asyncio.wait_for(_request(connection), REQUEST_SECONDS)
-            async with self._room.turn(uid):
-                await asyncio.wait_for(_ask(connection, request, uid, gid), ANSWER_SECONDS)
-        except BadFrame as error:
-            say(f"refused to {uid}: {error}")
-        finally:
-            self._room.leave(uid)
+async def _receive(room: Room, connection: socket.socket) -> None:
+    """One request and its answer."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _WHO.size)
+    _, uid, gid = _WHO.unpack(raw)
+    if not room.admit(uid):
+        return
+    try:
+        request = await asyncio.wait_for(_request(connection), REQUEST_SECONDS)
+        async with room.turn(uid):
+            await asyncio.wait_for(_ask(connection, request, uid, gid), ANSWER_SECONDS)
+    except BadFrame as error:
+        say(f"refused to {uid}: {error}")
+    finally:
+        room.leave(uid)
 
 
 async def _request(connection: socket.socket) -> bytes:
@@ -82,10 +71,10 @@ async def _ask(connection: socket.socket, request: bytes, uid: int, gid: int) ->
 
 async def serve() -> None:
     """Let callers in, for ever."""
-    door, place = MungeDoor(), Path(MUNGE_SOCKET)
+    place = Path(MUNGE_SOCKET)
     place.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(MUNGE_SOCKET)
         place.chmod(0o666)
         listener.listen(_BACKLOG)
-        await accept_for_ever(listener, door.receive)
+        await accept_for_ever(listener, functools.partial(_receive, Room(CALLERS)))

@@ -218,11 +218,10 @@ async def talk(
 async def serve() -> None:
     """Let callers of both directions in, for ever."""
     door = SlurmDoor()
-    with _listening("127.0.0.1", FROM_USERS) as users, _listening("", FROM_CLUSTER) as cluster:
+    with (
+        socket.create_server(("127.0.0.1", FROM_USERS), backlog=_BACKLOG) as users,
+        socket.create_server(("", FROM_CLUSTER), backlog=_BACKLOG) as cluster,
+    ):
         await asyncio.gather(
             accept_for_ever(users, door.from_users), accept_for_ever(cluster, door.from_cluster)
         )
-
-
-def _listening(address: str, port: int) -> socket.socket:
-    return socket.create_server((address, port), backlog=_BACKLOG)

@@ -8,17 +8,13 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cfiddle_slurm.door.places import (
-    DAEMONS,
-    FROM_CLUSTER,
-    FROM_USERS,
-    SRUN_PORTS,
-)
+from cfiddle_slurm.door.places import DAEMONS, FROM_CLUSTER, FROM_USERS, SRUN_PORTS
 from cfiddle_slurm.ids import DOOR
 
 _CLOSED_TCP = "111, 2049, 2375-2377, 7946, 20048"
 _CLOSED_UDP = "111, 2049, 4789, 7946, 20048"
 """NFS and its helpers; the engine's and the swarm's own, wherever they are."""
+_SRUN = f"{SRUN_PORTS[0]}-{SRUN_PORTS[1]}"
 _PER_ACCOUNT = "{ type uid; size 4096; flags dynamic,timeout; timeout 10s; }"
 _CALLS = "200/second burst 800 packets"
 """Connections to the door: what is above is tried again by the caller's kernel, a second later."""
@@ -65,7 +61,7 @@ def worker(nets: Nets) -> str:
             "meta skuid 0 accept",
             "ct state established,related accept",
             "fib daddr type local counter reject",
-            *_to(nets.backbone, f"tcp dport {_srun()} ct state new accept"),
+            *_to(nets.backbone, f"tcp dport {_SRUN} ct state new accept"),
             "meta skuid != 0 counter reject",
         )
     )  # fmt: skip
@@ -107,13 +103,13 @@ def user(nets: Nets) -> str:
         ),
         _chain(
             "inward", "type nat hook prerouting priority -110; policy accept;",
-            f'iifname != "lo" tcp dport {_srun()} redirect to :{FROM_CLUSTER}',
+            f'iifname != "lo" tcp dport {_SRUN} redirect to :{FROM_CLUSTER}',
         ),
         _chain(
             "out", "type filter hook output priority filter; policy accept;",
             f"{trusted} accept",
             "ct state established,related accept",
-            f"fib daddr type local tcp dport {{ {_srun()}, {FROM_CLUSTER} }} counter reject",
+            f"fib daddr type local tcp dport {{ {_SRUN}, {FROM_CLUSTER} }} counter reject",
             "fib daddr type local accept",
             *_to(closed, "meta skuid >= 1 counter reject"),
             f"meta skuid >= 1 tcp dport {{ {_CLOSED_TCP} }} counter reject",
@@ -121,10 +117,6 @@ def user(nets: Nets) -> str:
             "meta skuid >= 1 ip6 daddr { fe80::/10, fc00::/7, ff00::/8 } counter reject",
         ),
     )  # fmt: skip
-
-
-def _srun() -> str:
-    return f"{SRUN_PORTS[0]}-{SRUN_PORTS[1]}"
 
 
 def _to(networks: Iterable[str], rule: str) -> list[str]:

@@ -77,11 +77,7 @@ class Budget:
             self.check()
 
     def check(self) -> None:
-        """Compare what was charged with what was read.
-
-        Raises:
-            ResultRejected: as :meth:`spend`.
-        """
+        """Compare what was charged with what was read; raises as :meth:`spend`."""
         self.checked = _BASE + self._factor * self._source.taken
         if self.spent > self.checked:
             raise ResultRejected(

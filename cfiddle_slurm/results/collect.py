@@ -25,11 +25,7 @@ MAX_BYTES = 64 << 30
 
 
 def collect(
-    archive: Path,
-    home: Path,
-    *,
-    outputs: Collection[str],
-    read: Reader = read_records,
+    archive: Path, home: Path, *, outputs: Collection[str], read: Reader = read_records
 ) -> Records:
     """Read a result stream's records, then write its output files.
 
@@ -76,27 +72,20 @@ def _write_outputs(stream: BinaryIO, home: Path) -> CFiddleSlurmError | None:
             # set-user-id bits are not.
             write_below(home, target, content, mode=0o644 | (info.mode & 0o111))
         except OSError as error:
-            trouble = trouble or _unwritten(target, error)
-        else:
-            _tell_if_obeyed(target)
+            if trouble is None:
+                trouble = home_trouble(error) or InputError(
+                    f"The output file {target!r} could not be written: {error.strerror or error}.",
+                    hint="Look at the working directory: may you write there, and is no folder in "
+                    "its place?",
+                    cause=error,
+                )
+            continue
+        if is_obeyed_file(target):
+            tell(
+                f"the experiment wrote {target!r}, as output_files asks; programs may run or obey "
+                "such a file by themselves: look into it."
+            )
     return trouble
-
-
-def _unwritten(target: str, error: OSError) -> CFiddleSlurmError:
-    """The error of an output file that the user's own folder does not take."""
-    return home_trouble(error) or InputError(
-        f"The output file {target!r} could not be written: {error.strerror or error}.",
-        hint="Look at the working directory: may you write there, and is no folder in its place?",
-        cause=error,
-    )
-
-
-def _tell_if_obeyed(target: str) -> None:
-    if is_obeyed_file(target):
-        tell(
-            f"the experiment wrote {target!r}, as output_files asks; programs may run or obey such "
-            "a file by themselves: look into it."
-        )
 
 
 def _records(stream: BinaryIO, outputs: Collection[str]) -> Iterator[BinaryIO]:

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, BinaryIO
 
 from cfiddle_slurm.bundle.layout import LONGEST_LINE
@@ -33,9 +34,7 @@ _FACTOR = 24
 
 
 def read_lines(
-    streams: Iterable[BinaryIO],
-    invocations: Sequence[Any],
-    extra: Collection[tuple[str, str]] = (),
+    streams: Iterable[BinaryIO], invocations: Sequence[Any], extra: Collection[tuple[str, str]] = ()
 ) -> Records:
     """Read the records of a run's processes, in order.
 
@@ -67,7 +66,8 @@ class _Lines:
         self.records = Records(results=[], values=[])
         self.taken = 0
         self._result_of = InvocationResult
-        self._invocations, self._extra = invocations, extra
+        self._invocations = invocations
+        self._exception_of = partial(exception_of, extra=extra)
         self._found: set[int] = set()
         self._begun: int | None = None
         self._rows: list[dict[Any, Any]] = []
@@ -109,9 +109,6 @@ class _Lines:
                 )
             case _:
                 raise ResultRejected("The result file has a line that is not a result.")
-
-    def _exception_of(self, module: str, name: str) -> type[Exception] | None:
-        return exception_of(module, name, self._extra)
 
     def _add(self, number: Any, names: list[Any], rows: list[Any], clean: bool) -> None:
         """Take rows of an invocation's table."""

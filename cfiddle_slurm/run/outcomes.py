@@ -61,11 +61,7 @@ _BY_STATUS: dict[JobStatus, tuple[type[CFiddleSlurmError], str]] = {
 
 
 def error_of_outcome(status: Mapping[str, Any]) -> CFiddleSlurmError | None:
-    """The error that a final status tells of, or None when the run went well.
-
-    Args:
-        status: the content of ``report.json``; only what fits is believed.
-    """
+    """The error that ``report.json`` tells of, as far as it fits; None when the run went well."""
     outcome = status.get("outcome")
     outcome = outcome if isinstance(outcome, Mapping) else {}
     try:

@@ -9,20 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cfiddle_slurm import errors
 from cfiddle_slurm.bundle.archive import BundleError, Member
 from cfiddle_slurm.bundle.layout import BUNDLE, MANIFEST, REQUEST, RESULT
 from cfiddle_slurm.bundle.manifest import Manifest, environment_to_travel
-from cfiddle_slurm.errors import (
-    CFiddleSlurmError,
-    InputError,
-    JobLost,
-    NodeFailed,
-    ResultRejected,
-    SandboxUnavailable,
-    SchedulerUnavailable,
-    SubmissionError,
-    Withdrawn,
-)
+from cfiddle_slurm.errors import CFiddleSlurmError
 from cfiddle_slurm.job_directory import JobDirectory, new_run_id
 from cfiddle_slurm.notices import tell
 from cfiddle_slurm.report import RunReport
@@ -45,7 +36,7 @@ _CANCEL_SECONDS = 20.0
 """Longest wait for Slurm's word that a cancelled job is gone (its own KillWait is 30 s at most)."""
 
 _RETRY_PAUSE = 2.0
-_MACHINES_FAULT = (JobLost, NodeFailed, SandboxUnavailable, Withdrawn)
+_MACHINES_FAULT = (errors.JobLost, errors.NodeFailed, errors.SandboxUnavailable, errors.Withdrawn)
 """After these nothing of the run is alive, and the same run may succeed on another worker."""
 
 
@@ -69,11 +60,6 @@ _latest: list[RunReport] = []
 def last_report() -> RunReport | None:
     """The report of this thread's last run; when it made none, of the process's last run."""
     return _reports.mine or (_latest[-1] if _latest else None)
-
-
-def _remember(report: RunReport) -> None:
-    _reports.mine = report
-    _latest[:] = [report]
 
 
 def execute(task: Task, settings: Settings) -> Returned:
@@ -101,7 +87,7 @@ def execute(task: Task, settings: Settings) -> Returned:
         times = "once more" if left == 1 else f"up to {left} more times"
         tell(f"{failure.message} Trying {times}.")
         # A process that was not heard of although it lives must not lose its next run to that, too.
-        beats = beats and not isinstance(failure, Withdrawn)
+        beats = beats and not isinstance(failure, errors.Withdrawn)
         nodes += [failure.node] if failure.node is not None else []
         left -= 1
         time.sleep(_RETRY_PAUSE)
@@ -114,7 +100,7 @@ def _run_elsewhere(
     chosen = scheduler_for(settings).avoiding(settings, nodes)
     try:
         return _run_once(task, chosen, beats=beats)
-    except SubmissionError:
+    except errors.SubmissionError:
         if chosen == settings:
             raise
     return _run_once(task, settings, beats=beats)
@@ -154,7 +140,7 @@ def _check_places(settings: Settings) -> None:
     if settings.scheduler != "slurm" or root is None:
         return
     if not jobs.resolve().is_relative_to(root.resolve()):
-        raise InputError(
+        raise errors.InputError(
             f"The jobs directory {str(jobs)!r} is not on the shared home {str(root)!r}, "
             "so the workers cannot see it.",
             hint=f"Set jobs_directory to a folder below {root}.",
@@ -182,10 +168,10 @@ def _stage(directory: JobDirectory, run_id: str, task: Task, settings: Settings)
     try:
         directory.stage((Member(MANIFEST, manifest.to_bytes()), *task.members), request)
     except BundleError as error:
-        raise InputError(str(error), cause=error) from error
+        raise errors.InputError(str(error), cause=error) from error
     size, most = (directory.path / BUNDLE).stat().st_size, settings.max_inputs
     if settings.scheduler == "slurm" and most is not None and size > most:
-        raise InputError(
+        raise errors.InputError(
             f"The run's inputs take {size_text(size)}, and this site allows {size_text(most)}.",
             hint="Name fewer files in input_files, or ask whoever runs the cluster.",
         )
@@ -199,7 +185,7 @@ def _submit_and_wait(
     with watcher_for(scheduler, settings).watching(job_id) as watch:
         try:
             return job_id, Wait(directory, settings, scheduler, watch, job_id, asked).for_report()
-        except JobLost:
+        except errors.JobLost:
             raise  # there is none, and its id may be another's by now
         except BaseException:
             _cancel(scheduler, watch, job_id, run_id)
@@ -222,7 +208,7 @@ def _cancel(scheduler: Scheduler, watch: StateWatch, job_id: str, run_id: str) -
                 if state is None or state.status.final:
                     return
                 time.sleep(0.1)
-        except SchedulerUnavailable as error:
+        except errors.SchedulerUnavailable as error:
             tell(str(error))
     tell(
         f"job {job_id} was cancelled, but its end was not confirmed; "
@@ -237,12 +223,7 @@ def _bring_home(
     scheduler_name: str,
     stages: dict[str, float],
 ) -> Returned:
-    records = collect(
-        directory.path / RESULT,
-        Path.cwd(),
-        outputs=task.outputs,
-        read=task.read,
-    )
+    records = collect(directory.path / RESULT, Path.cwd(), outputs=task.outputs, read=task.read)
     submitted, started, finished, collected = directory.times()
     report = RunReport.of(
         status,
@@ -253,7 +234,8 @@ def _bring_home(
         collected=collected,
         stages={**stages, "collected": time.monotonic()},
     )
-    _remember(report)
+    _reports.mine = report
+    _latest[:] = [report]
     return Returned(records, report, _error_of(status, records))
 
 
@@ -261,7 +243,7 @@ def _error_of(status: dict[str, Any], records: Records) -> CFiddleSlurmError | N
     """The error that the user sees, if any: how the run ended comes first."""
     error = error_of_outcome(status)
     if error is None and records.truncated:
-        return ResultRejected("The results are cut off in the middle of a record.")
+        return errors.ResultRejected("The results are cut off in the middle of a record.")
     if error is not None and records.truncated:
         error.hint = f"{error.hint} The last result was cut off and is not among these.".lstrip()
     if error is not None and records.unwritten is not None:

@@ -34,10 +34,6 @@ def sweep(jobs_directory: Path, scheduler: Scheduler) -> None:
     A run that waits in the queue is taken back, and its job cancelled: nobody could get its
     results. One that a worker has is left to its end, and goes at a later look. It looks seldom,
     and never fails.
-
-    Args:
-        jobs_directory: where the runs have their directories.
-        scheduler: who knows whether a job has ended.
     """
     if not _is_due(jobs_directory):
         return

@@ -5,19 +5,12 @@ import sys
 import time
 from typing import Any
 
-from cfiddle_slurm import printable
+from cfiddle_slurm import errors
 from cfiddle_slurm.bundle.layout import OUTPUT
-from cfiddle_slurm.errors import (
-    CFiddleSlurmError,
-    JobLost,
-    NodeFailed,
-    QueueTimeout,
-    ResultMissing,
-    ResultRejected,
-)
+from cfiddle_slurm.errors import CFiddleSlurmError
 from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.notices import tell
-from cfiddle_slurm.printable import Live
+from cfiddle_slurm.printable import Live, one_line
 from cfiddle_slurm.run.outcomes import error_of_state
 from cfiddle_slurm.sandbox.protocol import ProtocolError
 from cfiddle_slurm.schedulers.base import JobState, JobStatus, Scheduler
@@ -38,11 +31,7 @@ class Wait:
     """The wait for one run.
 
     Args:
-        directory: the run's directory.
-        settings: the run's settings.
-        scheduler: where it was submitted.
         watch: the run's place in the batched queries.
-        job_id: the scheduler's name of it.
         asked: when the scheduler was asked to take it, on the monotonic clock; now if None.
     """
 
@@ -94,7 +83,7 @@ class Wait:
         try:
             return self._directory.report()
         except ProtocolError as error:
-            raise ResultRejected(
+            raise errors.ResultRejected(
                 f"The run's report cannot be read: {error}", job_id=self._job_id, cause=error
             ) from error
 
@@ -108,7 +97,7 @@ class Wait:
         if self._started is not None:
             return
         if limit is not None and now - self._asked > limit:
-            raise QueueTimeout(
+            raise errors.QueueTimeout(
                 f"The job did not start within {limit:g} seconds and was cancelled; "
                 f"{self._reason()}.",
                 hint="Try again later, or with a longer queue_timeout.",
@@ -149,7 +138,7 @@ class Wait:
         if self._report() is None:
             # Should it turn up again, it finds its run taken.
             self._directory.take_back()
-            raise JobLost(
+            raise errors.JobLost(
                 "Slurm has lost the job: its controller was restarted after a failure.",
                 job_id=self._job_id,
             )
@@ -165,7 +154,7 @@ class Wait:
             trouble.job_id, trouble.node = self._job_id, state.node
             return trouble
         if state.status is JobStatus.COMPLETED:
-            return ResultMissing(
+            return errors.ResultMissing(
                 "The job ended, but its report did not arrive within "
                 f"{self._settings.result_grace:g} seconds.",
                 hint="Is the jobs directory on a home that all machines share?",
@@ -175,8 +164,8 @@ class Wait:
         if state.status is JobStatus.CANCELLED and not self._directory.has_started():
             why = self._scheduler.withdrawn(state.node) if state.node is not None else None
             if why is not None:
-                return NodeFailed(
-                    f"The worker {state.node} could not start the job ({printable.one_line(why)}).",
+                return errors.NodeFailed(
+                    f"The worker {state.node} could not start the job ({one_line(why)}).",
                     job_id=self._job_id,
                     node=state.node,
                 )

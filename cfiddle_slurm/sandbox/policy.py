@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm import tables
-from cfiddle_slurm.sandbox.cpu_list import parse_cpu_list
 from cfiddle_slurm.tables import key
-from cfiddle_slurm.values import seconds, shown, size, size_from, text, whole
+from cfiddle_slurm.values import parse_cpu_list, seconds, shown, size, size_from, text, whole
 
 POLICY_PATH = Path("/etc/cfiddle-slurm/sandbox.toml")
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+MIB, GIB = 1 << 20, 1 << 30
 # A name the engine accepts, without the room for anything else (a digest may follow the tag).
 _IMAGE = re.compile(
     r"[a-z0-9]+(?:[._/:-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"

@@ -19,7 +19,7 @@ from pathlib import Path
 from cfiddle_slurm import process
 from cfiddle_slurm.process import CommandTimeout, ProcessError
 from cfiddle_slurm.sandbox.client import __main__ as client
-from cfiddle_slurm.sandbox.daemon.engine_address import ENGINE_URL
+from cfiddle_slurm.sandbox.daemon.engine import ENGINE_URL
 from cfiddle_slurm.sandbox.protocol import SOCKET_VARIABLE
 from tests.attacks import stand_in
 from tests.attacks.corpus import ATTACKS, HERE, Attack, read_verdict

@@ -32,8 +32,8 @@ from cfiddle_slurm.printable import printable
 from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.run.outcomes import error_of_outcome
-from cfiddle_slurm.sandbox.daemon.callers import receive_question
 from cfiddle_slurm.sandbox.daemon.request import BadRequest, parse_hello, parse_job_id
+from cfiddle_slurm.sandbox.daemon.server import receive_question
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.daemon.verdict import (
     End,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cfiddle_slurm import process
-from cfiddle_slurm.slurm_nodes import Node, parse_nodes
+from cfiddle_slurm.slurm_states import Node, parse_nodes
 from tests.machines import full_disk
 from tests.machines.harness import Machines
 from tests.patience import wait_for

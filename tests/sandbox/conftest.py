@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineAddress, EngineError
 from tests.patience import wait_until
 from tests.sandbox.harness import IMAGE, Experiments, Sandboxd
 

@@ -17,8 +17,7 @@ from cfiddle_slurm import __version__
 from cfiddle_slurm.bundle.archive import Member, write_tar
 from cfiddle_slurm.bundle.manifest import Manifest
 from cfiddle_slurm.sandbox.client import __main__ as client
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import ENGINE_URL, EngineAddress
+from cfiddle_slurm.sandbox.daemon.engine import ENGINE_URL, Engine, EngineAddress
 from cfiddle_slurm.sandbox.protocol import SOCKET_VARIABLE
 from tests.patience import wait_until
 

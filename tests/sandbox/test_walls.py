@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 
-from cfiddle_slurm.sandbox.cpu_list import parse_cpu_list
 from cfiddle_slurm.sandbox.daemon.container_config import (
     Place,
     create_arguments,
     read_seccomp_profile,
 )
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress
+from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineAddress
 from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
 from cfiddle_slurm.sandbox.guest.machine import counters_need_capability
 from cfiddle_slurm.sandbox.policy import Limits, Policy
 from cfiddle_slurm.sandbox.protocol import RESULT, STATUS, parse_json
+from cfiddle_slurm.values import parse_cpu_list
 from tests.sandbox.harness import IMAGE, SECCOMP, Sandboxd, probe_bundle
 
 pytestmark = pytest.mark.docker

@@ -2,7 +2,7 @@
 
 A notebook lives as long as the user node's container. So this one is replaced when nobody has
 anything open there, or when the administrator says so; until then it stays at its version, and the
-sandbox image of that version stays on the workers (:mod:`cfiddle_slurm.sandbox.daemon.editions`).
+sandbox image of that version stays on the workers (:mod:`cfiddle_slurm.sandbox.daemon.request`).
 """
 
 from collections.abc import Callable, Mapping

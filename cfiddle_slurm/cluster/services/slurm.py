@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.services import stack
-from cfiddle_slurm.slurm_nodes import Node as Node
-from cfiddle_slurm.slurm_nodes import parse_nodes as parse_nodes
 from cfiddle_slurm.slurm_states import BEING_REPLACED, MARK, reason_is_a_machines
+from cfiddle_slurm.slurm_states import Node as Node
+from cfiddle_slurm.slurm_states import parse_nodes as parse_nodes
 
 ACCOUNT = "students"
 RETIRING = f"{MARK}{BEING_REPLACED}"

@@ -22,14 +22,8 @@ if __name__ == "__main__" and not __package__:
     sys.path.insert(0, os.path.dirname(package))
 
 from cfiddle_slurm.bundle.layout import PART, REPORT, REQUEST, RESULT
-from cfiddle_slurm.sandbox.claim import (
-    claim,
-    is_this_jobs,
-    job_id,
-    node,
-    opening,
-    silence,
-)
+from cfiddle_slurm.sandbox import protocol
+from cfiddle_slurm.sandbox.claim import claim, is_this_jobs, job_id, node, opening, silence
 from cfiddle_slurm.sandbox.client.transfer import (
     CHUNK,
     Unavailable,
@@ -38,21 +32,7 @@ from cfiddle_slurm.sandbox.client.transfer import (
     send_bundle,
     write_atomically,
 )
-from cfiddle_slurm.sandbox.protocol import (
-    HELLO,
-    PING,
-    PROTOCOL,
-    RELEASE,
-    SOCKET_PATH,
-    SOCKET_VARIABLE,
-    STATUS,
-    OutcomeKind,
-    ProtocolError,
-    header,
-    parse_json,
-    read_frame,
-    write_json,
-)
+from cfiddle_slurm.sandbox.protocol import OutcomeKind, ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,13 +70,22 @@ def run(folder: str) -> int:
     try:
         os.chdir(folder)
         if not claim():
-            return _started_before()
+            # Another job may be at it. Where it was this very job, which Slurm has begun anew,
+            # nobody is any more, and Slurm shall say that it failed, unless there is a report.
+            return 0 if os.path.lexists(REPORT) else int(is_this_jobs())
     except OSError as error:
         print(f"cfiddle-sandbox: the job directory cannot be used: {error}", file=sys.stderr)
         return 1
     try:
         silent = silence()
-        report = _converse() if silent is None else _withdrawn(silent)
+        if silent is None:
+            report = _converse()
+        else:
+            report = _own_report(
+                OutcomeKind.WITHDRAWN,
+                "The run was not started when its turn came: nothing had been heard of its "
+                f"notebook for {silent:.0f} seconds.",
+            )
     except Unavailable as error:
         report = _own_report(error.kind, str(error))
     report["job_id"], report["node"] = job_id(), node()
@@ -114,15 +103,6 @@ def run(folder: str) -> int:
     return 0
 
 
-def _started_before() -> int:
-    """The exit status of a run that is not to be started again.
-
-    Another job may be at it. Where it was this very job, which Slurm has begun anew, nobody is any
-    more, and Slurm shall say that it failed, unless the report was written already.
-    """
-    return 0 if os.path.lexists(REPORT) else int(is_this_jobs())
-
-
 def _hello() -> bytes:
     """The request with this job's id in front; sandboxd judges the rest of it."""
     try:
@@ -134,7 +114,7 @@ def _hello() -> bytes:
         raise Unavailable(f"The job directory's {REQUEST} is not a JSON object.")
     payload = opening().encode() + request[1:]
     try:
-        return header(HELLO, len(payload)) + payload
+        return protocol.header(protocol.HELLO, len(payload)) + payload
     except ProtocolError as error:
         raise Unavailable(f"The job directory's {REQUEST} is too long: {error}") from error
 
@@ -181,45 +161,28 @@ def connect(patience: float = 0.0) -> socket.socket:
         Unavailable: nobody answers at its socket.
     """
     began = time.monotonic()
-    give_up = began + patience
     while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(CONNECT_SECONDS)
         try:
-            return _connect()
-        except (ConnectionRefusedError, FileNotFoundError, BlockingIOError) as error:
-            # The last says that it is there, and has not yet taken all who came before.
-            busy = isinstance(error, BlockingIOError)
-            if time.monotonic() >= (began + CONNECT_SECONDS if busy else give_up):
-                raise _not_reached(error) from error
-            time.sleep(0.1)
+            connection.connect(os.environ.get(protocol.SOCKET_VARIABLE) or protocol.SOCKET_PATH)
         except OSError as error:
-            raise _not_reached(error) from error
+            connection.close()
+            if time.monotonic() - began >= _patience_with(error, patience):
+                reason = error.strerror or str(error)
+                raise Unavailable(
+                    f"The sandbox service of node {node()} cannot be reached ({reason}); the run"
+                    " was not started."
+                ) from error
+            time.sleep(0.1)
+        else:
+            return connection
 
 
-def _connect() -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(CONNECT_SECONDS)
-    try:
-        connection.connect(os.environ.get(SOCKET_VARIABLE) or SOCKET_PATH)
-    except OSError:
-        connection.close()
-        raise
-    return connection
-
-
-def _not_reached(error: OSError) -> Unavailable:
-    reason = error.strerror or str(error)
-    return Unavailable(
-        f"The sandbox service of node {node()} cannot be reached ({reason}); the run was not"
-        " started."
-    )
-
-
-def _withdrawn(silent: float) -> Status:
-    return _own_report(
-        OutcomeKind.WITHDRAWN,
-        "The run was not started when its turn came: nothing had been heard of its notebook for "
-        f"{silent:.0f} seconds.",
-    )
+def _patience_with(error: OSError, patience: float) -> float:
+    if isinstance(error, BlockingIOError):
+        return CONNECT_SECONDS  # it is there, and has not yet taken all who came before
+    return patience if isinstance(error, (ConnectionRefusedError, FileNotFoundError)) else 0.0
 
 
 def _own_report(kind: OutcomeKind, message: str) -> Status:
@@ -232,7 +195,7 @@ def _run_id() -> object:
     """What request.json calls the run, as far as it can be read."""
     try:
         with open(REQUEST, "rb") as stream:
-            return parse_json(stream.read(1 << 16)).get("run_id")
+            return protocol.parse_json(stream.read(1 << 16)).get("run_id")
     except (OSError, ProtocolError):
         return None
 
@@ -240,7 +203,7 @@ def _run_id() -> object:
 def release(job_id: str) -> int:
     """Have sandboxd end what is left of a job: 0, or 1 without an answer (it sweeps later)."""
     try:
-        _ask(RELEASE, {"job_id": job_id}, RELEASE_SECONDS)
+        _ask(protocol.RELEASE, {"job_id": job_id}, RELEASE_SECONDS)
     except Unavailable as error:
         print(f"cfiddle-sandbox: job {job_id} was not released: {error}", file=sys.stderr)
         return 1
@@ -250,7 +213,8 @@ def release(job_id: str) -> int:
 def ping() -> int:
     """Whether sandboxd can take a run: 0, 3 when it says no, 1 when it says nothing."""
     try:
-        outcome = _ask(PING, {"protocol": PROTOCOL}, CONNECT_SECONDS).get("outcome", {})
+        question = {"protocol": protocol.PROTOCOL}
+        outcome = _ask(protocol.PING, question, CONNECT_SECONDS).get("outcome", {})
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 1
@@ -266,11 +230,11 @@ def _ask(kind: bytes, question: dict[str, Any], seconds: float) -> dict[str, Any
     try:
         with connection, connection.makefile("rb") as incoming:
             with connection.makefile("wb") as outgoing:
-                write_json(outgoing, kind, question)
-            frame = read_frame(incoming)
-            if frame is None or frame[0] != STATUS:
+                protocol.write_json(outgoing, kind, question)
+            frame = protocol.read_frame(incoming)
+            if frame is None or frame[0] != protocol.STATUS:
                 raise Unavailable("sandboxd gave no answer.")
-            return parse_json(frame[1])
+            return protocol.parse_json(frame[1])
     except (OSError, ProtocolError) as error:
         raise Unavailable(f"sandboxd gave no answer ({error}).") from error
 

@@ -10,19 +10,8 @@ import os
 import socket
 
 from cfiddle_slurm.bundle import layout
-from cfiddle_slurm.sandbox.protocol import (
-    ACCEPTED,
-    DATA,
-    END,
-    OUTPUT,
-    RESULT,
-    STATUS,
-    OutcomeKind,
-    ProtocolError,
-    parse_json,
-    read_frame,
-    write_frame,
-)
+from cfiddle_slurm.sandbox import protocol
+from cfiddle_slurm.sandbox.protocol import OutcomeKind, ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +47,10 @@ def send_bundle(connection: socket.socket, trouble: list[str]) -> None:
     except (OSError, ProtocolError) as error:
         trouble.append(f"The bundle could not be sent: {error}.")
     if trouble:
-        _hang_up(connection)
+        try:
+            connection.shutdown(socket.SHUT_RDWR)  # which wakes the receiver
+        except OSError:
+            pass  # it has ended already
 
 
 def send(bundle: Readable, stream: Writable) -> None:
@@ -68,16 +60,8 @@ def send(bundle: Readable, stream: Writable) -> None:
         OSError: it cannot be read, or the stream is broken.
     """
     while chunk := bundle.read(CHUNK):
-        write_frame(stream, DATA, chunk)
-    write_frame(stream, END, b"")
-
-
-def _hang_up(connection: socket.socket) -> None:
-    """End the conversation in both directions, which wakes the receiver."""
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it has ended already
+        protocol.write_frame(stream, protocol.DATA, chunk)
+    protocol.write_frame(stream, protocol.END, b"")
 
 
 def receive(stream: Readable) -> Status | None:
@@ -89,8 +73,8 @@ def receive(stream: Readable) -> Status | None:
     """
     part = layout.RESULT + layout.PART
     with create(layout.OUTPUT) as output, create(part) as result:
-        last = take(stream, {OUTPUT: output, RESULT: result})
-        status: Any = None if last is None else parse_json(last)
+        last = take(stream, {protocol.OUTPUT: output, protocol.RESULT: result})
+        status: Any = None if last is None else protocol.parse_json(last)
         # Only after the guest's own last word is the result stream whole.
         whole = status is not None and status.get("guest") is not None and result.tell() > 0
     keep(part, whole=whole)
@@ -105,13 +89,13 @@ def take(stream: Readable, files: dict[bytes, Any]) -> bytes | None:
         Unavailable: it cannot be written.
         ProtocolError, OSError: the stream is broken.
     """
-    while (frame := read_frame(stream)) is not None:
+    while (frame := protocol.read_frame(stream)) is not None:
         kind, payload = frame
         if kind in files:
             _append(files[kind], payload)
-        elif kind == STATUS:
+        elif kind == protocol.STATUS:
             return payload
-        elif kind != ACCEPTED:
+        elif kind != protocol.ACCEPTED:
             raise ProtocolError(f"The sandbox sent a frame of type {kind!r}.")
     return None
 

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.sandbox.cpu_list import parse_cpu_list
 from cfiddle_slurm.sandbox.daemon.container_config import Place, read_seccomp_profile
-from cfiddle_slurm.sandbox.daemon.engine_address import ENGINE_URL, EngineAddress
+from cfiddle_slurm.sandbox.daemon.engine import ENGINE_URL, EngineAddress
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.node import Node, log
 from cfiddle_slurm.sandbox.daemon.readiness import Readiness
@@ -28,6 +27,7 @@ from cfiddle_slurm.sandbox.protocol import (
     SOCKET_VARIABLE,
     STATE_NAME,
 )
+from cfiddle_slurm.values import parse_cpu_list
 
 SECCOMP_PATH = Path("/usr/local/share/cfiddle-slurm/seccomp.json")
 STOP_SECONDS = 8.0
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     server = Server(node, listener)
     signal.signal(signal.SIGTERM, server.stop)
     signal.signal(signal.SIGINT, server.stop)
-    node.sweep_if_possible()
+    node.sweep()
     node.look()
     tidied = threading.Event()
     threading.Thread(target=node.tidy, args=(tidied,), daemon=True).start()
@@ -115,7 +115,7 @@ def make_node(options: argparse.Namespace) -> Node:
     address = EngineAddress(options.engine, options.instance)
     readiness = Readiness(options.socket.parent / STATE_NAME)
     place = Place(cores, seccomp)
-    return Node(policy, registry, address, place, options.owner, readiness=readiness)
+    return Node(policy, registry, address, place, options.owner, readiness)
 
 
 if __name__ == "__main__":

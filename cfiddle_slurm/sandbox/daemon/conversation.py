@@ -1,90 +1,37 @@
-"""One conversation with a caller, from its first frame to the last word."""
+"""One run's conversation with its caller, from the HELLO to the last word."""
 
 import platform
+import select
 import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 from cfiddle_slurm._version import __version__
-from cfiddle_slurm.sandbox.daemon.account import Facts
-from cfiddle_slurm.sandbox.daemon.callers import (
-    FIRST_FRAME_SECONDS,
-    caller_left,
-    give_answer,
-    receive_question,
-)
 from cfiddle_slurm.sandbox.daemon.container_config import create_arguments
-from cfiddle_slurm.sandbox.daemon.container_handle import Container
-from cfiddle_slurm.sandbox.daemon.editions import suited
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineError
+from cfiddle_slurm.sandbox.daemon.engine import Container, Engine, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import NotRegistered
 from cfiddle_slurm.sandbox.daemon.node import Busy, Gone, Node, Run, log
 from cfiddle_slurm.sandbox.daemon.process_watch import ProcessWatch, read_tasks
-from cfiddle_slurm.sandbox.daemon.pump import Ended, Pump
-from cfiddle_slurm.sandbox.daemon.request import BadRequest, Request, parse_hello, parse_job_id
+from cfiddle_slurm.sandbox.daemon.pump import Counts, Ended, Pump
+from cfiddle_slurm.sandbox.daemon.request import BadRequest, Request, parse_hello, suited
 from cfiddle_slurm.sandbox.daemon.verdict import (
+    MAYBE_MEMORY,
     End,
     Evidence,
     State,
+    Usage,
     is_machines_fault,
     judge,
 )
 from cfiddle_slurm.sandbox.guest.machine import counters_need_capability
-from cfiddle_slurm.sandbox.protocol import (
-    ACCEPTED,
-    PING,
-    RELEASE,
-    STATUS,
-    OutcomeKind,
-    ProtocolError,
-    json_frame,
-)
+from cfiddle_slurm.sandbox.protocol import ACCEPTED, STATUS, OutcomeKind, json_frame
 from cfiddle_slurm.sandbox.status import final, measured, outcome
 
 if TYPE_CHECKING:
     from cfiddle_slurm.sandbox.status import Guest, Outcome, Status
 
-_MAYBE_OOM = frozenset(("signal", "exited", "guest_error"))
-
-
-def converse(connection: socket.socket, uid: int, node: Node) -> None:
-    """Answer a caller; close the connection whatever happens."""
-    with connection:
-        try:
-            kind, question = receive_question(connection, FIRST_FRAME_SECONDS)
-        except ProtocolError as error:
-            give_answer(connection, outcome(OutcomeKind.REFUSED, str(error)))
-            return
-        except OSError:
-            return  # it left, or said nothing in time: nobody to answer
-        if kind == PING:
-            give_answer(connection, _ping(node))
-        elif kind == RELEASE:
-            give_answer(connection, _release(question, uid, node))
-        else:
-            Conversation(connection, uid, node).hold(question)
-
-
-def _ping(node: Node) -> "Outcome":
-    try:
-        with node.engine() as engine:
-            engine.check(node.policy.images[0])
-    except EngineError as error:
-        return outcome(OutcomeKind.UNAVAILABLE, str(error))
-    return outcome(OutcomeKind.OK, f"sandboxd {__version__} is ready.")
-
-
-def _release(question: dict[str, Any], uid: int, node: Node) -> "Outcome":
-    if uid != node.administrator:
-        return outcome(OutcomeKind.REFUSED, "Only the administrator may release a job.")
-    try:
-        left = node.release(parse_job_id(question))
-    except BadRequest as error:
-        return outcome(OutcomeKind.REFUSED, str(error))
-    if left is not None:
-        return outcome(OutcomeKind.UNAVAILABLE, left)
-    return outcome(OutcomeKind.OK, "Nothing is left of the job.")
+FIRST_FRAME_SECONDS = 10.0
+"""How long a caller may take for its first frame, or for taking a short answer."""
 
 
 class Conversation:
@@ -94,9 +41,11 @@ class Conversation:
         self._connection = connection
         self._uid = uid
         self._node = node
-        self._began = time.monotonic()
-        self._facts = Facts()
-        self._facts.stages["asked"] = self._began
+        self._stages = {"asked": time.monotonic()}
+        self._request: Request | None = None
+        self._container: str | None = None
+        self._usage = Usage()
+        self._counts = Counts()
         self._rest = b""
         self._has_said = False
 
@@ -110,9 +59,9 @@ class Conversation:
             said = outcome(OutcomeKind.REFUSED, str(error))
             self._say(said)
         else:
-            self._facts.request = request
+            self._request = request
             # Alive until the last word is said: sandboxd does not stop in between.
-            with node.alive(request.job_id, self._uid) as run:
+            with node.alive(request.job_id) as run:
                 said = self._attempt(request, run)
                 self._say(said)
         self._log(said)
@@ -124,8 +73,7 @@ class Conversation:
         except NotRegistered as error:
             return outcome(OutcomeKind.REFUSED, str(error))
         except Gone:
-            reason = run.stopper.reason or "The caller left while it waited."
-            return outcome(OutcomeKind.CANCELLED, reason)
+            return outcome(OutcomeKind.CANCELLED, run.stopped or "The caller left while it waited.")
         except Busy:
             return outcome(
                 OutcomeKind.BUSY, "Another experiment is running on the node, which takes one only."
@@ -139,14 +87,14 @@ class Conversation:
         node = self._node
 
         def useless() -> bool:
-            return run.stopper.reason is not None or caller_left(self._connection)
+            return run.stopped is not None or _has_left(self._connection)
 
         with node.slot(node.policy.busy_wait_seconds, useless):
             # It may have waited: the job's end must not be missed in between.
             node.registry.check(request.job_id, self._uid)
-            self._facts.reach("turn")
+            self._reach("turn")
             with node.engine() as engine:
-                self._facts.request = request = suited(request, engine)
+                self._request = request = suited(request, engine)
                 return self._execute(request, run, engine)
 
     def _execute(self, request: Request, run: Run, engine: Engine) -> "Outcome":
@@ -159,14 +107,13 @@ class Conversation:
         )  # fmt: skip
         container = engine.create(arguments, request.run_id)
         try:
-            self._facts.container = container.short_id
-            self._facts.reach("created")
+            self._container = container.short_id
+            self._reach("created")
             container.start()
-            self._facts.reach("started")
-            self._facts.startup_seconds = time.monotonic() - self._began
+            self._reach("started")
             self._accept(container, request)
             said = self._pump(container, request, run)
-            if self._facts.counts.guest is not None:
+            if self._counts.guest is not None:
                 # The experiment's processes are gone already; removing what is left of the
                 # container need not delay the results.
                 self._say(said)
@@ -174,6 +121,10 @@ class Conversation:
         finally:
             self._remove(container)
         return said
+
+    def _reach(self, stage: str) -> None:
+        """Note when a stage of the run is reached, on the monotonic clock."""
+        self._stages[stage] = time.monotonic()
 
     def _remove(self, container: Container) -> None:
         try:
@@ -206,32 +157,32 @@ class Conversation:
 
         def at_first_word() -> None:
             # While the guest packs the results: nothing has to wait for the engine's answer.
-            self._facts.usage = container.usage()
+            self._usage = container.usage()
 
         pump = Pump(
             self._connection,
             container.socket,
-            run.stopper.wake,
+            run.wake,
             node.policy,
             request.limits,
             tick=tick,
             at_first_word=at_first_word,
         )
         ended = pump.run()
-        self._facts.reach("ended")
-        self._facts.counts, self._rest = pump.counts, pump.to_caller.take()
-        detail = ended.detail or run.stopper.reason or ""
+        self._reach("ended")
+        self._counts, self._rest = pump.counts, pump.to_caller.take()
+        guest = pump.counts.guest
         evidence = Evidence(
             ended.end,
-            pump.counts.guest,
-            self._facts.usage,
-            _state_if_needed(ended.end, pump.counts.guest, container),
+            guest,
+            self._usage,
+            _state_if_needed(ended.end, guest, container),
             watch.at_limit,
-            detail,
+            ended.detail or run.stopped or "",
         )
-        if pump.counts.guest is None:
+        if guest is None:
             # Ended from outside: what it had used until then is of interest all the same.
-            self._facts.usage = container.usage()
+            self._usage = container.usage()
         if is_machines_fault(evidence):
             node.fail(EngineError("the sandbox ended without a word"))
         return judge(evidence, node.policy, request.limits)
@@ -248,23 +199,23 @@ class Conversation:
             return  # nobody listens any more
 
     def _status(self, said: "Outcome") -> "Status":
-        facts, request = self._facts, self._facts.request
-        guest = facts.counts.guest
+        request, counts, stages = self._request, self._counts, self._stages
+        started = stages.get("started")
         return final(
             said,
             run_id=request.run_id if request is not None else None,
-            container=facts.container,
+            container=self._container,
             image=request.limits.image if request is not None else None,
-            cores=self._node.place.cores if facts.container is not None else None,
+            cores=self._node.place.cores if self._container is not None else None,
             measured=measured(
-                guest,
-                wall_seconds=facts.counts.run_seconds,
-                startup_seconds=facts.startup_seconds,
-                container_cpu_seconds=facts.usage.cpu_seconds,
-                memory_peak_bytes=facts.usage.memory_peak,
+                counts.guest,
+                wall_seconds=counts.run_seconds,
+                startup_seconds=None if started is None else started - stages["asked"],
+                container_cpu_seconds=self._usage.cpu_seconds,
+                memory_peak_bytes=self._usage.memory_peak,
             ),
-            guest=guest,
-            stages={**facts.stages, **facts.counts.stages},
+            guest=counts.guest,
+            stages={**stages, **counts.stages},
             versions={
                 "cfiddle_slurm": __version__,
                 "docker": self._node.address.engine_version,
@@ -273,12 +224,12 @@ class Conversation:
         )
 
     def _log(self, said: "Outcome") -> None:
-        request = self._facts.request
+        request = self._request
         log(
             f"uid={self._uid} job={request.job_id if request else '-'}"
             f" run={request.run_id if request else '-'}"
-            f" container={self._facts.container or '-'} kind={said['kind']}"
-            f" seconds={time.monotonic() - self._began:.2f}"
+            f" container={self._container or '-'} kind={said['kind']}"
+            f" seconds={time.monotonic() - self._stages['asked']:.2f}"
         )
 
 
@@ -286,5 +237,12 @@ def _state_if_needed(end: End, guest: "Guest | None", container: Container) -> S
     """Asking costs milliseconds: only where the answer can change the outcome."""
     if end is End.STREAM_ENDED:
         return container.state_at_end()
-    maybe_oom = guest is not None and guest["outcome"]["kind"] in _MAYBE_OOM
-    return container.state() if maybe_oom else None
+    maybe_memory = guest is not None and guest["outcome"]["kind"] in MAYBE_MEMORY
+    return container.state() if maybe_memory else None
+
+
+def _has_left(connection: socket.socket) -> bool:
+    """Whether the other side hung up, however much of what it sent is still unread."""
+    poller = select.poll()
+    poller.register(connection, select.POLLRDHUP)
+    return bool(poller.poll(0))

@@ -6,11 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from cfiddle_slurm.sandbox.daemon.container_config import Place
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.readiness import Readiness, try_sandbox
 from cfiddle_slurm.sandbox.policy import Policy
@@ -34,33 +32,27 @@ class Gone(Exception):
     """The caller left, or was told to, while it waited."""
 
 
-class Stopper:
-    """Lets another thread end a run."""
+class Run:
+    """A run that is alive on this node, waiting or executing; any thread may end it.
 
-    def __init__(self) -> None:
+    Attributes:
+        stopped: why it is to end, a sentence for the user; None as long as it is not.
+        wake: an eventfd, which is written then.
+        is_leaving: whether its experiment has ended by itself, so that its container need only be
+            removed.
+    """
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.stopped: str | None = None
         self.wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.reason: str | None = None
+        self.is_leaving = False
 
     def stop(self, reason: str) -> None:
-        """End the run; the reason is a sentence for the user."""
-        if self.reason is None:
-            self.reason = reason
+        """End it, if nobody has."""
+        if self.stopped is None:
+            self.stopped = reason
             os.eventfd_write(self.wake, 1)
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self.wake)
-
-
-@dataclass(eq=False)
-class Run:
-    """A run that is alive on this node, waiting or executing."""
-
-    job_id: str
-    uid: int
-    stopper: Stopper = field(default_factory=Stopper)
-    is_leaving: bool = False
-    """Whether its experiment has ended by itself, so that its container need only be removed."""
 
 
 class Node:
@@ -78,16 +70,16 @@ class Node:
         registry: Registry,
         address: EngineAddress,
         place: Place,
-        administrator: int = 0,
+        administrator: int,
+        readiness: Readiness,
         make_engine: Callable[[EngineAddress], Engine] = Engine,
-        readiness: Readiness | None = None,
     ) -> None:
         self.policy = policy
         self.registry = registry
         self.address = address
         self.place = place
         self.administrator = administrator
-        self.readiness = readiness or Readiness()
+        self.readiness = readiness
         self._make_engine = make_engine
         self._slot = threading.Lock()
         self._free = threading.Event()  # set while nobody has the slot
@@ -108,19 +100,19 @@ class Node:
             engine.close()
 
     @contextmanager
-    def alive(self, job_id: str, uid: int) -> Iterator[Run]:
+    def alive(self, job_id: str) -> Iterator[Run]:
         """A run for as long as it is alive, so that others can end it."""
-        run = Run(job_id, uid)
+        run = Run(job_id)
         with self._changed:
             self._runs.add(run)
             if self._stopping is not None:
-                run.stopper.stop(self._stopping)
+                run.stop(self._stopping)
         try:
             yield run
         finally:
             with self._changed:
                 self._runs.discard(run)
-                run.stopper.close()
+                os.close(run.wake)
                 self._changed.notify_all()
 
     def leave(self, run: Run) -> None:
@@ -166,7 +158,7 @@ class Node:
         deadline = time.monotonic() + RELEASE_SECONDS
         with self._changed:
             for run in self._of_job(job_id):
-                run.stopper.stop("The job ended before the experiment.")
+                run.stop("The job ended before the experiment.")
             gone = self._changed.wait_for(
                 lambda: all(run.is_leaving for run in self._of_job(job_id)), RELEASE_SECONDS
             )
@@ -201,22 +193,27 @@ class Node:
         with self._changed:
             self._stopping = reason
             for run in self._runs:
-                run.stopper.stop(reason)
+                run.stop(reason)
             return self._changed.wait_for(lambda: not self._runs, seconds)
 
-    def sweep(self) -> int:
-        """Remove all containers that no run owns; how many there were.
-
-        Raises:
-            EngineError: the engine does not answer, or one could not be removed.
-        """
+    def sweep(self) -> None:
+        """Remove all containers that no run owns; if the engine fails, leave it to :meth:`tidy`."""
+        self.untidy.clear()
         # Whoever holds the slot is the only one who can own a container.
         slot = self.slot(self.policy.wall_seconds, lambda: self._stopping is not None)
-        with slot, self.engine() as engine:
-            left = engine.leftovers()
-            for container in left:
-                engine.remove(container)
-        return len(left)
+        try:
+            with slot, self.engine() as engine:
+                left = engine.leftovers()
+                for container in left:
+                    engine.remove(container)
+        except (EngineError, Busy) as error:
+            self.untidy.set()
+            log(f"orphans could not be swept: {error}")
+        except Gone:
+            return
+        else:
+            if left:
+                log(f"{len(left)} orphaned sandboxes removed")
 
     def tidy(self, stop: threading.Event) -> None:
         """Sweep, again and again while the engine fails, whenever there may be leftovers; and see
@@ -231,7 +228,7 @@ class Node:
             if stop.is_set():
                 return
             if self.untidy.is_set():
-                self.sweep_if_possible()
+                self.sweep()
             self.look()
 
     def _sleep_till_needed(self, stop: threading.Event) -> None:
@@ -270,20 +267,6 @@ class Node:
             return error.cause
         self.readiness.doubtful = False
         return None
-
-    def sweep_if_possible(self) -> None:
-        """Sweep; if the engine fails, say so and leave it to :meth:`tidy`."""
-        self.untidy.clear()
-        try:
-            found = self.sweep()
-        except (EngineError, Busy) as error:
-            self.untidy.set()
-            log(f"orphans could not be swept: {error}")
-        except Gone:
-            return
-        else:
-            if found:
-                log(f"{found} orphaned sandboxes removed")
 
 
 def log(text: str) -> None:

@@ -18,21 +18,9 @@ PATIENCE_SECONDS = 2.0
 def read_tasks(path: Path = LOADAVG) -> int | None:
     """All tasks of the machine, containers' included; None when it cannot be told."""
     try:
-        return parse_tasks(path.read_text())
-    except (OSError, ValueError):
+        return int(path.read_text().split()[3].partition("/")[2])
+    except (OSError, ValueError, IndexError):
         return None
-
-
-def parse_tasks(loadavg: str) -> int:
-    """The number after the slash in the fourth field.
-
-    Raises:
-        ValueError: not the text of /proc/loadavg.
-    """
-    fields = loadavg.split()
-    if len(fields) < 4:
-        raise ValueError("not a load average")
-    return int(fields[3].partition("/")[2])
 
 
 class ProcessWatch:

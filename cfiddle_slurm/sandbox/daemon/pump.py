@@ -11,21 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from cfiddle_slurm.sandbox.daemon.echo import Echo
-from cfiddle_slurm.sandbox.daemon.outbox import Outbox
 from cfiddle_slurm.sandbox.daemon.phases import Course, Phase
-from cfiddle_slurm.sandbox.daemon.streams import STDOUT, EngineStream, FrameStream
+from cfiddle_slurm.sandbox.daemon.streams import STDOUT, Echo, EngineStream, FrameStream, Outbox
 from cfiddle_slurm.sandbox.daemon.verdict import End
 from cfiddle_slurm.sandbox.policy import Limits, Policy
-from cfiddle_slurm.sandbox.protocol import (
-    DATA,
-    END,
-    OUTPUT,
-    RESULT,
-    STATUS,
-    ProtocolError,
-    header,
-)
+from cfiddle_slurm.sandbox.protocol import DATA, END, OUTPUT, RESULT, STATUS, ProtocolError, header
 from cfiddle_slurm.sandbox.status import parse_guest_status
 
 if TYPE_CHECKING:
@@ -158,19 +148,16 @@ class Pump:
             raise Ended(End.CALLER_LEFT)
         try:
             if events & select.POLLOUT:
-                self._send_to_caller()
+                before = self.to_caller.size
+                self.to_caller.send(self._caller)
+                if self.to_caller.size < before:
+                    self._course.progress(time.monotonic())
             if events & select.POLLIN:
                 self._take_bundle(self._caller.recv(READ_BYTES))
         except BlockingIOError:
             return
         except OSError:
             raise Ended(End.CALLER_LEFT) from None
-
-    def _send_to_caller(self) -> None:
-        before = self.to_caller.size
-        self.to_caller.send(self._caller)
-        if self.to_caller.size < before:
-            self._course.progress(time.monotonic())
 
     def _take_bundle(self, data: bytes) -> None:
         if not data:
@@ -204,7 +191,7 @@ class Pump:
         try:
             self._to_guest.send(self._container)
         except OSError:
-            self._to_guest.clear()  # the container is ending, and its stream will say so
+            self._to_guest.take()  # the container is ending, and its stream will say so
         if self._bundle_ended and not self._to_guest.size:
             now = time.monotonic()
             if self._course.enter(Phase.RUNNING, now):

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.sandbox.daemon.container_config import Place, create_arguments
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineError
+from cfiddle_slurm.sandbox.daemon.engine import Engine, EngineError
 from cfiddle_slurm.sandbox.policy import MIB, Policy, merge
 from cfiddle_slurm.sandbox.protocol import READY
 
@@ -23,13 +22,9 @@ _LONGEST = 200
 
 
 class Readiness:
-    """The file, and what was last said in it.
+    """The file, which is in a directory of sandboxd's own, and what was last said in it."""
 
-    Args:
-        file: in a directory of sandboxd's own; None says nothing to anybody.
-    """
-
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path) -> None:
         self._file = file
         self.cause: str | None = None
         """Why no run could be executed, or None."""
@@ -42,8 +37,6 @@ class Readiness:
         A file that cannot be written says that by its age.
         """
         self.cause = one_line(cause)[:_LONGEST] if cause is not None else None
-        if self._file is None:
-            return
         temporary = self._file.with_name(f".{self._file.name}")
         with suppress(OSError):
             temporary.write_text(f"{self.cause or READY}\n")
@@ -56,13 +49,10 @@ class Readiness:
 
     def end(self) -> None:
         """sandboxd ends in good order: from now on nobody knows."""
-        if self._file is not None:
-            self._file.unlink(missing_ok=True)
+        self._file.unlink(missing_ok=True)
 
     def disk_trouble(self, least: int) -> str | None:
         """What is wrong with the disk of Docker's data, on which the file lies, too."""
-        if self._file is None:
-            return None
         room = os.statvfs(self._file.parent)
         inodes = room.f_favail if room.f_files else LEAST_INODES
         return disk_trouble(room.f_bavail * room.f_frsize, inodes, least)

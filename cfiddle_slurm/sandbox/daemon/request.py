@@ -1,14 +1,21 @@
-"""What a caller may ask of sandboxd: the checked form of its HELLO and RELEASE. Pure."""
+"""What a caller may ask of sandboxd: the checked form of its HELLO and RELEASE.
+
+A notebook that was opened before an update keeps the versions it has in memory until it is closed.
+So the image of these versions stays beside the new one, under another tag of the same name, and
+each run is executed by the versions that its notebook has.
+"""
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from cfiddle_slurm.bundle.layout import is_run_id
 from cfiddle_slurm.sandbox.daemon.job_registry import is_job_id
 from cfiddle_slurm.sandbox.policy import Limits, Policy, PolicyError, merge
 from cfiddle_slurm.sandbox.protocol import OLDEST_PROTOCOL, PROTOCOL
+from cfiddle_slurm.sandbox.versions import LABEL, text_of
 from cfiddle_slurm.values import shown
 
 _LONGEST_IMAGE_NAME = 512
@@ -16,6 +23,7 @@ _LIMITS = ("wall_seconds", "cpu_seconds", "memory_bytes")
 _KEYS = frozenset(("protocol", "job_id", "run_id", "image", "versions", *_LIMITS))
 _MOST_VERSIONS = 8
 _VERSION = re.compile(r"[A-Za-z0-9_.+!-]{1,64}")
+_TAG_OR_DIGEST = re.compile(r"(?::[^/:@]+)?(?:@.+)?$")
 
 
 class BadRequest(ValueError):
@@ -98,3 +106,34 @@ def _check_limit(key: str, value: object) -> None:
     # JSON has no infinity, but 1e999 becomes one; and a whole number may be beyond all floats.
     if not number or not 0 < value < math.inf:  # type: ignore[operator]
         raise BadRequest(f"{key} must be a positive number, not {shown(value)}.")
+
+
+class Images(Protocol):
+    """What is asked of the engine; see :class:`~cfiddle_slurm.sandbox.daemon.engine.Engine`."""
+
+    def label(self, image: str, name: str) -> str | None: ...
+    def labelled(self, repository: str, name: str, value: str) -> Sequence[str]: ...
+
+
+def repository(image: str) -> str:
+    """An image's name without its tag and digest."""
+    return _TAG_OR_DIGEST.sub("", image)
+
+
+def suited(request: Request, images: Images) -> Request:
+    """The request with the image of its notebook's versions.
+
+    It stays as it is when it named an image, when the policy's first image fits or does not say for
+    whom it is, and when there is no other that fits: then the guest says which versions differ.
+
+    Raises:
+        EngineError: the engine does not answer, or lacks the policy's first image.
+    """
+    if request.versions is None:
+        return request
+    default, wanted = request.limits.image, text_of(request.versions)
+    if images.label(default, LABEL) in (None, wanted):
+        return request
+    for tag in images.labelled(repository(default), LABEL, wanted):
+        return replace(request, limits=replace(request.limits, image=tag))
+    return request

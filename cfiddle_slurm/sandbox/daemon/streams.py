@@ -1,15 +1,18 @@
-"""Incremental parsers of the byte streams that meet in sandboxd. Pure; memory is bounded.
+"""The byte streams that meet in sandboxd: taken apart, waiting for a socket, come to their end.
 
-Both take bytes in pieces of any size, as a socket happens to deliver them.
+Bytes come in pieces of any size, as a socket happens to deliver them; memory is bounded.
 """
 
+import os
+import socket
 import struct
 from collections.abc import Iterator
 
-from cfiddle_slurm.sandbox.protocol import HEADER_BYTES, ProtocolError, parse_header
+from cfiddle_slurm.sandbox.protocol import HEADER_BYTES, PING, ProtocolError, header, parse_header
 
 STDOUT, STDERR = 1, 2
 _ENGINE_HEADER = struct.Struct(">BxxxI")
+_ECHO_BYTES = 16
 
 
 class EngineStream:
@@ -42,21 +45,14 @@ class EngineStream:
             self._header += rest[:missing]
             rest = rest[missing:]
             if len(self._header) == _ENGINE_HEADER.size:
-                self._begin()
-
-    def _begin(self) -> None:
-        self._stream, self._left = _ENGINE_HEADER.unpack(self._header)
-        if self._stream not in (STDOUT, STDERR) or any(self._header[1:4]):
-            raise ProtocolError("The engine's attach stream cannot be understood.")
-        self._header.clear()
+                self._stream, self._left = _ENGINE_HEADER.unpack(self._header)
+                if self._stream not in (STDOUT, STDERR) or any(self._header[1:4]):
+                    raise ProtocolError("The engine's attach stream cannot be understood.")
+                self._header.clear()
 
 
 class FrameStream:
-    """Takes a stream of frames apart; holds back at most one frame.
-
-    Args:
-        allowed: the frame types that may come.
-    """
+    """Takes a stream of frames, of types that are allowed, apart; holds back at most one frame."""
 
     def __init__(self, allowed: frozenset[bytes]) -> None:
         self._allowed = allowed
@@ -90,3 +86,76 @@ class FrameStream:
             data = b""
         kind, self._kind, self._wanted = self._kind, None, HEADER_BYTES
         yield kind, data
+
+
+class Outbox:
+    """Bytes that wait until a socket takes them."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    @property
+    def size(self) -> int:
+        """How many bytes wait."""
+        return len(self._held)
+
+    def put(self, *parts: bytes) -> None:
+        """Append bytes."""
+        for part in parts:
+            self._held += part
+
+    def send(self, connection: socket.socket) -> None:
+        """Hand over what a non-blocking socket takes.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        while self._held:
+            try:
+                sent = connection.send(self._held)
+            except BlockingIOError:
+                return
+            del self._held[:sent]
+
+    def take(self) -> bytes:
+        """All that is left, which then is the taker's."""
+        rest = bytes(self._held)
+        self._held.clear()
+        return rest
+
+
+class Echo:
+    """How sandboxd knows that all output has come, without waiting for the container to end.
+
+    Output and status come through different pipes, so the status says nothing of what was printed
+    before it. The guest is given a word that nobody could have known before, and says it on its
+    standard error, where by then nobody else speaks: the experiment's processes are gone.
+
+    Attributes:
+        heard: whether the guest has said it: all output has come.
+    """
+
+    def __init__(self) -> None:
+        self.heard = False
+        self._word = os.urandom(_ECHO_BYTES)
+        self._held = b""
+
+    def frame(self) -> bytes:
+        """What asks the guest to say the word; one that does not know how just ends."""
+        return header(PING, _ECHO_BYTES) + self._word
+
+    def take(self, part: bytes | memoryview) -> bytes:
+        """Of what came, the output; what may be the beginning of the word is held back."""
+        self._held += part
+        before, word, _ = self._held.partition(self._word)
+        if word:
+            self.heard, self._held = True, b""
+            return before
+        end = max(0, len(self._held) - _ECHO_BYTES + 1)
+        shown, self._held = self._held[:end], self._held[end:]
+        return shown
+
+    def rest(self) -> bytes:
+        """What was held back, when nothing more will come."""
+        rest, self._held = self._held, b""
+        return rest

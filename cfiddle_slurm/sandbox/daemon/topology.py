@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfiddle_slurm.sandbox.cpu_list import format_cpu_list, parse_cpu_list
+from cfiddle_slurm.values import parse_cpu_list
 
 SYSFS = Path("/sys/devices")
 
@@ -91,6 +91,17 @@ def _one_socket(cpus: list[Cpu]) -> list[Cpu]:
         cores[cpu.package].add(cpu.core)
     best = max(cores, key=lambda package: (len(cores[package]), package))
     return [cpu for cpu in cpus if cpu.package == best]
+
+
+def format_cpu_list(numbers: Iterable[int]) -> str:
+    """A list in the kernel's format: the opposite of :func:`parse_cpu_list`."""
+    ranges: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges)
 
 
 def read_topology(sysfs: Path = SYSFS) -> list[Cpu]:

@@ -15,9 +15,10 @@ from cfiddle_slurm.sandbox.status import outcome
 if TYPE_CHECKING:
     from cfiddle_slurm.sandbox.status import Guest, Outcome
 
+_K = OutcomeKind
 _NEAR_LIMIT_BYTES = 1 << 20
 # Endings that running out of memory can have caused: the experiment's process, or one it started.
-_MAYBE_MEMORY = frozenset((OutcomeKind.SIGNAL, OutcomeKind.EXITED, OutcomeKind.GUEST_ERROR))
+MAYBE_MEMORY = frozenset((_K.SIGNAL, _K.EXITED, _K.GUEST_ERROR))
 
 
 class End(Enum):
@@ -83,8 +84,7 @@ def judge(evidence: Evidence, policy: Policy, limits: Limits) -> "Outcome":
         return _judge_guest(evidence, evidence.guest["outcome"], limits)
     if evidence.end is End.STREAM_ENDED:
         return _judge_ended(evidence, limits)
-    kind, message = _fixed(evidence, policy, limits)
-    return outcome(kind, message)
+    return outcome(*_fixed(evidence, policy, limits))
 
 
 def is_machines_fault(evidence: Evidence) -> bool:
@@ -104,7 +104,7 @@ def is_machines_fault(evidence: Evidence) -> bool:
 def _judge_guest(evidence: Evidence, said: "Outcome", limits: Limits) -> "Outcome":
     kind = OutcomeKind(said["kind"])
     signal, code = said.get("signal"), said.get("code")
-    if kind in _MAYBE_MEMORY and _ran_out_of_memory(evidence, limits, killed=signal == "SIGKILL"):
+    if kind in MAYBE_MEMORY and _ran_out_of_memory(evidence, limits, killed=signal == "SIGKILL"):
         return _memory(limits)
     return outcome(kind, said.get("message") or "", signal, code)
 
@@ -112,14 +112,14 @@ def _judge_guest(evidence: Evidence, said: "Outcome", limits: Limits) -> "Outcom
 def _judge_ended(evidence: Evidence, limits: Limits) -> "Outcome":
     if evidence.state is None or evidence.state.running:
         return outcome(
-            OutcomeKind.UNAVAILABLE,
+            _K.UNAVAILABLE,
             "The connection to the node's container engine broke off during the run.",
         )
     if _ran_out_of_memory(evidence, limits, killed=evidence.state.exit_code == 128 + 9):
         return _memory(limits)
     return outcome(
         # Another machine may do better; what its experiment ended would end there, too.
-        OutcomeKind.UNAVAILABLE if is_machines_fault(evidence) else OutcomeKind.GUEST_ERROR,
+        _K.UNAVAILABLE if is_machines_fault(evidence) else _K.GUEST_ERROR,
         f"The sandbox ended without a word (exit status {evidence.state.exit_code}).",
     )
 
@@ -135,7 +135,7 @@ def _ran_out_of_memory(evidence: Evidence, limits: Limits, *, killed: bool) -> b
 
 def _memory(limits: Limits) -> "Outcome":
     return outcome(
-        OutcomeKind.MEMORY,
+        _K.MEMORY,
         f"The experiment used up its {_megabytes(limits.memory)} of memory (files in its working"
         " directory and /tmp count).",
     )
@@ -144,40 +144,26 @@ def _memory(limits: Limits) -> "Outcome":
 def _fixed(evidence: Evidence, policy: Policy, limits: Limits) -> tuple[OutcomeKind, str]:
     end = evidence.end
     if end is End.PROCESSES or (end is End.WALL_TIME and evidence.at_process_limit):
-        return (
-            OutcomeKind.PROCESSES,
-            f"The experiment reached its limit of {policy.processes} processes and threads.",
-        )
+        most = policy.processes
+        return _K.PROCESSES, f"The experiment reached its limit of {most} processes and threads."
     if end is End.WALL_TIME:
-        return (
-            OutcomeKind.WALL_TIME,
-            f"The experiment ran longer than its {limits.wall_seconds:g} s.",
-        )
+        return _K.WALL_TIME, f"The experiment ran longer than its {limits.wall_seconds:g} s."
     if end is End.OUTPUT_LIMIT:
-        return (
-            OutcomeKind.OUTPUT,
-            f"The experiment printed more than {_megabytes(policy.output_bytes)}.",
-        )
+        return _K.OUTPUT, f"The experiment printed more than {_megabytes(policy.output_bytes)}."
     if end is End.RESULT_LIMIT:
-        return (
-            OutcomeKind.RESULT_SIZE,
-            f"Results and output files take more than {_megabytes(policy.result_bytes)}.",
-        )
+        size = _megabytes(policy.result_bytes)
+        return _K.RESULT_SIZE, f"Results and output files take more than {size}."
     if end is End.BUNDLE_LIMIT:
-        return (
-            OutcomeKind.REFUSED,
-            f"The inputs take more than the cluster's {_megabytes(policy.bundle_bytes)}.",
-        )
+        size = _megabytes(policy.bundle_bytes)
+        return _K.REFUSED, f"The inputs take more than the cluster's {size}."
     if end is End.CALLER_SILENT:
-        return (
-            OutcomeKind.UNAVAILABLE,
-            f"The job neither sent nor received anything for {policy.progress_seconds:g} s.",
-        )
+        silent = policy.progress_seconds
+        return _K.UNAVAILABLE, f"The job neither sent nor received anything for {silent:g} s."
     if end is End.BAD_CALLER:
-        return OutcomeKind.REFUSED, evidence.detail
+        return _K.REFUSED, evidence.detail
     if end is End.BAD_GUEST:
-        return OutcomeKind.GUEST_ERROR, evidence.detail
-    return OutcomeKind.CANCELLED, evidence.detail or "The run was cancelled."
+        return _K.GUEST_ERROR, evidence.detail
+    return _K.CANCELLED, evidence.detail or "The run was cancelled."
 
 
 def _megabytes(size: int) -> str:

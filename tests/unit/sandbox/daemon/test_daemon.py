@@ -16,7 +16,7 @@ import pytest
 from cfiddle_slurm.sandbox.daemon import __main__ as daemon_module
 from cfiddle_slurm.sandbox.daemon.__main__ import make_node
 from cfiddle_slurm.sandbox.daemon.container_config import Place as NodePlace
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.engine import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.node import Node
 from cfiddle_slurm.sandbox.daemon.readiness import Readiness
@@ -142,7 +142,7 @@ class Place:
         self.state = folder / "state"
         self.node = Node(
             policy, Registry(self.jobs, ME), EngineAddress(), NodePlace("0", "{}"), administrator,
-            self.engine, Readiness(self.state),  # type: ignore[arg-type]
+            Readiness(self.state), self.engine,  # type: ignore[arg-type]
         )  # fmt: skip
         self.path = folder / "d.sock"
         folder.chmod(0o755)
@@ -319,10 +319,10 @@ def test_ping(place: Place) -> None:
 def test_sweeping(place: Place) -> None:
     place.engine.there += ["one", "two"]
     place.engine.trouble = "list"
-    place.node.sweep_if_possible()
+    place.node.sweep()
     assert place.node.untidy.is_set()
     place.engine.trouble = ""
-    place.node.sweep_if_possible()
+    place.node.sweep()
     assert (place.engine.there, place.node.untidy.is_set()) == ([], False)
 
 

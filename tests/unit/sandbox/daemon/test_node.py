@@ -12,7 +12,7 @@ import pytest
 from cfiddle_slurm.sandbox.daemon import node as node_module
 from cfiddle_slurm.sandbox.daemon import readiness
 from cfiddle_slurm.sandbox.daemon.container_config import Place
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.engine import EngineAddress, EngineError
 from cfiddle_slurm.sandbox.daemon.job_registry import Registry
 from cfiddle_slurm.sandbox.daemon.node import Node
 from cfiddle_slurm.sandbox.policy import Policy
@@ -31,7 +31,8 @@ def node(tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(node_module, name, 0.02)
     monkeypatch.setattr(readiness, "TRIAL_SECONDS", 0.02)
     registry = Registry(tmp_path, os.geteuid())
-    return Node(Policy(), registry, EngineAddress(), Place("0", "{}"), 0, engine)  # type: ignore[arg-type]
+    place, state = Place("0", "{}"), readiness.Readiness(tmp_path / "state")
+    return Node(Policy(free_bytes=1), registry, EngineAddress(), place, 0, state, engine)  # type: ignore[arg-type]
 
 
 @contextmanager

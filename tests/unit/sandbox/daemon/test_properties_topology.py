@@ -6,7 +6,6 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfiddle_slurm.sandbox.cpu_list import parse_cpu_list
 from cfiddle_slurm.sandbox.daemon.topology import (
     Cpu,
     TopologyError,
@@ -14,6 +13,7 @@ from cfiddle_slurm.sandbox.daemon.topology import (
     read_topology,
 )
 from cfiddle_slurm.sandbox.guest.machine import cpu_model
+from cfiddle_slurm.values import parse_cpu_list
 
 
 @st.composite

@@ -14,10 +14,9 @@ import pytest
 
 from cfiddle_slurm.sandbox.daemon import phases
 from cfiddle_slurm.sandbox.daemon import pump as pump_module
-from cfiddle_slurm.sandbox.daemon.node import Stopper
-from cfiddle_slurm.sandbox.daemon.outbox import Outbox
+from cfiddle_slurm.sandbox.daemon.node import Run
 from cfiddle_slurm.sandbox.daemon.pump import BACKLOG_BYTES, Ended, Pump
-from cfiddle_slurm.sandbox.daemon.streams import STDERR, STDOUT
+from cfiddle_slurm.sandbox.daemon.streams import STDERR, STDOUT, Outbox
 from cfiddle_slurm.sandbox.daemon.verdict import End
 from cfiddle_slurm.sandbox.policy import MIB, Limits, Policy
 from cfiddle_slurm.sandbox.protocol import (
@@ -53,7 +52,7 @@ class Stage:
     def __init__(self) -> None:
         self.caller, self._caller_end = socket.socketpair()
         self.container, self._container_end = socket.socketpair()
-        self.stopper = Stopper()
+        self.run = Run("5")
         self.policy, self.limits = POLICY, LIMITS
         self.ticks: list[bool] = []
         self.first_words = 0
@@ -65,7 +64,7 @@ class Stage:
 
     def start(self) -> None:
         self.pump = Pump(
-            self._caller_end, self._container_end, self.stopper.wake, self.policy, self.limits,
+            self._caller_end, self._container_end, self.run.wake, self.policy, self.limits,
             tick=self._tick, at_first_word=self._first_word,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -103,7 +102,7 @@ class Stage:
     def close(self) -> None:
         for end in (self.caller, self._caller_end, self.container, self._container_end):
             end.close()
-        self.stopper.close()
+        os.close(self.run.wake)
 
 
 @pytest.fixture
@@ -319,10 +318,10 @@ def test_a_guest_that_breaks_the_protocol(stage: Stage, garbage: bytes) -> None:
 
 def test_a_stop_from_another_thread(stage: Stage) -> None:
     upload(stage)
-    stage.stopper.stop("because")
-    stage.stopper.stop("again")
+    stage.run.stop("because")
+    stage.run.stop("again")
     assert stage.end() is End.STOPPED
-    assert stage.stopper.reason == "because"
+    assert stage.run.stopped == "because"
 
 
 def test_a_tick_that_ends_the_run(stage: Stage) -> None:

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.sandbox.cpu_list import format_cpu_list, parse_cpu_list
 from cfiddle_slurm.sandbox.daemon.topology import (
     Cpu,
     TopologyError,
     choose_cores,
+    format_cpu_list,
     read_topology,
 )
+from cfiddle_slurm.values import parse_cpu_list
 
 
 def machine(

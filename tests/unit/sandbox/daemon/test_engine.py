@@ -1,4 +1,4 @@
-"""A container that there is, asked through a stand-in for the Docker SDK's client."""
+"""The container engine, asked through a stand-in for the Docker SDK's client."""
 
 import socket
 from types import SimpleNamespace
@@ -7,9 +7,13 @@ from typing import Any
 import docker.errors
 import pytest
 
-from cfiddle_slurm.sandbox.daemon.container_handle import Container, parse_usage
-from cfiddle_slurm.sandbox.daemon.engine import Engine
-from cfiddle_slurm.sandbox.daemon.engine_address import EngineAddress, EngineError
+from cfiddle_slurm.sandbox.daemon.engine import (
+    Container,
+    Engine,
+    EngineAddress,
+    EngineError,
+    parse_usage,
+)
 from cfiddle_slurm.sandbox.daemon.verdict import Usage
 
 ID = "0123456789ab" + "0" * 52
@@ -38,9 +42,17 @@ class Client:
         return call
 
 
+def engine_with(**answers: Any) -> tuple[Engine, Client]:
+    engine, client = Engine(EngineAddress()), Client(**answers)
+    engine._client = client
+    return engine, client
+
+
 def container(**answers: Any) -> tuple[Container, Client]:
-    client = Client(**answers)
-    return Container(EngineAddress(), client, ID), client
+    engine, client = engine_with(**answers)
+    mine, theirs = socket.socketpair()
+    theirs.close()
+    return Container(engine, ID, mine), client
 
 
 def test_one_that_is_gone_is_removed_already() -> None:
@@ -79,10 +91,8 @@ def test_how_it_ended() -> None:
 
 def test_it_is_attached_and_let_go() -> None:
     mine, theirs = socket.socketpair()
-    one, _ = container(attach_socket=mine)
-    with pytest.raises(EngineError, match="not attached"):
-        _ = one.socket
-    one.attach()
+    engine, _ = engine_with(create_container_from_config={"Id": ID}, attach_socket=mine)
+    one = engine.create({}, "ab")
     one.socket.sendall(b"in")
     assert theirs.recv(9) == b"in"
     one.remove()
@@ -91,21 +101,20 @@ def test_it_is_attached_and_let_go() -> None:
 
 
 def test_one_that_cannot_be_attached_is_not_left_behind() -> None:
-    engine = Engine(EngineAddress())
-    client = Client(create_container_from_config={"Id": ID}, attach_socket=refusal(500, "no way"))
-    engine._client = client
+    engine, client = engine_with(
+        create_container_from_config={"Id": ID}, attach_socket=refusal(500, "no way")
+    )
     with pytest.raises(EngineError, match="attach to the sandbox: no way"):
         engine.create({}, "ab")
     assert client.calls == ["create_container_from_config", "attach_socket", "remove_container"]
 
 
 def test_of_another_version_the_engine_is_asked_again() -> None:
-    address = EngineAddress()
-    address.api_version = address.engine_version = "1.2"
-    one = Container(address, Client(start=refusal(400, "client version 1.2 is too new")), ID)
+    engine, _ = engine_with(inspect_image=refusal(400, "client version 1.2 is too new"))
+    engine.address.api_version = engine.address.engine_version = "1.2"
     with pytest.raises(EngineError):
-        one.start()
-    assert address.api_version is None
+        engine.check("a")
+    assert engine.address.api_version is None
 
 
 def test_usage_of_both_cgroup_versions() -> None:
