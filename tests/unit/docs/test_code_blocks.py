@@ -8,14 +8,16 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import cfiddle
 import pytest
 
+from cfiddle_slurm import Settings
 from tests.unit.docs.pages import Block, Page, all_pages, page
 
-EXECUTED = ("README.md", "docs/student.md", "docs/api.md")
+EXECUTED = ("README.md", "docs/student.md", "docs/api.md", "docs/migrating.md")
 
 
 def execute(block: Block, name: str, variables: dict[str, object]) -> None:
@@ -68,3 +70,22 @@ def test_a_block_that_is_not_executed_says_why(one: Page) -> None:
         reason = kind.removeprefix("fragment:").strip() if kind.startswith("fragment:") else ""
         is_executed = one.name in EXECUTED and (not kind or kind.startswith("file="))
         assert is_executed or reason, f"{one.name}, line {block.line}"
+
+
+def keys_of_ours(block: Block) -> list[str]:
+    """What a chain in YAML says to our delegate."""
+    found, ours = [], False
+    for line in block.text.splitlines():
+        key, _, value = line.strip().removeprefix("- ").partition(":")
+        if line.strip().startswith("- "):
+            ours = value.strip() == "SlurmSandboxDelegate"
+        elif ours:
+            found.append(key)
+    return found
+
+
+def test_what_yaml_says_to_our_delegate_are_settings() -> None:
+    blocks = [block for one in all_pages() for block in one.blocks() if block.info == "yaml"]
+    keys = [key for block in blocks for key in keys_of_ours(block)]
+    assert keys
+    assert set(keys) <= {field.name for field in fields(Settings)}
