@@ -10,6 +10,7 @@ import functools
 import importlib
 from typing import Any, NoReturn
 
+from cfiddle_slurm import self_contained
 from cfiddle_slurm.backend import Backend
 from cfiddle_slurm.bundle.archive import Member
 from cfiddle_slurm.bundle.layout import FILES, MODULES
@@ -22,7 +23,7 @@ from cfiddle_slurm.results.allowed import whole_module
 from cfiddle_slurm.results.records import RaisedThere
 from cfiddle_slurm.run.remote_run import execute
 from cfiddle_slurm.run.task import Task
-from cfiddle_slurm.self_contained import is_self_contained, pack_results, read_results
+from cfiddle_slurm.self_contained import is_self_contained
 from cfiddle_slurm.settings import Settings, resolve
 
 _CALL = "call.pickle"
@@ -101,7 +102,10 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
         if self._subdelegate is None and is_self_contained(obj, method):
             # CFiddle would load whatever bytes come back. So its runner travels as any other does,
             # and it finds what has been read through the allow-list.
-            return pack_results(obj, Backend(self._settings).results_of(obj._runner))
+            elsewhere = self_contained.bring_inputs(obj)
+            results = Backend(self._settings).results_of(obj._runner)
+            files = self_contained.output_files(obj) if elsewhere else None
+            return self_contained.pack_results(obj, results, files)
         task = self._task(obj, method, args, kwargs)
         returned = execute(task, self._settings)
         records = returned.records
@@ -111,7 +115,7 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
             raise returned.error
         if records.state is not None:
             if is_self_contained(obj, method) and "_outputs_file" in records.state:
-                read_results(obj, records.state.pop("_outputs_file"), task.extra)
+                self_contained.read_results(obj, records.state.pop("_outputs_file"), task.extra)
             # In place: other names may refer to the dictionary.
             for name in records.removed:
                 vars(obj).pop(name, None)
@@ -129,22 +133,24 @@ class SlurmSandboxDelegate(_Base):  # type: ignore[misc]
                 f"{type(obj).__name__} has no method {method!r} that can be delegated."
             )
         call = {
-            "obj": obj,
+            "obj": self_contained.travelling(obj) if is_self_contained(obj, method) else obj,
             "method": method,
             "args": args,
             "kwargs": kwargs,
             "subdelegate": self._subdelegate,
         }
         pickled = dump(call, stays=functools.partial(_leads_to, self))
-        modules, travelling = user_modules((module for module, _ in pickled.names), MODULES)
+        modules, own = user_modules((module for module, _ in pickled.names), MODULES)
         members = (
             Member(_CALL, pickled.data),
             *modules,
             *input_members(self._settings.input_files, FILES),
         )
         outputs = check_patterns(self._settings.output_files, "output_files")
-        entry = {"call": _CALL, "full": pickled.names_package("cfiddle")}
-        sent = pickled.names | pickled.valued | set(map(whole_module, travelling))
+        # Of CFiddle's own object nothing else is wanted, and a delegate may have made copies of it.
+        only = ["_outputs_file"] if is_self_contained(obj, method) else None
+        entry = {"call": _CALL, "full": pickled.names_package("cfiddle"), "only": only}
+        sent = pickled.names | pickled.valued | set(map(whole_module, own))
         return Task("call", entry, members, outputs, (obj,), sent, pickled.by_value)
 
 

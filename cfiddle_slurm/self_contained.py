@@ -6,16 +6,22 @@ is named there, sets the rights that are written there, and loads the results, w
 So it never finds what the sandbox wrote, but what was read of it here.
 """
 
+import copy
 import io
 import json
-import pickle
 import zipfile
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import cloudpickle
+from cfiddle.config import peek_config
+
 from cfiddle_slurm.bundle.archive import BundleError, safe_path
-from cfiddle_slurm.bundle.globs import matches
+from cfiddle_slurm.bundle.globs import find_outputs, matches
 from cfiddle_slurm.errors import ResultRejected
+from cfiddle_slurm.outgoing.cfiddle_task import STAYS_HOME, asked_for, travelling_runner
+from cfiddle_slurm.outgoing.pickling import dump
 from cfiddle_slurm.results.records import load_one
 
 _MODULE, _CLASS = "cfiddle.SelfContainedExecutionMethod", "SelfContainedExecutionMethod"
@@ -31,6 +37,45 @@ def is_self_contained(obj: Any, method: str) -> bool:
     )
 
 
+def travelling(obj: Any) -> Any:
+    """A copy of CFiddle's object, in which the runner is one that the sandbox can load.
+
+    CFiddle pickles it with dill, which takes along the delegates, and copies of classes.
+    """
+    packed, runner = io.BytesIO(), _file(obj, "--runner")
+    config = {key: value for key, value in peek_config().items() if key not in STAYS_HOME}
+    pickled = dump({"config": config, "runner": travelling_runner(obj._runner)})
+    with zipfile.ZipFile(obj._inputs_file) as given, zipfile.ZipFile(packed, "w") as archive:
+        for name in given.namelist():
+            archive.writestr(name, pickled.data if name == runner else given.read(name))
+    traveller = copy.copy(obj)
+    traveller._inputs_file, traveller._runner = packed, travelling_runner(obj._runner)
+    return traveller
+
+
+def bring_inputs(obj: Any) -> bool:
+    """Unpack what CFiddle packed, where that is not: a delegate may have changed the directory.
+
+    Returns:
+        Whether that was necessary.
+    """
+    libraries = {Path(one.executable.lib) for one in obj._runner.get_invocations()}
+    if all(library.exists() for library in libraries):
+        return False
+    with zipfile.ZipFile(obj._inputs_file) as archive:
+        archive.extractall()  # the notebook's own
+    return True
+
+
+def output_files(obj: Any) -> dict[str, bytes]:
+    """The files of the working directory that CFiddle asks for, by name."""
+    return {name: Path(name).read_bytes() for name in find_outputs(Path.cwd(), _wanted(obj))}
+
+
+def _wanted(obj: Any) -> list[str]:
+    return asked_for(obj._runner.get_invocations(), "extra_output_files")
+
+
 def pack_results(obj: Any, results: Any, files: dict[str, bytes] | None = None) -> None:
     """Put results where CFiddle unpacks them: as the file that it will load.
 
@@ -43,7 +88,8 @@ def pack_results(obj: Any, results: Any, files: dict[str, bytes] | None = None) 
     with zipfile.ZipFile(packed, "w") as archive:
         for name, content in (files or {}).items():
             archive.writestr(name, content)
-        archive.writestr(_results_file(obj), pickle.dumps(results))
+        # By value what is a copy here, as the list's class is behind a delegate that uses dill.
+        archive.writestr(_file(obj, "--results"), cloudpickle.dumps(results))
         archive.writestr(_MANIFEST, json.dumps({}))  # nothing about files' times and rights
     obj._outputs_file = packed
 
@@ -59,8 +105,8 @@ def read_results(obj: Any, packed: BinaryIO, extra: Collection[tuple[str, str]])
     Raises:
         ResultRejected: it is no such archive, is too large, or its results are not acceptable.
     """
-    results = _results_file(obj)
-    wanted = [glob for one in obj._runner.get_invocations() for glob in one.compute_output_files()]
+    results = _file(obj, "--results")
+    wanted = _wanted(obj)
     try:
         with zipfile.ZipFile(packed) as archive:
             names = [name for name in archive.namelist() if _is_wanted(name, wanted)]
@@ -73,9 +119,9 @@ def read_results(obj: Any, packed: BinaryIO, extra: Collection[tuple[str, str]])
     pack_results(obj, found, files)
 
 
-def _results_file(obj: Any) -> str:
+def _file(obj: Any, option: str) -> str:
     """Its name in the working directory, from the command that CFiddle would carry out."""
-    return str(obj._command[obj._command.index("--results") + 1])
+    return str(obj._command[obj._command.index(option) + 1])
 
 
 def _is_wanted(name: str, patterns: list[str]) -> bool:

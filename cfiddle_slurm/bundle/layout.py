@@ -41,6 +41,8 @@ FILES = "files"
 """The experiment's working directory, with the input files."""
 MODULES = "modules"
 """Source files of the user's own modules."""
+PROGRAMS = "programs"
+"""Commands that the guest makes for the experiment."""
 RESULTS = "results"
 """The records of the run, one file per process."""
 LONGEST_LINE = 4 << 20

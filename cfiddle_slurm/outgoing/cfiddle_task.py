@@ -18,7 +18,7 @@ from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.settings import Settings
 
 _RUNNER = "runner.pickle"
-_STAYS_HOME = frozenset(
+STAYS_HOME = frozenset(
     (
         "Builder_type",
         "CFIDDLE_BUILD_ROOT",
@@ -59,14 +59,14 @@ def cfiddle_task(runner: Any, settings: Settings) -> Task:
 
     invocations = _distinct(runner.get_invocations())
     check_invocations(invocations)
-    config = {key: value for key, value in peek_config().items() if key not in _STAYS_HOME}
+    config = {key: value for key, value in peek_config().items() if key not in STAYS_HOME}
     pickled = dump({"config": config, "runner": travelling_runner(runner)})
     modules, travelling = user_modules((module for module, _ in pickled.names), MODULES)
     libraries = _libraries(invocations)
     outputs = check_patterns(
-        [*settings.output_files, *_asked_for(invocations, "extra_output_files")], "output_files"
+        [*settings.output_files, *asked_for(invocations, "extra_output_files")], "output_files"
     )
-    inputs = [*settings.input_files, *_asked_for(invocations, "extra_input_files")]
+    inputs = [*settings.input_files, *asked_for(invocations, "extra_input_files")]
     members = (
         Member(_RUNNER, pickled.data),
         *(Member(place["library"], Path(library)) for library, place in libraries.items()),
@@ -99,7 +99,7 @@ def gives_plain_results(runner: Any) -> bool:
     )
 
 
-def _asked_for(invocations: Sequence[Any], attribute: str) -> list[str]:
+def asked_for(invocations: Sequence[Any], attribute: str) -> list[str]:
     """Globs that the newer CFiddle's ``run()`` was given; the released one has no such thing."""
     asked = [str(glob) for one in invocations for glob in getattr(one, attribute, None) or ()]
     return list(dict.fromkeys(asked))

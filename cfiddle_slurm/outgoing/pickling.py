@@ -5,6 +5,7 @@ notebook, lambdas, what a function defines. There they are the student's own cod
 """
 
 import io
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ def _is_numpy_scalar(kind: type) -> bool:
     return any((base.__module__, base.__name__) == ("numpy", "generic") for base in kind.__mro__)
 
 
+def _is_a_copy(obj: Any, module: types.ModuleType | None) -> bool:
+    """Whether CFiddle has another class of this name: a delegate that uses dill makes copies."""
+    known = getattr(module, "__dict__", {}).get(obj.__qualname__)
+    return known is not None and known is not obj
+
+
 class _NotingPickler(_Pickler):  # type: ignore[misc]
     def __init__(self, stream: io.BytesIO, stays: Callable[[object], bool]) -> None:
         super().__init__(stream, protocol=5)
@@ -79,6 +86,10 @@ class _NotingPickler(_Pickler):  # type: ignore[misc]
         return super().reducer_override(obj)
 
     def _class_or_function(self, obj: Any) -> Any:
+        module = sys.modules.get(obj.__module__ or "")
+        if package_of(obj.__module__ or "") == "cfiddle" and _is_a_copy(obj, module):
+            self.names.add(_name_of(obj))
+            return getattr, (module, obj.__qualname__)
         # cloudpickle says how by value, and that it leaves to pickle what can be imported.
         reduced = super().reducer_override(obj)
         if reduced is NotImplemented or obj.__module__ == "builtins":

@@ -124,22 +124,40 @@ def test_a_chain_in_a_file(
     assert thing._value == 4
 
 
+# How a crash is told: by ours where it is the last; by CFiddle's own process in the sandbox, where
+# that is started there; and a process of delegate_function's gives no reason.
+HOOKED: list[tuple[list[str], type[Exception] | None]] = [
+    ([OURS], errors.Crashed),
+    (["TrivialDelegate", OURS], errors.Crashed),
+    (["TemporaryDirectoryDelegate", OURS], errors.Crashed),
+]
 # Nothing can take the stand-in for CFiddle's own to another process, in the sandbox or here.
-ELSEWHERE = [["SubprocessDelegate", OURS], [OURS, "TrivialDelegate"], [OURS, "SubprocessDelegate"]]
+ELSEWHERE = [
+    ([OURS, "TrivialDelegate"], errors.ExperimentFailed.__mro__[2]),
+    ([OURS, "SubprocessDelegate"], None),
+    (["TemporaryDirectoryDelegate", "SubprocessDelegate", OURS], None),
+    (["SubprocessDelegate", OURS], None),
+    (["SubprocessDelegate", OURS, "TrivialDelegate"], None),
+]
 
 
 @pytest.mark.parametrize(
-    "names", [[OURS], ["TrivialDelegate", OURS], *(ELSEWHERE if REAL else [])], ids="-".join
+    ("names", "crashed"), [*HOOKED, *(ELSEWHERE if REAL else [])], ids=lambda one: str(one)
 )
 def test_cfiddles_newer_hook(
-    package: Any, options: Any, names: list[str], compiled: Any, monkeypatch: pytest.MonkeyPatch
+    package: Any,
+    options: Any,
+    names: list[str],
+    crashed: type[Exception] | None,
+    compiled: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     method = execution_method(spec(names, options), monkeypatch)
     square = compiled('extern "C" int square(int n) { return n * n; }')
     crash = compiled('extern "C" int crash() {\n    return *(volatile int *)8;\n}')
     with cfiddle.cfiddle_config(**{hook(): method}):
         results = cfiddle.run(square, "square", cfiddle.arg_map(n=[3, 4]))
-        with pytest.raises(errors.Crashed):
+        with pytest.raises(crashed or package.DelegateFunctionException):
             cfiddle.run(crash, "crash")
     assert [result.return_value for result in results] == [9, 16]
     assert "cfiddle_slurm" in sys.modules

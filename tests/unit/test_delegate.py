@@ -165,7 +165,7 @@ def test_what_is_sent_for_a_call(sandbox: Sandbox, own: Any, tmp_path: Path) -> 
         "call.pickle", f"{MODULES}/students_account.py", "files/in.txt",
     ]  # fmt: skip
     assert (task.kind, task.outputs) == ("call", ("out.txt",))
-    assert task.entry == {"call": "call.pickle", "full": False}
+    assert task.entry == {"call": "call.pickle", "full": False, "only": None}
     assert ("students_account", "Account") in task.extra
 
 

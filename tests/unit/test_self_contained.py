@@ -18,8 +18,7 @@ RESULTS = ".cfiddle/builds/1/results.pickle"
 
 
 class Invocation:
-    def compute_output_files(self) -> list[str]:
-        return ["out/*.txt"]
+    extra_output_files = ("out/*.txt",)
 
 
 class Runner:

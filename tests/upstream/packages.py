@@ -1,7 +1,7 @@
 """delegate_function and the newer CFiddle for tests: the real ones where they are, or stand-ins.
 
 Neither is in a package registry. `make test-upstream DIR=...` installs them from a checkout and
-sets ``CFIDDLE_SLURM_TEST_UPSTREAM``; all other tests take the stand-ins beside this file.
+sets ``TEST_UPSTREAM``; all other tests take the stand-ins beside this file.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-REAL = bool(os.environ.get("CFIDDLE_SLURM_TEST_UPSTREAM"))
+REAL = bool(os.environ.get("TEST_UPSTREAM"))
 _STAND_INS = Path(__file__).with_name("stand_in")
 _OURS = "cfiddle_slurm.delegate"
 

@@ -30,5 +30,5 @@ if [ -e "$dir/cfiddle/setup.py" ]; then
     "$venv/bin/pip" --quiet --disable-pip-version-check install --no-deps --no-build-isolation \
         --force-reinstall "$copies/cfiddle"
 fi
-CFIDDLE_SLURM_TEST_UPSTREAM=1 PATH="$PWD/$venv/bin:$PATH" \
+TEST_UPSTREAM=1 PATH="$PWD/$venv/bin:$PATH" \
     "$venv/bin/pytest" tests/behaviour --scheduler="${SCHEDULER:-local}" -p no:cacheprovider -q

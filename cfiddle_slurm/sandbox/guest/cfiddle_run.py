@@ -3,6 +3,8 @@
 CFiddle's self-contained execution calls that command inside the sandbox, by name.
 """
 
+import importlib
+import pickle
 import sys
 
 from cfiddle_slurm.sandbox.guest.lean import enter_cfiddle
@@ -19,8 +21,9 @@ def main() -> int:
             print(_USAGE, file=sys.stderr)
             return 2
     enter_cfiddle(full=True)
-    from cfiddle.Runner import do_invoke_runner
-
+    module = importlib.import_module("cfiddle.Runner")
+    # The newer CFiddle's dill would write copies of classes, which nobody takes at home.
+    vars(module)["pickle"] = pickle
     with open(runner, "rb") as incoming, open(results, "wb") as outgoing:
-        do_invoke_runner(incoming, outgoing)
+        module.do_invoke_runner(incoming, outgoing)
     return 0

@@ -22,7 +22,7 @@ from cfiddle_slurm.sandbox.guest.recording import LineRecorder, Recorder
 # Every import costs each run its milliseconds, typing and pathlib most of all.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 _UNBUFFERED_BY_LINE = 1  # _IOLBF of stdio.h
@@ -194,7 +194,7 @@ def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     call = _load(f"{work}/{plan['entry']['call']}", recorder)
     if call is None:
         return
-    target, method = call["obj"], call["method"]
+    target, method, only = call["obj"], call["method"], plan["entry"].get("only")
     recorder.know({0: target, **_numbered(call.get("by_value", ()), 1)})
     before = recorder.fingerprints(target.__dict__)
     try:
@@ -205,10 +205,10 @@ def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     except Exception as error:
         # Where the object's new state cannot travel, it stays here: the exception says more.
         with suppress(Exception):
-            recorder.record(("state", *_changes(before, target, recorder)))
+            recorder.record(("state", *_changes(before, target, recorder, only)))
         recorder.record(("raised", *describe_exception(error)))
         return
-    changes = _changes(before, target, recorder)
+    changes = _changes(before, target, recorder, only)
     try:
         # In one record: what is in both is one object there, too.
         recorder.record(("returned", *changes, value))
@@ -218,17 +218,24 @@ def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
 
 
 def _changes(
-    before: Mapping[str, bytes | None], target: Any, recorder: Recorder
+    before: Mapping[str, bytes | None],
+    target: Any,
+    recorder: Recorder,
+    only: Sequence[str] | None,
 ) -> tuple[dict[str, Any], list[str]]:
     """The attributes that the call set or changed, and the names of those that it removed.
 
     What is still as it came is not sent back: there it is the caller's own object, and may be of a
     kind that cannot travel home.
+
+    Args:
+        only: the names of the attributes that the caller wants, if not of all.
     """
     after = recorder.fingerprints(target.__dict__)
     changed = {
         name: value
         for name, value in target.__dict__.items()
-        if after[name] is None or after[name] != before.get(name)
+        if (after[name] is None or after[name] != before.get(name))
+        and (only is None or name in only)
     }
-    return changed, [name for name in before if name not in after]
+    return changed, [name for name in before if name not in after and only is None]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cfiddle_slurm.bundle.archive import BundleError
-from cfiddle_slurm.bundle.layout import DONE, MODULES, RESULTS
+from cfiddle_slurm.bundle.layout import DONE, MODULES, PROGRAMS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest, is_variable
 from cfiddle_slurm.sandbox.guest.lean import multiarch
 from cfiddle_slurm.sandbox.protocol import OutcomeKind
@@ -36,6 +37,8 @@ def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> "Outco
     """Run the experiment's processes one after another, until the first that ends badly."""
     ended = outcome(OutcomeKind.OK)
     groups = groups_of(manifest)
+    if manifest.kind == "call":
+        write_programs(work / PROGRAMS)
     many = len(groups) > 1 and all(map(_can_be_forked, groups))
     nursery = Nursery(manifest, work) if many else None
     for number, group in enumerate(groups):
@@ -103,8 +106,8 @@ def experiment_environment(
     """
     library_path = str(libcfiddle_directory())
     environment = {
-        # A virtual environment's programs (cfiddle-run) first, where the guest runs in one.
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        # Ours, and those of a virtual environment, where the guest runs in one.
+        "PATH": f"{work / PROGRAMS}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": "/tmp",  # noqa: S108 - the container's own
         "LANG": "C.UTF-8",
         # For Python programs that the experiment starts itself, such as cfiddle-run.
@@ -115,6 +118,20 @@ def experiment_environment(
     chosen = environment.get("LD_LIBRARY_PATH")
     environment["LD_LIBRARY_PATH"] = f"{chosen}:{library_path}" if chosen else library_path
     return environment
+
+
+def write_programs(folder: Path) -> None:
+    """Make the command that CFiddle's self-contained execution calls by its name."""
+    us = str(Path(__file__).parents[3])
+    program = (
+        f"import sys; sys.path.append({us!r}); "
+        "from cfiddle_slurm.sandbox.guest.cfiddle_run import main; sys.exit(main())"
+    )
+    folder.mkdir()
+    command = folder / "cfiddle-run"
+    words = [sys.executable, "-s", "-c", program]
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    command.chmod(0o755)
 
 
 def libcfiddle_directory() -> Path:

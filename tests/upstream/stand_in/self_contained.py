@@ -20,7 +20,11 @@ class SelfContainedExecutionMethod:
     def execute(self, command: list[str], runner: Any) -> None:
         """As CFiddle asks every such object."""
         self._command, self._runner = command, runner
-        self._inputs_file = io.BytesIO(b"what the real one would pack")
+        self._inputs_file = io.BytesIO()
+        libraries = {one.executable.lib for one in runner.get_invocations()}
+        with zipfile.ZipFile(self._inputs_file, "w") as archive:
+            for library in libraries:
+                archive.write(library, library)
         self._function_delegator.invoke(self, "_do_execution")
         # The real one extracts whatever is there, and obeys the manifest.
         with zipfile.ZipFile(self._outputs_file) as archive:
