@@ -11,6 +11,7 @@ from cfiddle_slurm.cluster.site.config import Config
 
 _SECONDS = 300.0
 _BYTES_PER_FILE = 4096
+# It ends with 4 where no quota is in force, and says why.
 _IN_FORCE = r"""
 mount=$(df --output=target -- "$1" | tail -n 1)
 options=$(awk -v place="$mount" '$2 == place { found = $4 } END { print found }' /proc/mounts)
@@ -36,7 +37,6 @@ _REPORT = (
 exec repquota -u -n -O csv "$mount"
 """
 )
-_NOT_IN_FORCE = 4
 FACTS = r"""
 homes=$(docker volume inspect --format '{{.Mountpoint}}' cfiddle_home 2>/dev/null)
 [ "$2" = volume ] || homes=$1

@@ -23,7 +23,7 @@ from cfiddle_slurm.cluster.members import identity, swarm, swarm_state
 from cfiddle_slurm.cluster.members.identity import Identity
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import accounts
-from cfiddle_slurm.cluster.people.accounts import Account
+from cfiddle_slurm.cluster.people.account_book import Account
 from cfiddle_slurm.cluster.services import compose, credentials, rendering, stack
 from cfiddle_slurm.cluster.services.stack import NotHealthy, Service
 from cfiddle_slurm.cluster.site.config import Config
@@ -124,7 +124,7 @@ def cluster(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder.replace(lifecycle, require=None)
     recorder.replace(bring_up, require_one=None, check_port=None)
     recorder.replace(revival, is_fine=True)
-    recorder.replace(swarm_state, check=None)
+    recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
     recorder.replace(identity, ask=Identity("h"), check=None, others={})
     recorder.replace(swarm, address_of="10.0.0.1", state="active", members=members)

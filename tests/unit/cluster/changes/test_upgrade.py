@@ -19,7 +19,7 @@ OLD = Deployed("cfiddle-user:old", "one", "cfiddle-sandbox:old")
 NEW = Deployed("cfiddle-user:new", "two", "cfiddle-sandbox:new")
 REST = Deployed("cfiddle-cluster:new", "two", "cfiddle-sandbox:new")
 WANTED = {rendering.EDITION: "two"}
-OPEN = OpenWork((("ann", 1),))
+OPEN = OpenWork({"ann": 1})
 
 
 def nobody(text: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.people import user_node
-from cfiddle_slurm.cluster.people.accounts import AccountError
+from cfiddle_slurm.cluster.people.account_book import AccountError
 from cfiddle_slurm.cluster.services.stack import NotHealthy
 from tests.unit.cluster.conftest import AT_WORKER, HEAD, WORKER, Program
 
