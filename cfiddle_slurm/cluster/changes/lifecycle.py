@@ -1,5 +1,7 @@
 """Bring a cluster up, change it, take it down. Each step does only what is missing."""
 
+from contextlib import suppress
+
 from cfiddle_slurm.cluster.changes import bring_up, limits, plan, revival, unchanged, workers
 from cfiddle_slurm.cluster.changes.bring_up import Work
 from cfiddle_slurm.cluster.changes.plan import Foreseen, Step
@@ -12,11 +14,6 @@ from cfiddle_slurm.cluster.services import credentials, slurm, stack
 from cfiddle_slurm.cluster.site.config import Config
 from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
-
-
-def _has_workers(work: Work) -> bool:
-    return not work.alone
-
 
 STEPS: tuple[Step[Work], ...] = (
     # What is refused is refused before anything is changed.
@@ -31,10 +28,10 @@ STEPS: tuple[Step[Work], ...] = (
     Step("data", "check that name and homes are those of the existing data",
          lambda w: unchanged.check(w.head, w.config), ("swarm-answers", "images"), only_looks=True),
     Step("workers", "reach the workers", bring_up.reach_workers, ("head",), only_looks=True,
-         concerns=_has_workers),
+         concerns=lambda w: not w.alone),
     Step("machines", "check that all are different machines, and in no other cluster",
          lambda w: bring_up.check_machines(w.head, w.fleet, w.config),
-         ("swarm-answers", "workers"), only_looks=True, concerns=_has_workers),
+         ("swarm-answers", "workers"), only_looks=True, concerns=lambda w: not w.alone),
     Step("port", "check that JupyterLab's port is free",
          lambda w: bring_up.check_port(w.head, w.config.jupyter_port), ("swarm-answers",),
          only_looks=True),
@@ -118,12 +115,14 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
     """
     head = head_of(config)
     require([head])
-    swarm_state.check(head)
     members: list[swarm.Member] = []
     own = ""
-    if swarm.state(head) == "active":
+    if swarm_state.check(head):
         members, own = swarm.members(head), swarm.node_id(head)
-        cancel_all(head)
+        # Services that stop would wait for jobs; without a controller there is nothing to ask.
+        with suppress(ClusterError, ProcessError):
+            if jobs := [job.job_id for job in slurm.queue(head)]:
+                slurm.command(head, "scancel", "--quiet", *jobs)
         stack.remove(head)
     distribution.remove_registry(head)
     others = [member for member in members if member.node_id != own]
@@ -142,13 +141,3 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
         credentials.remove(head)
     if purge:
         stack.remove_volumes(head)
-
-
-def cancel_all(head: Machine) -> None:
-    """End all jobs: services that stop would wait for them."""
-    try:
-        jobs = [job.job_id for job in slurm.queue(head)]
-        if jobs:
-            slurm.command(head, "scancel", "--quiet", *jobs)
-    except (ClusterError, ProcessError):
-        return  # without a controller nothing can be asked of it

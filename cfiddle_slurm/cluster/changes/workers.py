@@ -32,8 +32,7 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
     head, worker = head_of(config), Machine(address, config.ssh_user)
     replace(config, workers=tuple(dict.fromkeys((*config.workers, address))))  # it may be refused
     require([head])
-    swarm_state.check(head)
-    if swarm.state(head) != "active":
+    if not swarm_state.check(head):
         raise MachineError("The cluster is not up: `up` starts it.")
     worker, listed = _known(config, head, worker, say)
     config = replace(config, workers=listed)

@@ -18,7 +18,7 @@ from cfiddle_slurm.cluster.commands.common import (
 )
 from cfiddle_slurm.cluster.hosts import lock
 from cfiddle_slurm.cluster.image import images
-from cfiddle_slurm.cluster.members import swarm, swarm_state
+from cfiddle_slurm.cluster.members import swarm_state
 
 _STEP_SECONDS = 1.0
 _INTERRUPTED = 130  # as a shell has it: 128 and the signal's number
@@ -50,8 +50,7 @@ def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> 
         raise click.UsageError("--now and --at cannot be used together.")
     config = cluster.config
     with lock.held(cluster.head, "update"):
-        swarm_state.check(cluster.head)
-        if swarm.state(cluster.head) != "active":
+        if not swarm_state.check(cluster.head):
             raise click.ClickException("The cluster is not up: `up` starts it.")
         unchanged.check(cluster.head, config)
         building.build(cluster.head, images.BuildSettings.of(config))

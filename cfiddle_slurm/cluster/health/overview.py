@@ -25,8 +25,7 @@ def gather(head: Machine, user: str) -> dict[str, Any]:
         MachineError: the head does not answer.
         NotHealthy: the cluster is not up.
     """
-    swarm_state.check(head)
-    services = stack.services(head) if swarm.state(head) == "active" else []
+    services = stack.services(head) if swarm_state.check(head) else []
     if not services:
         raise stack.NotHealthy("The cluster is not up: `up` starts it.")
     members = swarm.members(head)

@@ -24,11 +24,6 @@ from cfiddle_slurm.cluster.hosts.machines import (
 )
 from cfiddle_slurm.printable import one_line
 
-COMMANDS = (
-    "provision", "up", "down", "images build", "images push", "worker add",
-    "worker remove", "worker drain", "worker resume", "user add", "user import", "user remove",
-)  # fmt: skip
-"""Those that change a cluster, from their beginning to their end."""
 _BEAT_SECONDS = 20.0
 _FREE = "held"
 _PLACE = "/run"

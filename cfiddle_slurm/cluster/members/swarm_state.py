@@ -6,8 +6,11 @@ from cfiddle_slurm.printable import one_line
 _FORMAT = "--format={{.Swarm.LocalNodeState}}|{{.Swarm.ControlAvailable}}|{{.Swarm.Error}}"
 
 
-def check(head: Machine) -> None:
+def check(head: Machine) -> bool:
     """Make sure that the head's swarm, if it has one, can be asked.
+
+    Returns:
+        Whether it has one.
 
     Raises:
         MachineError: it cannot; the message says why, and what loses nothing.
@@ -16,6 +19,7 @@ def check(head: Machine) -> None:
     trouble = trouble_of(str(head), found, one_line(reason), manages=manages == "true")
     if trouble:
         raise MachineError(trouble)
+    return found == "active"
 
 
 def trouble_of(head: str, state: str, reason: str, *, manages: bool) -> str:

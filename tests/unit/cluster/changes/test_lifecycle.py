@@ -52,7 +52,7 @@ def steps(recorder: Recorder) -> Recorder:
     recorder.replace(identity, ask=Identity("h"), check=None, others={})
     recorder.replace(limits, publish=None)
     recorder.replace(revival, renew_if_expired=None)
-    recorder.replace(swarm_state, check=None)
+    recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
     recorder.replace(upgrade, deployed={}, roll_out={}, may_be_deployed_at_once=True, settle=None)
     recorder.replace(slurm, ensure_users=None, nodes=[Node("one", "idle", "", "")], resume=None,
@@ -114,7 +114,7 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_user_node_that_somebody_uses_is_left_to_the_end(steps: Recorder, at_once: bool) -> None:
-    left = Postponed(OpenWork((("ann", 1),)), {})
+    left = Postponed(OpenWork({"ann": 1}), {})
     steps.replace(upgrade, may_be_deployed_at_once=at_once, settle=left)
     assert lifecycle.up(THREE, 60, nobody) is left
     assert ("stack.deploy_user_node" in steps.calls) is at_once
@@ -286,6 +286,7 @@ def test_down_in_a_swarm_of_somebody_elses_takes_the_secrets_along(steps: Record
 
 
 def test_down_twice_is_no_error(steps: Recorder) -> None:
+    steps.replace(swarm_state, check=False)
     steps.replace(swarm, state="inactive", was_made_here=False)
     lifecycle.down(Config(), purge=False, say=nobody)
     assert not {"stack.remove", "swarm.leave", "credentials.remove"} & set(steps.calls)

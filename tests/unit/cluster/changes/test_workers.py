@@ -65,7 +65,7 @@ def steps(
     recorder.replace(swarm, join=None, settle=None, give_roles=None, take_role=None, forget=None,
                      members=[H, W1], node_id="id0", state="active", leave=None,
                      leave_dead=None)  # fmt: skip
-    recorder.replace(swarm_state, check=None)
+    recorder.replace(swarm_state, check=True)
     recorder.replace(workers, require=None)
     monkeypatch.setattr(Machine, "docker", lambda *arguments: "four")
     return recorder

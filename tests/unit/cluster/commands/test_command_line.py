@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 from cfiddle_slurm.cluster import __main__ as command_line
 from cfiddle_slurm.cluster.changes import lifecycle, provision, unchanged, upgrade
 from cfiddle_slurm.cluster.changes.plan import Foreseen, State
-from cfiddle_slurm.cluster.commands import updating, watching
+from cfiddle_slurm.cluster.commands import lifecycle as commands
+from cfiddle_slurm.cluster.commands import updating
 from cfiddle_slurm.cluster.health import check, overview, trial
 from cfiddle_slurm.cluster.health.check import Finding, Level
 from cfiddle_slurm.cluster.health.trial import Trial
@@ -48,7 +49,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path.parent / f"{tmp_path.name} caches"))
     recorder.replace(lifecycle, up=None, down=None)
-    recorder.replace(swarm_state, check=None)
+    recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
     recorder.replace(check, run=[])
     recorder.replace(provision, all_machines=None)
@@ -300,7 +301,7 @@ def test_a_watched_cluster_may_fail_and_come_back(
         return found
 
     monkeypatch.setattr(overview, "gather", gather)
-    monkeypatch.setattr(watching, "_SECONDS", 0.0)
+    monkeypatch.setattr(commands, "_WATCH_SECONDS", 0.0)
     result = call("status", "--watch")
     assert result.exit_code == 0
     assert (result.output.count("Services"), result.output.count("no \\x1b[2J answer")) == (2, 1)
@@ -310,13 +311,13 @@ def test_update_builds_and_then_waits_for_running_jobs(steps: Recorder) -> None:
     assert call("update", "--timeout=10").exit_code == 0
     assert steps.calls[-2:] == ["images.build_all", "lifecycle.up"]
     assert steps.arguments["lifecycle.up"][1] == 10 + Config().policy.wall_seconds + 120
-    steps.replace(swarm, state="inactive")
+    steps.replace(swarm_state, check=False)
     result = call("update")
     assert result.exit_code == 1
     assert "The cluster is not up: `up` starts it." in result.output
 
 
-POSTPONED = upgrade.Postponed(OpenWork((("jovyan", 2), ("ana", 1))), {})
+POSTPONED = upgrade.Postponed(OpenWork({"jovyan": 2, "ana": 1}), {})
 
 
 @pytest.mark.parametrize("command", [("update",), ("up",)])

@@ -8,14 +8,14 @@ from click.testing import CliRunner, Result
 from cfiddle_slurm.cluster import __main__ as command_line
 from cfiddle_slurm.cluster.changes import upgrade, workers
 from cfiddle_slurm.cluster.changes.upgrade import Deployed
-from cfiddle_slurm.cluster.commands import logs
+from cfiddle_slurm.cluster.commands import inside
 from cfiddle_slurm.cluster.hosts import machines
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.image import distribution, images
 from cfiddle_slurm.cluster.members import swarm
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import accounts, quotas, user_node
-from cfiddle_slurm.cluster.people.accounts import Account
+from cfiddle_slurm.cluster.people.account_book import Account
 from cfiddle_slurm.cluster.services import slurm, stack
 from cfiddle_slurm.cluster.services.slurm import Node
 from cfiddle_slurm.cluster.services.stack import Service
@@ -39,7 +39,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     FILE.write_text(config.example({"workers": ("w1.lan",), "ssh_user": "admin"}))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     recorder.replace(images, build_all=None)
-    recorder.replace(logs, show=0)
+    recorder.replace(inside, show=0)
     recorder.replace(machines, require=None, require_one=None)
     recorder.replace(distribution, push={}, push_older={})
     recorder.replace(swarm, state="active")
@@ -206,11 +206,11 @@ def test_users_are_listed() -> None:
 
 def test_a_service_is_looked_into_where_it_runs(steps: Recorder) -> None:
     assert call("logs", "worker", "--tail=5", "--follow").exit_code == 0
-    assert steps.arguments["logs.show"] == (
+    assert steps.arguments["inside.show"] == (
         ["docker", "service", "logs", "--raw", "--tail=5", "--follow", "cfiddle_worker"],
     )
     assert call("logs", "worker", "--tail=-1").exit_code == 2
-    steps.replace(logs, show=KeyboardInterrupt())
+    steps.replace(inside, show=KeyboardInterrupt())
     assert call("logs", "worker").exit_code == 130
     assert call("shell", "worker", "w1.lan").exit_code == 0
     assert steps.arguments["user_node.become"] == (

@@ -152,7 +152,7 @@ def cluster(docker: Program, ssh: Program, monkeypatch: pytest.MonkeyPatch) -> P
     ]
     node, job = Node("w1", "idle", "", ""), Job("7", "ann", "RUNNING", 7, "w1", "None", "x")
     monkeypatch.setattr(swarm, "state", lambda head: "active")
-    monkeypatch.setattr(swarm_state, "check", lambda head: None)
+    monkeypatch.setattr(swarm_state, "check", lambda head: True)
     monkeypatch.setattr(swarm, "members", lambda head: members)
     monkeypatch.setattr(stack, "services", lambda head: [Service("user", 1, 1)])
     services = {"user": Deployed("u:1", "old"), "sandboxd": Deployed("c:2", "new")}
