@@ -11,7 +11,7 @@ from cfiddle_slurm.cluster.hosts.machines import (
     Machine,
     MachineError,
     all_of,
-    require_one,
+    require,
 )
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES, SANDBOX, USER
@@ -60,7 +60,7 @@ def reach_workers(work: Work) -> None:
     # An ssh address may be an alias that other machines do not know.
     advertise = swarm.address_of(work.head, work.config.advertise)
     work.config = replace(work.config, advertise=advertise)
-    work.fleet.each(require_one)
+    work.fleet.each(require)
 
 
 def check_machines(head: Machine, fleet: Fleet, config: Config) -> None:

@@ -17,7 +17,7 @@ from cfiddle_slurm.process import ProcessError
 
 STEPS: tuple[Step[Work], ...] = (
     # What is refused is refused before anything is changed.
-    Step("head", "reach the head and its Docker", lambda w: require([w.head]), only_looks=True),
+    Step("head", "reach the head and its Docker", lambda w: require(w.head), only_looks=True),
     Step("certificates", "renew the certificates of a swarm that was off for too long",
          lambda w: revival.renew_if_expired(w.head, w.say), ("head",),
          is_done=lambda w: revival.is_fine(w.head)),
@@ -114,7 +114,7 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
         MachineError, NotHealthy: something could not be removed.
     """
     head = head_of(config)
-    require([head])
+    require(head)
     members: list[swarm.Member] = []
     own = ""
     if swarm_state.check(head):

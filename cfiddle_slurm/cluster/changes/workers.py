@@ -31,7 +31,7 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
         raise ConfigError(f"{address!r} is not the name or address of a machine.")
     head, worker = head_of(config), Machine(address, config.ssh_user)
     replace(config, workers=tuple(dict.fromkeys((*config.workers, address))))  # it may be refused
-    require([head])
+    require(head)
     if not swarm_state.check(head):
         raise MachineError("The cluster is not up: `up` starts it.")
     worker, listed = _known(config, head, worker, say)
@@ -39,7 +39,7 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
     if config.home == "nfs":
         provision.machine(head, config, say)  # exports the homes to the new one, too
     provision.machine(worker, config, say)
-    require([worker])
+    require(worker)
     swarm.join(worker, head)
     swarm.settle(head, worker)
     in_use = upgrade.images_in_use(upgrade.deployed(head))

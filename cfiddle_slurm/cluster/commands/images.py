@@ -50,7 +50,7 @@ def build(
         BuildSettings.of(cluster.config),
         **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
-    machines.require([cluster.head])
+    machines.require(cluster.head)
     building.build(cluster.head, settings, verbose=verbose)
     console.print(f"The images are built ({time.monotonic() - began:.0f} s).")
 
@@ -61,9 +61,9 @@ def push(cluster: Cluster) -> None:
     """Copy the images to every machine and check them there."""
     config = cluster.config
     everywhere = machines.all_of(config)
-    machines.require([cluster.head])
+    machines.require(cluster.head)
     others = fleet.Fleet(everywhere[1:], say)
-    others.each(machines.require_one)
+    others.each(machines.require)
     reached = [cluster.head, *others.machines]
     others.lose(distribution.push(cluster.head, reached, say, registry=config.registry))
     if swarm.state(cluster.head) == "active":

@@ -106,7 +106,7 @@ def _run(head: Machine, wanted: Sequence[tuple[str, str]]) -> list[Trial]:
 def _one(head: Machine, worker: str, user: str) -> Trial:
     command = user_node.exec_arguments(head, user, ["python3", "-c", _PROGRAM, worker])
     try:
-        with head.conversation():
+        with conversations.held_with(head.address):
             done = process.run(command, timeout=_SECONDS)
     except process.CommandTimeout:
         return Trial(worker, user, error=f"it did not end within {_SECONDS:.0f} seconds")

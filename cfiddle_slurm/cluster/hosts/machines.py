@@ -6,13 +6,13 @@ its ssh server and its engine.
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE
 from typing import TypeVar
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster.hosts import conversations, reach
+from cfiddle_slurm.cluster.hosts import conversations
 from cfiddle_slurm.cluster.site.config import LOCAL, Config
 from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import Completed, ProcessError
@@ -34,7 +34,7 @@ class MachineError(ClusterError):
 class Unreachable(MachineError):
     """ssh finds no way to a machine; ``obstacle`` has why, and what to do about it."""
 
-    def __init__(self, message: str, obstacle: reach.Obstacle) -> None:
+    def __init__(self, message: str, obstacle: conversations.Obstacle) -> None:
         super().__init__(message)
         self.obstacle = obstacle
 
@@ -78,17 +78,9 @@ class Machine:
             ProcessError: there is no docker command here, or it took too long.
         """
         return conversations.run(
-            self.docker_arguments(*arguments), self._place, f"docker {' '.join(arguments[:2])}",
+            self.docker_arguments(*arguments), self.address, f"docker {' '.join(arguments[:2])}",
             timeout=timeout, input=input, env=env,
         )  # fmt: skip
-
-    @property
-    def _place(self) -> str:
-        return "" if self.is_local else self.address
-
-    def conversation(self) -> AbstractContextManager[None]:
-        """The time of a conversation with it; who would be one too many waits."""
-        return conversations.held_with(self._place)
 
     def docker(
         self,
@@ -119,11 +111,10 @@ class Machine:
             MachineError: the machine cannot be reached.
             ProcessError: it took too long.
         """
-        sh = ["sh", "-s", "--", *words]
-        command = self.root_arguments(sh)
         done = conversations.run(
-            command, self._place, "a script", timeout=timeout, input=script.encode()
-        )
+            self.root_arguments(["sh", "-s", "--", *words]), self.address, "a script",
+            timeout=timeout, input=script.encode(),
+        )  # fmt: skip
         if not self.is_local and done.status == _SSH_FAILED:
             raise unreachable(self, done.stderr)
         return done
@@ -161,7 +152,7 @@ class Machine:
 
 def failed(machine: Machine, arguments: Sequence[str], done: Completed) -> MachineError:
     """The error for a docker command that failed on a machine."""
-    if not machine.is_local and reach.is_unreachable(done.stderr):
+    if not machine.is_local and conversations.is_unreachable(done.stderr):
         return unreachable(machine, done.stderr)
     return MachineError(
         f"`docker {' '.join(arguments[:2])}` failed on {machine}: {done.last_words}"
@@ -170,7 +161,7 @@ def failed(machine: Machine, arguments: Sequence[str], done: Completed) -> Machi
 
 def unreachable(machine: Machine, stderr: str) -> Unreachable:
     """The error for a machine to which ssh finds no way."""
-    found = reach.obstacle(stderr)
+    found = conversations.obstacle(stderr)
     return Unreachable(
         f"{machine} cannot be reached by ssh as {machine.user}: {found.what}.", found
     )
@@ -224,15 +215,6 @@ def on_each(
     return given
 
 
-def require(machines: Iterable[Machine]) -> None:
-    """Make sure that each machine can be reached and has an engine that answers.
-
-    Raises:
-        MachineError: one cannot or has not.
-    """
-    on_each(machines, require_one)
-
-
 _WHY_NO_ENGINE = """
 if ! command -v dockerd >/dev/null; then echo missing
 elif grep -qsE '"live-restore" *: *true' /etc/docker/daemon.json; then echo live-restore
@@ -245,8 +227,12 @@ LIVE_RESTORE = (
 )
 
 
-def require_one(machine: Machine) -> None:
-    """As :func:`require`, for one machine."""
+def require(machine: Machine) -> None:
+    """Make sure that a machine can be reached and has an engine that answers.
+
+    Raises:
+        MachineError: it cannot or has not.
+    """
     if not machine.is_local:
         machine.shell("true", timeout=30)
     done = machine.try_docker("version", "--format={{.Server.Version}}", timeout=30)

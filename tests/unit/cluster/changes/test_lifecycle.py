@@ -67,7 +67,7 @@ def steps(recorder: Recorder) -> Recorder:
                      node_id="id0", was_made_here=True, settle=None)  # fmt: skip
     recorder.replace(workers, leave=None)
     recorder.replace(lifecycle, require=None)
-    recorder.replace(bring_up, require_one=None, tidy=None)
+    recorder.replace(bring_up, require=None, tidy=None)
     return recorder
 
 
@@ -87,7 +87,7 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "swarm_state.check",
         "distribution.check_built",
         "unchanged.check",
-        "bring_up.require_one",
+        "bring_up.require",
         "identity.check",
         # what is changed
         "swarm.make",
@@ -176,13 +176,13 @@ def fail_for(address: str, words: str) -> Callable[[Machine], None]:
     return act
 
 
-@pytest.mark.parametrize("where", ["require_one", "join", "settle", "push", "give_roles"])
+@pytest.mark.parametrize("where", ["require", "join", "settle", "push", "give_roles"])
 def test_one_dead_worker_does_not_hold_up_the_others(
     steps: Recorder, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     if where == "push":
         steps.replace(distribution, push={Machine("w2"): MachineError("w2 is ill")})
-    elif where == "require_one":
+    elif where == "require":
         monkeypatch.setattr(bring_up, where, fail_for("w2", "w2 is ill"))
     elif where == "join":
         monkeypatch.setattr(swarm, where, fail_for("w2", "w2 is ill"))
@@ -201,7 +201,7 @@ def test_one_dead_worker_does_not_hold_up_the_others(
 
 
 def test_without_any_worker_it_is_not_up(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps.replace(bring_up, require_one=MachineError("it does not answer"))
+    steps.replace(bring_up, require=MachineError("it does not answer"))
     with pytest.raises(MachineError, match=r"^w1: it does not answer\nw2: .*$") as caught:
         lifecycle.up(THREE, 60, lambda text: None)
     assert not isinstance(caught.value, Incomplete)  # of which one may say: "The rest is up."

@@ -122,7 +122,7 @@ def cluster(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     members = [Member(f"id-{at}", at, at if at != "h" else "local", frozenset(roles), True)
                for at, roles in ROLES.items()]  # fmt: skip
     recorder.replace(lifecycle, require=None)
-    recorder.replace(bring_up, require_one=None, check_port=None)
+    recorder.replace(bring_up, require=None, check_port=None)
     recorder.replace(revival, is_fine=True)
     recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
@@ -214,16 +214,16 @@ def test_what_would_fail_is_told_with_its_reason(cluster: Recorder, error: Excep
 def test_a_worker_that_does_not_answer_is_told_of(
     cluster: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def require_one(machine: Machine) -> None:
+    def require(machine: Machine) -> None:
         if machine.address == "w2":
             raise MachineError("w2 is off.")
 
-    monkeypatch.setattr(bring_up, "require_one", require_one)
+    monkeypatch.setattr(bring_up, "require", require)
     said: list[str] = []
     found = states(lifecycle.foresee_up(THREE, said.append))
     assert said == ["w2 is off. The others continue."]
     assert found["workers"] is State.DONE
-    cluster.replace(bring_up, require_one=MachineError("off"))
+    cluster.replace(bring_up, require=MachineError("off"))
     assert foreseen()["workers"] is State.FAILS
 
 

@@ -40,7 +40,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     recorder.replace(images, build_all=None)
     recorder.replace(inside, show=0)
-    recorder.replace(machines, require=None, require_one=None)
+    recorder.replace(machines, require=None)
     recorder.replace(distribution, push={}, push_older={})
     recorder.replace(swarm, state="active")
     recorder.replace(upgrade, deployed={"user": Deployed("u:1", "1", "cfiddle-sandbox:1")})

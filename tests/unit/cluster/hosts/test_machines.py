@@ -145,7 +145,9 @@ def test_all_machines_finish_before_one_of_them_fails() -> None:
 def test_each_machine_needs_ssh_and_an_engine(ssh: Program, docker: Program) -> None:
     ssh.answers("*")
     docker.answers("*version *", "echo 26.1.5")
-    machines.require([HEAD, WORKER])
+    machines.require(HEAD)
+    assert ssh.calls == []
+    machines.require(WORKER)
     assert len(ssh.calls) == 1
     docker.answers(f"{AT_WORKER} version *", "echo 'Cannot connect to the daemon' >&2; exit 1")
     for why, words in (
@@ -155,10 +157,10 @@ def test_each_machine_needs_ssh_and_an_engine(ssh: Program, docker: Program) -> 
     ):
         ssh.answers("*", f"echo {why}")
         with pytest.raises(MachineError, match=rf"No Docker engine answers on w1: .*{words}.*Can"):
-            machines.require([HEAD, WORKER])
+            machines.require(WORKER)
     ssh.answers("*", "echo 'Permission denied (publickey).' >&2; exit 255")
     with pytest.raises(MachineError, match=r"w1 cannot be reached by ssh as root: it refuses"):
-        machines.require([HEAD, WORKER])
+        machines.require(WORKER)
 
 
 def test_a_docker_command_that_finds_no_machine_is_told_as_ssh_is(docker: Program) -> None:
