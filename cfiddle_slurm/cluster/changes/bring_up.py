@@ -1,6 +1,6 @@
 """The steps of ``up``: what each needs, and how one sees whether it is done."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from cfiddle_slurm.cluster.changes import upgrade
@@ -22,6 +22,16 @@ from cfiddle_slurm.cluster.site.config import Config
 
 _OURS = (slurm.RETIRING, slurm.REMOVED)
 """Why workers were withdrawn by what was interrupted since."""
+# On the shared home, beside the accounts, and not a configuration of the user node's service: a new
+# policy must not replace that service, and every notebook with it. By rename: a reader sees the
+# old file or the new one.
+_WRITE_LIMITS = """
+set -eu
+umask 022
+install -d -o root -g root -m 0755 /home/.accounts
+cat >/home/.accounts/.limits.toml
+mv /home/.accounts/.limits.toml /home/.accounts/limits.toml
+"""
 
 
 @dataclass
@@ -54,6 +64,11 @@ class Work:
         """Whether there are no workers, and the head measures itself."""
         return not self.config.workers
 
+    @property
+    def heads_roles(self) -> tuple[str, ...]:
+        """What the head is for."""
+        return ("head", "user", "worker") if self.alone else ("head", "user")
+
 
 def reach_workers(work: Work) -> None:
     """Drop the workers that do not answer."""
@@ -63,14 +78,13 @@ def reach_workers(work: Work) -> None:
     work.fleet.each(require)
 
 
-def check_machines(head: Machine, fleet: Fleet, config: Config) -> None:
+def check_machines(work: Work) -> None:
     """Make sure that all are machines of their own, and of this cluster, before any is changed.
 
     Raises:
         MachineError: two addresses lead to one machine, for instance.
     """
-    if not fleet.machines:
-        return
+    head, config = work.head, work.config
     me = identity.ask(head)
     members = []
     if me.state == "active":
@@ -78,17 +92,18 @@ def check_machines(head: Machine, fleet: Fleet, config: Config) -> None:
     else:
         # A worker may still be in the swarm that this head had before.
         me = replace(me, managers=(f"{config.advertise}:{swarm.PORT}",))
-    who = {head: me, **fleet.each(identity.ask)}
+    who = {head: me, **work.fleet.each(identity.ask)}
     elsewhere = identity.others(who, members, config.ssh_user)
     identity.check(head, who, members, elsewhere)
 
 
-def check_port(head: Machine, port: int) -> None:
+def check_port(work: Work) -> None:
     """Make sure that Jupyter can have its port, unless it has it already.
 
     Raises:
         MachineError: something else listens there.
     """
+    head, port = work.head, work.config.jupyter_port
     if swarm.state(head) == "active" and port in stack.published_ports(head):
         return
     done = head.shell(f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port:d}'")
@@ -98,19 +113,20 @@ def check_port(head: Machine, port: int) -> None:
         )
 
 
-def make_swarm(head: Machine, fleet: Fleet, config: Config) -> None:
+def make_swarm(work: Work) -> None:
     """Make the head a manager, and let the workers join it."""
-    swarm.make(head, config.advertise if config.workers else "")
-    fleet.each(lambda worker: swarm.join(worker, head))
-    fleet.in_turn(lambda worker: swarm.settle(head, worker))
+    head = work.head
+    swarm.make(head, "" if work.alone else work.config.advertise)
+    work.fleet.each(lambda worker: swarm.join(worker, head))
+    work.fleet.in_turn(lambda worker: swarm.settle(head, worker))
 
 
-def are_members(head: Machine, fleet: Fleet) -> bool:
+def are_members(work: Work) -> bool:
     """Whether :func:`make_swarm` has nothing to do."""
-    if swarm.state(head) != "active":
+    if swarm.state(work.head) != "active":
         return False
-    known = {member.node_id: member.address for member in swarm.members(head)}
-    return all(known.get(one) == at.address for at, one in fleet.each(swarm.node_id).items())
+    known = {member.node_id: member.address for member in swarm.members(work.head)}
+    return all(known.get(one) == at.address for at, one in work.fleet.each(swarm.node_id).items())
 
 
 def has_accounts(work: Work) -> bool:
@@ -129,26 +145,24 @@ def bring_images(work: Work) -> None:
     work.config = rendering.pinned(work.config, stack.versioned(head, SANDBOX))
 
 
-def give_roles(head: Machine, fleet: Fleet, *, alone: bool) -> None:
-    """Say in the swarm what each machine is for.
-
-    Args:
-        alone: whether there are no workers, and the head measures itself.
-    """
-    swarm.give_roles(head, head, "head", "user", *(["worker"] if alone else []))
-    if not alone:
+def give_roles(work: Work) -> None:
+    """Say in the swarm what each machine is for."""
+    head = work.head
+    swarm.give_roles(head, head, *work.heads_roles)
+    if not work.alone:
         for member in swarm.workers(head):
             if member.node_id == swarm.node_id(head):
                 swarm.take_role(head, member, "worker")
-    fleet.in_turn(lambda worker: swarm.give_roles(head, worker, "worker"))
+    work.fleet.in_turn(lambda worker: swarm.give_roles(head, worker, "worker"))
 
 
-def have_roles(head: Machine, fleet: Fleet, *, alone: bool) -> bool:
+def have_roles(work: Work) -> bool:
     """Whether :func:`give_roles` has nothing to do."""
-    roles = {member.node_id: member.roles for member in swarm.members(head)}
-    mine = {"head", "user", *(["worker"] if alone else [])}
-    ids = fleet.each(swarm.node_id).values()
-    return roles[swarm.node_id(head)] == mine and all("worker" in roles.get(one, ()) for one in ids)
+    roles = {member.node_id: member.roles for member in swarm.members(work.head)}
+    ids = work.fleet.each(swarm.node_id).values()
+    return roles[swarm.node_id(work.head)] == {*work.heads_roles} and all(
+        "worker" in roles.get(one, ()) for one in ids
+    )
 
 
 def remove_left_links(work: Work) -> None:
@@ -200,20 +214,27 @@ def user_node_is_current(work: Work) -> bool:
     return user is not None and user.edition == _wanted(work)[1][rendering.EDITION]
 
 
-def is_healthy(head: Machine) -> bool:
+def is_healthy(work: Work) -> bool:
     """Whether all services are healthy."""
-    found = stack.services(head)
+    found = stack.services(work.head)
     return bool(found) and all(service.is_healthy for service in found)
 
 
-def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
-    """Let the accounts use the workers, once both are there.
+def publish_limits(work: Work) -> None:
+    """Write what the sandbox policy allows where the user node's settings look for it."""
+    work.head.docker(
+        "run", "--rm", "--interactive", "--network=none", f"--volume={stack.HOME_VOLUME}:/home",
+        "--entrypoint=/bin/sh", CLUSTER.tag, "-c", _WRITE_LIMITS,
+        input=rendering.limits_toml(work.config.policy).encode(),
+    )  # fmt: skip
 
-    Args:
-        workers: those that are there; others are waited for only if they are ready.
-    """
-    slurm.ensure_users(head, [a.name for a in accounts.listed(head)], config.queued_jobs)
-    there = {worker.address for worker in workers}
+
+def enable(work: Work) -> None:
+    """Let the accounts use the workers, once both are there."""
+    head = work.head
+    slurm.ensure_users(head, [a.name for a in accounts.listed(head)], work.config.queued_jobs)
+    # Others are waited for only if they are ready.
+    there = {worker.address for worker in work.fleet.machines}
     names = [one.hostname for one in swarm.workers(head) if one.ready or one.address in there]
     for node in slurm.nodes(head):
         if node.name in names and node.reason in _OURS and not node.usable:

@@ -1,10 +1,12 @@
 """Bring a cluster up, change it, take it down. Each step does only what is missing."""
 
+import enum
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
-from cfiddle_slurm.cluster.changes import bring_up, limits, plan, revival, unchanged, workers
+from cfiddle_slurm.cluster.changes import bring_up, revival, unchanged, workers
 from cfiddle_slurm.cluster.changes.bring_up import Work
-from cfiddle_slurm.cluster.changes.plan import Foreseen, Step
 from cfiddle_slurm.cluster.changes.upgrade import Postponed, Say
 from cfiddle_slurm.cluster.hosts.machines import Machine, head_of, on_each, require
 from cfiddle_slurm.cluster.image import distribution
@@ -15,7 +17,50 @@ from cfiddle_slurm.cluster.site.config import Config
 from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
-STEPS: tuple[Step[Work], ...] = (
+
+class State(enum.Enum):
+    """What would become of a step."""
+
+    DONE = "done"
+    TO_DO = "to do"
+    EACH_TIME = "each time"
+    FAILS = "fails"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a change. It does only what is missing.
+
+    Attributes:
+        name: by which others need it.
+        does: what it does, in a few words.
+        act: does it.
+        needs: the steps without which it cannot be done.
+        only_looks: whether it changes nothing: it finds that all is well, or fails.
+        is_done: looks, and changes nothing, whether :attr:`act` would find nothing missing; None
+            where that cannot be told without doing it.
+        concerns: whether a change like this one has this step.
+    """
+
+    name: str
+    does: str
+    act: Callable[[Work], object]
+    needs: tuple[str, ...] = ()
+    only_looks: bool = False
+    is_done: Callable[[Work], bool] | None = None
+    concerns: Callable[[Work], bool] = lambda work: True
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a step would do now; for one that fails, why."""
+
+    step: Step
+    state: State
+    why: str = ""
+
+
+STEPS: tuple[Step, ...] = (
     # What is refused is refused before anything is changed.
     Step("head", "reach the head and its Docker", lambda w: require(w.head), only_looks=True),
     Step("certificates", "renew the certificates of a swarm that was off for too long",
@@ -30,15 +75,13 @@ STEPS: tuple[Step[Work], ...] = (
     Step("workers", "reach the workers", bring_up.reach_workers, ("head",), only_looks=True,
          concerns=lambda w: not w.alone),
     Step("machines", "check that all are different machines, and in no other cluster",
-         lambda w: bring_up.check_machines(w.head, w.fleet, w.config),
-         ("swarm-answers", "workers"), only_looks=True, concerns=lambda w: not w.alone),
-    Step("port", "check that JupyterLab's port is free",
-         lambda w: bring_up.check_port(w.head, w.config.jupyter_port), ("swarm-answers",),
+         bring_up.check_machines, ("swarm-answers", "workers"), only_looks=True,
+         concerns=lambda w: not w.alone),
+    Step("port", "check that JupyterLab's port is free", bring_up.check_port, ("swarm-answers",),
          only_looks=True),
     # What is changed.
     Step("swarm", "make the head a swarm's manager, and let the workers join",
-         lambda w: bring_up.make_swarm(w.head, w.fleet, w.config), ("data", "machines", "port"),
-         is_done=lambda w: bring_up.are_members(w.head, w.fleet)),
+         bring_up.make_swarm, ("data", "machines", "port"), is_done=bring_up.are_members),
     Step("secrets", "make the secrets", lambda w: credentials.ensure(w.head), ("swarm",),
          is_done=lambda w: not credentials.missing(w.head)),
     Step("homes", "make the volume of the homes", lambda w: stack.ensure_home(w.head, w.config),
@@ -50,9 +93,8 @@ STEPS: tuple[Step[Work], ...] = (
          ("images", "workers"),
          is_done=lambda w: distribution.are_everywhere(w.head, w.fleet.machines)),
     # Only now: a machine's services start with its role, and they need its images.
-    Step("roles", "give each machine its roles",
-         lambda w: bring_up.give_roles(w.head, w.fleet, alone=w.alone), ("swarm", "distribution"),
-         is_done=lambda w: bring_up.have_roles(w.head, w.fleet, alone=w.alone)),
+    Step("roles", "give each machine its roles", bring_up.give_roles, ("swarm", "distribution"),
+         is_done=bring_up.have_roles),
     Step("links", "remove the ends of networks that engines have left", bring_up.remove_left_links,
          ("roles",)),
     Step("services", "start all services but the user node, or bring them up to date",
@@ -61,11 +103,10 @@ STEPS: tuple[Step[Work], ...] = (
          ("accounts", "services"), is_done=bring_up.user_node_is_current),
     Step("health", "wait until all services are healthy",
          lambda w: stack.wait_until_healthy(w.head, w.seconds, w.say), ("services",),
-         is_done=lambda w: bring_up.is_healthy(w.head)),
+         is_done=bring_up.is_healthy),
     Step("limits", "tell the notebooks what the sandbox policy allows",
-         lambda w: limits.publish(w.head, w.config), ("homes",)),
-    Step("queue", "let the accounts use the workers",
-         lambda w: bring_up.enable(w.head, w.config, w.fleet.machines), ("accounts", "health")),
+         bring_up.publish_limits, ("homes",)),
+    Step("queue", "let the accounts use the workers", bring_up.enable, ("accounts", "health")),
     Step("quotas", "limit the size of each home", bring_up.set_quotas, ("accounts",),
          concerns=lambda w: bool(w.config.home_quota)),
     # Late: its notebooks are to find all that they need.
@@ -95,7 +136,9 @@ def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postpo
             from where this ended.
     """
     work = Work(config, seconds, say, now=now)
-    plan.run(STEPS, work)
+    for step in STEPS:
+        if step.concerns(work):
+            step.act(work)
     if work.postponed and work.fleet.lost:
         say(str(work.postponed))
     work.fleet.finish("The rest is up.")
@@ -103,8 +146,36 @@ def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postpo
 
 
 def foresee_up(config: Config, say: Say) -> list[Foreseen]:
-    """What :func:`up` would do, as far as one sees without changing anything."""
-    return plan.foresee(STEPS, Work(config, 0.0, say))
+    """What :func:`up` would do, as far as one sees without changing anything.
+
+    A step that needs one which is still to be done is to be done, too: only then could one look.
+    """
+    work = Work(config, 0.0, say)
+    found: list[Foreseen] = []
+    missing: set[str] = set()
+    for step in STEPS:
+        if not step.concerns(work):
+            continue
+        one = Foreseen(step, State.TO_DO)
+        if not missing.intersection(step.needs):
+            one = _look(step, work)
+        if one.state in (State.TO_DO, State.FAILS):
+            missing.add(step.name)
+        found.append(one)
+    return found
+
+
+def _look(step: Step, work: Work) -> Foreseen:
+    try:
+        if step.only_looks:
+            step.act(work)
+        elif step.is_done is None:
+            return Foreseen(step, State.EACH_TIME)
+        elif not step.is_done(work):
+            return Foreseen(step, State.TO_DO)
+    except (ClusterError, ProcessError) as error:
+        return Foreseen(step, State.FAILS, str(error))
+    return Foreseen(step, State.DONE)
 
 
 def down(config: Config, *, purge: bool, say: Say) -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cfiddle_slurm.cluster.changes import lifecycle, provision
-from cfiddle_slurm.cluster.changes.plan import Foreseen, State
+from cfiddle_slurm.cluster.changes.lifecycle import Foreseen, State
 from cfiddle_slurm.cluster.commands.common import (
     Cluster,
     console,
@@ -146,10 +146,10 @@ def up(
 
 def _show_plan(steps: Iterable[Foreseen]) -> None:
     table = Table("step", "state", "what it does", "needs")
-    for step in steps:
-        does = escape(step.why) if step.state is State.FAILS else step.does
-        table.add_row(step.name, step.state.value, does, ", ".join(step.needs),
-                      style=_STATE_COLOURS.get(step.state))  # fmt: skip
+    for one in steps:
+        does = escape(one.why) if one.state is State.FAILS else one.step.does
+        table.add_row(one.step.name, one.state.value, does, ", ".join(one.step.needs),
+                      style=_STATE_COLOURS.get(one.state))  # fmt: skip
     console.print(table)
     console.print("Nothing was changed.")
 

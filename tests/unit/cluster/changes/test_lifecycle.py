@@ -9,12 +9,12 @@ import pytest
 from cfiddle_slurm.cluster.changes import (
     bring_up,
     lifecycle,
-    limits,
     revival,
     unchanged,
     upgrade,
     workers,
 )
+from cfiddle_slurm.cluster.changes.bring_up import Work
 from cfiddle_slurm.cluster.changes.upgrade import Postponed
 from cfiddle_slurm.cluster.hosts.fleet import Incomplete
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
@@ -26,7 +26,7 @@ from cfiddle_slurm.cluster.members.identity import Identity
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import accounts
 from cfiddle_slurm.cluster.people.open_work import OpenWork
-from cfiddle_slurm.cluster.services import credentials, slurm, stack
+from cfiddle_slurm.cluster.services import credentials, rendering, slurm, stack
 from cfiddle_slurm.cluster.services.slurm import Job, Node
 from cfiddle_slurm.cluster.site.config import Config
 from tests.unit.cluster.conftest import HEAD, Program
@@ -44,13 +44,12 @@ def nobody(text: str) -> None:
 
 
 @pytest.fixture
-def steps(recorder: Recorder) -> Recorder:
+def steps(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """A cluster on which nothing is done; it is up."""
     recorder.replace(accounts, add={}, listed=[])
     recorder.replace(credentials, ensure=None, remove=None)
     recorder.replace(distribution, check_built={}, push={}, push_older={}, remove_registry=None)
     recorder.replace(identity, ask=Identity("h"), check=None, others={})
-    recorder.replace(limits, publish=None)
     recorder.replace(revival, renew_if_expired=None)
     recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
@@ -68,6 +67,8 @@ def steps(recorder: Recorder) -> Recorder:
     recorder.replace(workers, leave=None)
     recorder.replace(lifecycle, require=None)
     recorder.replace(bring_up, require=None, tidy=None)
+    recorder.replace(rendering, limits_toml="")
+    monkeypatch.setattr(Machine, "docker", lambda *arguments, **options: "")
     return recorder
 
 
@@ -102,7 +103,7 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "upgrade.roll_out",
         "stack.deploy_user_node",
         "stack.wait_until_healthy",
-        "limits.publish",
+        "rendering.limits_toml",
         "slurm.ensure_users",
         "slurm.wait_until_usable",
         "upgrade.settle",  # all that a new notebook needs is there
@@ -208,11 +209,16 @@ def test_without_any_worker_it_is_not_up(steps: Recorder, monkeypatch: pytest.Mo
     assert "swarm.make" not in steps.calls
 
 
+def with_workers(*addresses: str) -> Work:
+    """A work for which these have been reached."""
+    return Work(Config(workers=addresses, home="nfs"), 60, nobody)
+
+
 def test_a_dead_worker_is_not_waited_for(steps: Recorder) -> None:
     steps.replace(swarm, workers=[W1, W3])
-    bring_up.enable(HEAD, THREE, [Machine("w1")])
+    bring_up.enable(with_workers("w1"))
     assert steps.arguments["slurm.wait_until_usable"][1] == ["one"]
-    bring_up.enable(HEAD, THREE, [Machine("w1"), Machine("w3")])  # it is just coming
+    bring_up.enable(with_workers("w1", "w3"))  # it is just coming
     assert steps.arguments["slurm.wait_until_usable"][1] == ["one", "three"]
 
 
@@ -229,7 +235,7 @@ def test_only_workers_that_were_replaced_are_resumed(
     steps: Recorder, node: Node, resumed: bool
 ) -> None:
     steps.replace(slurm, nodes=[node])
-    bring_up.enable(HEAD, THREE)
+    bring_up.enable(with_workers())
     assert ("slurm.resume" in steps.calls) is resumed
 
 
@@ -240,10 +246,10 @@ def left(steps: Recorder) -> int:
 
 def test_what_a_person_took_out_of_service_is_nothing_to_wait_for(steps: Recorder) -> None:
     steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "bad fan")])
-    bring_up.enable(HEAD, THREE)
+    bring_up.enable(with_workers())
     assert steps.arguments["slurm.wait_until_usable"][1] == []
     steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "cfiddle: no image")])
-    bring_up.enable(HEAD, THREE)
+    bring_up.enable(with_workers())
     assert steps.arguments["slurm.wait_until_usable"][1] == ["one"]
 
 

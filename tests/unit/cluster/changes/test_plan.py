@@ -8,13 +8,12 @@ import pytest
 from cfiddle_slurm.cluster.changes import (
     bring_up,
     lifecycle,
-    plan,
     revival,
     unchanged,
     upgrade,
 )
 from cfiddle_slurm.cluster.changes.bring_up import Work
-from cfiddle_slurm.cluster.changes.plan import State, Step
+from cfiddle_slurm.cluster.changes.lifecycle import Foreseen, State, Step
 from cfiddle_slurm.cluster.changes.upgrade import Deployed
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.image import distribution
@@ -27,6 +26,7 @@ from cfiddle_slurm.cluster.people.account_book import Account
 from cfiddle_slurm.cluster.services import compose, credentials, rendering, stack
 from cfiddle_slurm.cluster.services.stack import NotHealthy, Service
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.process import Completed
 from tests.unit.cluster.recorder import Recorder
 
 THREE = Config(workers=("w1", "w2"), home="nfs", home_quota=1 << 30)
@@ -51,23 +51,24 @@ def do_nothing(work: object) -> None:
     """All is there."""
 
 
-def states(steps: list[plan.Foreseen]) -> dict[str, State]:
-    return {step.name: step.state for step in steps}
+def states(steps: list[Foreseen]) -> dict[str, State]:
+    return {one.step.name: one.state for one in steps}
 
 
-def test_what_is_seen_of_a_step() -> None:
-    done: list[None] = []
+def test_what_is_seen_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Work] = []
     steps = [
-        Step[None]("fine", "look", do_nothing, only_looks=True),
-        Step[None]("there", "make", done.append, ("fine",), is_done=lambda work: True),
-        Step[None]("always", "write", done.append, ("there",)),
-        Step[None]("missing", "make", done.append, ("always",), is_done=lambda work: False),
-        Step[None]("behind", "make", done.append, ("missing",), is_done=fail),  # type: ignore[arg-type]
-        Step[None]("bad", "look", fail, ("fine",), only_looks=True),
-        Step[None]("after", "make", done.append, ("bad",), is_done=lambda work: True),
-        Step[None]("other", "make", done.append, concerns=lambda work: False),
+        Step("fine", "look", do_nothing, only_looks=True),
+        Step("there", "make", done.append, ("fine",), is_done=lambda work: True),
+        Step("always", "write", done.append, ("there",)),
+        Step("missing", "make", done.append, ("always",), is_done=lambda work: False),
+        Step("behind", "make", done.append, ("missing",), is_done=fail),  # type: ignore[arg-type]
+        Step("bad", "look", fail, ("fine",), only_looks=True),
+        Step("after", "make", done.append, ("bad",), is_done=lambda work: True),
+        Step("other", "make", done.append, concerns=lambda work: False),
     ]
-    found = plan.foresee(steps, None)
+    monkeypatch.setattr(lifecycle, "STEPS", steps)
+    found = lifecycle.foresee_up(Config(), quiet)
     assert states(found) == {
         "fine": State.DONE,
         "there": State.DONE,
@@ -81,18 +82,21 @@ def test_what_is_seen_of_a_step() -> None:
     assert done == [], "nothing was changed"
 
 
-def test_steps_are_done_in_order_and_the_first_failure_ends_it() -> None:
+def test_steps_are_done_in_order_and_the_first_failure_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     done: list[str] = []
     steps = [
-        Step[str]("one", "", lambda work: done.append(f"{work} one")),
-        Step[str]("no", "", done.append, concerns=lambda work: False),
-        Step[str]("two", "", lambda work: done.append(f"{work} two"), is_done=lambda work: True),
-        Step[str]("three", "", fail),
-        Step[str]("four", "", done.append),
+        Step("one", "", lambda work: done.append(f"{work.seconds} one")),
+        Step("no", "", fail, concerns=lambda work: False),
+        Step("two", "", lambda work: done.append("two"), is_done=lambda work: True),
+        Step("three", "", fail),
+        Step("four", "", lambda work: done.append("four")),
     ]
+    monkeypatch.setattr(lifecycle, "STEPS", steps)
     with pytest.raises(MachineError):
-        plan.run(steps, "w")
-    assert done == ["w one", "w two"], "each step sees for itself what is missing"
+        lifecycle.up(Config(), 7, quiet)
+    assert done == ["7 one", "two"], "each step sees for itself what is missing"
 
 
 def test_the_steps_of_up() -> None:
@@ -122,7 +126,8 @@ def cluster(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     members = [Member(f"id-{at}", at, at if at != "h" else "local", frozenset(roles), True)
                for at, roles in ROLES.items()]  # fmt: skip
     recorder.replace(lifecycle, require=None)
-    recorder.replace(bring_up, require=None, check_port=None)
+    recorder.replace(bring_up, require=None)
+    monkeypatch.setattr(Machine, "shell", lambda *words: Completed((), 1, "", "no such port"))
     recorder.replace(revival, is_fine=True)
     recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
@@ -132,7 +137,7 @@ def cluster(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder.replace(credentials, missing=[])
     recorder.replace(distribution, check_built=DIGESTS, are_everywhere=True)
     recorder.replace(stack, check_home=True, user_memory=1 << 30,
-                     services=[Service("user", 1, 1)])  # fmt: skip
+                     published_ports=[8888], services=[Service("user", 1, 1)])  # fmt: skip
     recorder.replace(accounts, listed=[Account(name, 1000, "/") for name in accounts.TEST_ACCOUNTS])
     deploy(recorder)
     return recorder
@@ -207,7 +212,7 @@ def test_the_first_thing_that_is_missing(
 def test_what_would_fail_is_told_with_its_reason(cluster: Recorder, error: Exception) -> None:
     cluster.replace(unchanged, check=error)
     steps = lifecycle.foresee_up(THREE, quiet)
-    assert [(step.name, step.why) for step in steps if step.why] == [("data", "not there")]
+    assert [(one.step.name, one.why) for one in steps if one.why] == [("data", "not there")]
     assert states(steps)["swarm"] is State.TO_DO
 
 

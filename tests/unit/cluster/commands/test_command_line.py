@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from cfiddle_slurm.cluster import __main__ as command_line
 from cfiddle_slurm.cluster.changes import lifecycle, provision, unchanged, upgrade
-from cfiddle_slurm.cluster.changes.plan import Foreseen, State
+from cfiddle_slurm.cluster.changes.lifecycle import Foreseen, State, Step
 from cfiddle_slurm.cluster.commands import lifecycle as commands
 from cfiddle_slurm.cluster.commands import updating
 from cfiddle_slurm.cluster.health import check, overview, trial
@@ -169,9 +169,9 @@ def test_up_tries_every_worker_at_the_end(steps: Recorder) -> None:
 def test_a_dry_run_shows_the_plan_and_changes_nothing(steps: Recorder, locks: list[str]) -> None:
     wanted = written()
     steps.replace(lifecycle, foresee_up=[
-        Foreseen("head", "reach the head", (), State.DONE),
-        Foreseen("swarm", "make the swarm", ("head",), State.TO_DO),
-        Foreseen("data", "see the data", ("head",), State.FAILS, "The name [bold]is another."),
+        Foreseen(Step("head", "reach the head", print), State.DONE),
+        Foreseen(Step("swarm", "make the swarm", print, ("head",)), State.TO_DO),
+        Foreseen(Step("data", "see the data", print), State.FAILS, "The name [bold]is another."),
     ])  # fmt: skip
     result = call("up", "--dry-run")
     assert result.exit_code == 0, result.output
