@@ -1,18 +1,12 @@
 """The steps of ``up``: what each needs, and how one sees whether it is done."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import replace
 
 from cfiddle_slurm.cluster.changes import upgrade
-from cfiddle_slurm.cluster.changes.upgrade import Deployed, Postponed, Say
+from cfiddle_slurm.cluster.changes.upgrade import Work
 from cfiddle_slurm.cluster.changes.workers import USABLE_SECONDS
-from cfiddle_slurm.cluster.hosts.fleet import Fleet
-from cfiddle_slurm.cluster.hosts.machines import (
-    Machine,
-    MachineError,
-    all_of,
-    require,
-)
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, require
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES, SANDBOX, USER
 from cfiddle_slurm.cluster.members import identity, swarm
@@ -32,42 +26,6 @@ install -d -o root -g root -m 0755 /home/.accounts
 cat >/home/.accounts/.limits.toml
 mv /home/.accounts/.limits.toml /home/.accounts/limits.toml
 """
-
-
-@dataclass
-class Work:
-    """A cluster that is being brought up.
-
-    Attributes:
-        config: what it is to become; steps fill in what only the machines know.
-        seconds: how long its services may take to become healthy.
-        now: whether the user node is replaced even if that cuts somebody off.
-        before: the services that ran at the beginning.
-        variables: what the compose files' variables stand for.
-        postponed: what was left out, so that nobody is cut off.
-    """
-
-    config: Config
-    seconds: float
-    say: Say
-    now: bool = False
-    before: Mapping[str, Deployed] = field(default_factory=dict)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    postponed: Postponed | None = None
-
-    def __post_init__(self) -> None:
-        self.head, *workers = all_of(self.config)
-        self.fleet = Fleet(workers, self.say)
-
-    @property
-    def alone(self) -> bool:
-        """Whether there are no workers, and the head measures itself."""
-        return not self.config.workers
-
-    @property
-    def heads_roles(self) -> tuple[str, ...]:
-        """What the head is for."""
-        return ("head", "user", "worker") if self.alone else ("head", "user")
 
 
 def reach_workers(work: Work) -> None:
@@ -171,17 +129,6 @@ def remove_left_links(work: Work) -> None:
     work.fleet.each(swarm.remove_left_links)
 
 
-def roll_out(work: Work) -> None:
-    """Start all services but the user node, or bring them up to date."""
-    work.variables = upgrade.roll_out(work.head, work.config, work.before, work.seconds)
-
-
-def deploy_user_node(work: Work) -> None:
-    """Start the user node where that cuts nobody off."""
-    if upgrade.may_be_deployed_at_once(work.head, work.before, work.variables):
-        stack.deploy_user_node(work.head, work.config, work.variables)
-
-
 def _wanted(work: Work) -> tuple[Config, dict[str, str]]:
     """What would be deployed: the cluster, and what the compose files' variables stand for."""
     digests = distribution.check_built(work.head)
@@ -249,13 +196,6 @@ def set_quotas(work: Work) -> None:
     """Bound what each home may hold."""
     uids = [account.uid for account in accounts.listed(work.head)]
     work.say(quotas.apply(work.head, work.config, uids) or "every home has its quota")
-
-
-def replace_user_node(work: Work) -> None:
-    """Replace a user node that is older than the rest, unless that cuts somebody off."""
-    work.postponed = upgrade.settle(
-        work.head, work.config, work.variables, now=work.now, seconds=work.seconds, say=work.say
-    )
 
 
 def tidy(machine: Machine, in_use: Collection[str]) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cfiddle_slurm.cluster.changes import bring_up, revival, unchanged, workers
-from cfiddle_slurm.cluster.changes.bring_up import Work
-from cfiddle_slurm.cluster.changes.upgrade import Postponed, Say
+from cfiddle_slurm.cluster.changes import bring_up, revival, unchanged, upgrade, workers
+from cfiddle_slurm.cluster.changes.upgrade import Postponed, Say, Work
 from cfiddle_slurm.cluster.hosts.machines import Machine, head_of, on_each, require
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.members import swarm, swarm_state
@@ -98,8 +97,8 @@ STEPS: tuple[Step, ...] = (
     Step("links", "remove the ends of networks that engines have left", bring_up.remove_left_links,
          ("roles",)),
     Step("services", "start all services but the user node, or bring them up to date",
-         bring_up.roll_out, ("secrets", "homes", "roles"), is_done=bring_up.services_are_current),
-    Step("user-node", "start the user node, if that cuts nobody off", bring_up.deploy_user_node,
+         upgrade.roll_out, ("secrets", "homes", "roles"), is_done=bring_up.services_are_current),
+    Step("user-node", "start the user node, if that cuts nobody off", upgrade.deploy_user_node,
          ("accounts", "services"), is_done=bring_up.user_node_is_current),
     Step("health", "wait until all services are healthy",
          lambda w: stack.wait_until_healthy(w.head, w.seconds, w.say), ("services",),
@@ -111,7 +110,7 @@ STEPS: tuple[Step, ...] = (
          concerns=lambda w: bool(w.config.home_quota)),
     # Late: its notebooks are to find all that they need.
     Step("newer-user-node", "replace an older user node, unless that cuts somebody off",
-         bring_up.replace_user_node, ("limits", "queue"), is_done=bring_up.user_node_is_current),
+         upgrade.replace_user_node, ("limits", "queue"), is_done=bring_up.user_node_is_current),
     Step("leftovers", "remove what earlier versions have left", bring_up.tidy_all,
          ("newer-user-node",)),
 )  # fmt: skip

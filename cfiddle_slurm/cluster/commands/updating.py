@@ -68,7 +68,7 @@ def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> 
     if not _wait_until(at):
         sys.exit(_INTERRUPTED)
     with lock.held(cluster.head, "update --at"):
-        is_done = upgrade.replace(cluster.head, config, postponed, seconds=timeout, say=say)
+        is_done = upgrade.finish(postponed, config, timeout, say)
     if is_done:
         console.print("The cluster is up to date.")
     else:

@@ -14,8 +14,7 @@ from cfiddle_slurm.cluster.changes import (
     upgrade,
     workers,
 )
-from cfiddle_slurm.cluster.changes.bring_up import Work
-from cfiddle_slurm.cluster.changes.upgrade import Postponed
+from cfiddle_slurm.cluster.changes.upgrade import Deployed, Postponed, Work
 from cfiddle_slurm.cluster.hosts.fleet import Incomplete
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.image import distribution
@@ -24,7 +23,7 @@ from cfiddle_slurm.cluster.image.images import CLUSTER
 from cfiddle_slurm.cluster.members import identity, swarm, swarm_state
 from cfiddle_slurm.cluster.members.identity import Identity
 from cfiddle_slurm.cluster.members.swarm import Member
-from cfiddle_slurm.cluster.people import accounts
+from cfiddle_slurm.cluster.people import accounts, open_work
 from cfiddle_slurm.cluster.people.open_work import OpenWork
 from cfiddle_slurm.cluster.services import credentials, rendering, slurm, stack
 from cfiddle_slurm.cluster.services.slurm import Job, Node
@@ -53,13 +52,14 @@ def steps(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder.replace(revival, renew_if_expired=None)
     recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
-    recorder.replace(upgrade, deployed={}, roll_out={}, may_be_deployed_at_once=True, settle=None)
+    recorder.replace(upgrade, deployed={"user": Deployed("u:1", "1")})
+    recorder.replace(open_work, look=OpenWork())
     recorder.replace(slurm, ensure_users=None, nodes=[Node("one", "idle", "", "")], resume=None,
                      wait_until_usable=None, queue=[], command="")  # fmt: skip
-    recorder.replace(stack, ensure_home=None, versioned="cfiddle-sandbox:1", deploy={},
-                     deploy_user_node=None, wait_until_healthy=None, remove=None,
-                     remove_old_configuration=None, remove_volumes=[],
-                     published_ports=[8888], wait_until_gone=None)  # fmt: skip
+    recorder.replace(stack, ensure_home=None, versioned="cfiddle-sandbox:1",
+                     deploy={rendering.EDITION: "1"}, container_on="c0ffee", deploy_user_node=None,
+                     wait_until_healthy=None, remove=None, remove_old_configuration=None,
+                     remove_volumes=[], published_ports=[8888], wait_until_gone=None)  # fmt: skip
     recorder.replace(swarm, remove_left_links=None)
     recorder.replace(swarm, make=None, address_of="10.0.0.1", join=None, give_roles=None,
                      take_role=None, state="active", members=[H, W1], workers=[W1], leave=None,
@@ -79,6 +79,8 @@ def in_order(steps: Recorder, *names: str) -> bool:
 
 
 def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
+    steps.replace(stack, deploy={rendering.EDITION: "2"}, container_on=stack.NotHealthy("none"))
+    steps.replace(open_work, look=OpenWork({"ann": 1}))
     lifecycle.up(THREE, 60, nobody)
     assert in_order(
         steps,
@@ -100,13 +102,13 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "distribution.push",
         "distribution.push_older",
         "swarm.give_roles",  # services start by it, and need their images
-        "upgrade.roll_out",
+        "stack.deploy",
         "stack.deploy_user_node",
         "stack.wait_until_healthy",
         "rendering.limits_toml",
         "slurm.ensure_users",
         "slurm.wait_until_usable",
-        "upgrade.settle",  # all that a new notebook needs is there
+        "open_work.look",  # all that a new notebook needs is there
         "bring_up.tidy",
     )
     assert steps.calls.count("swarm.join") == 2
@@ -114,19 +116,27 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_user_node_that_somebody_uses_is_left_to_the_end(steps: Recorder, at_once: bool) -> None:
-    left = Postponed(OpenWork({"ann": 1}), {})
-    steps.replace(upgrade, may_be_deployed_at_once=at_once, settle=left)
-    assert lifecycle.up(THREE, 60, nobody) is left
-    assert ("stack.deploy_user_node" in steps.calls) is at_once
-    assert False in steps.arguments["upgrade.settle"]  # not at once, unless it is asked for
-    lifecycle.up(THREE, 60, nobody, now=True)
-    assert True in steps.arguments["upgrade.settle"]
+def test_a_user_node_that_somebody_uses_is_left_to_the_end(
+    steps: Recorder, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    steps.replace(stack, deploy={rendering.EDITION: "2"})
+    if at_once:
+        steps.replace(stack, container_on=stack.NotHealthy("none"))
+    steps.replace(open_work, look=OpenWork({"ann": 1}))
+    left = lifecycle.up(THREE, 60, nobody)
+    assert left == Postponed(OpenWork({"ann": 1}), {rendering.EDITION: "2"})
+    assert steps.calls.count("stack.deploy_user_node") == at_once
+    tasks = iter("12")
+    monkeypatch.setattr(upgrade, "_task", lambda head: next(tasks))
+    said: list[str] = []
+    assert lifecycle.up(THREE, 60, said.append, now=True) is None
+    assert "the user node is replaced" in said
+    assert steps.calls.count("stack.deploy_user_node") == 1 + 2 * at_once
 
 
 def test_the_sandbox_image_is_named_by_its_content(steps: Recorder) -> None:
     lifecycle.up(THREE, 60, nobody)
-    _, config, *_ = steps.arguments["upgrade.roll_out"]
+    _, config, *_ = steps.arguments["stack.deploy"]
     assert isinstance(config, Config)
     assert config.policy.images == ("cfiddle-sandbox:1", "cfiddle-sandbox:latest")
 
@@ -198,7 +208,7 @@ def test_one_dead_worker_does_not_hold_up_the_others(
     assert steps.calls[-1] == "bring_up.tidy"
     assert steps.arguments["bring_up.tidy"][0] == Machine("w1")
     assert steps.calls.count("bring_up.tidy") == 2  # the head
-    assert steps.calls.count("upgrade.roll_out") == 1
+    assert steps.calls.count("stack.deploy") == 1
 
 
 def test_without_any_worker_it_is_not_up(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

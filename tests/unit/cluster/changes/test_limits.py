@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from cfiddle_slurm.cluster.changes import bring_up
+from cfiddle_slurm.cluster.changes.upgrade import Work
 from cfiddle_slurm.cluster.services import rendering
 from cfiddle_slurm.cluster.site.config import Config
 from tests.unit.cluster.conftest import Program
@@ -12,7 +13,7 @@ from tests.unit.cluster.conftest import Program
 
 def test_they_get_to_the_shared_home(docker: Program) -> None:
     docker.answers("run *")
-    bring_up.publish_limits(bring_up.Work(Config(), 0, print))
+    bring_up.publish_limits(Work(Config(), 0, print))
     (call,) = docker.calls
     assert "--volume=cfiddle_home:/home" in call
     assert "--network=none" in call

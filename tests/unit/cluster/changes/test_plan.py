@@ -12,9 +12,8 @@ from cfiddle_slurm.cluster.changes import (
     unchanged,
     upgrade,
 )
-from cfiddle_slurm.cluster.changes.bring_up import Work
 from cfiddle_slurm.cluster.changes.lifecycle import Foreseen, State, Step
-from cfiddle_slurm.cluster.changes.upgrade import Deployed
+from cfiddle_slurm.cluster.changes.upgrade import Deployed, Work
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.image.images import CLUSTER, SANDBOX, USER

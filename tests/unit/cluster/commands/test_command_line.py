@@ -339,15 +339,15 @@ def test_update_now_asks_nobody(steps: Recorder) -> None:
 
 def test_update_at_waits(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     steps.replace(lifecycle, up=POSTPONED)
-    steps.replace(upgrade, replace=True)
+    steps.replace(upgrade, finish=True)
     monkeypatch.setattr(updating, "_STEP_SECONDS", 0.01)
     monkeypatch.setattr(upgrade, "next_time", lambda text, now: now + timedelta(seconds=0.3))
     result = call("update", "--at", "03:00")
     assert result.exit_code == 0
     assert "3 notebooks (jovyan 2, ana 1)" in result.output
     assert "Waiting until " in result.output and "is up to date." in result.output
-    assert steps.calls[-1] == "upgrade.replace"
-    steps.replace(upgrade, replace=False)
+    assert steps.calls[-1] == "upgrade.finish"
+    steps.replace(upgrade, finish=False)
     assert "Another update came first" in call("update", "--at", "03:00").output
 
 
@@ -358,12 +358,12 @@ def test_whoever_stops_waiting_has_changed_nothing(
         raise KeyboardInterrupt
 
     steps.replace(lifecycle, up=POSTPONED)
-    steps.replace(upgrade, replace=True)
+    steps.replace(upgrade, finish=True)
     monkeypatch.setattr("time.sleep", stop)
     result = call("update", "--at", "03:00")
     assert result.exit_code == 130
     assert "The user node stays as it is." in result.output
-    assert "upgrade.replace" not in steps.calls
+    assert "upgrade.finish" not in steps.calls
 
 
 def test_with_nothing_open_there_is_nothing_to_wait_for(steps: Recorder) -> None:
