@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cfiddle_slurm.cluster.changes import bring_up, revival, unchanged, upgrade, workers
 from cfiddle_slurm.cluster.changes.upgrade import Postponed, Say, Work
-from cfiddle_slurm.cluster.hosts.machines import Machine, head_of, on_each, require
+from cfiddle_slurm.cluster.hosts.machines import Machine, head_of, require, try_each
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.members import swarm, swarm_state
 from cfiddle_slurm.cluster.people import accounts
@@ -201,7 +201,7 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
     former: tuple[str, ...] = ()
     if machines:  # one that was off the last time
         former = (f"{swarm.address_of(head, config.advertise)}:{swarm.PORT}",)
-    on_each(
+    try_each(
         dict.fromkeys(machines),
         lambda each: workers.leave(each, others, purge=purge, say=say, former=former),
     )

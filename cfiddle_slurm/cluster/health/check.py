@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cfiddle_slurm.cluster.hosts.conversations import Obstacle
 from cfiddle_slurm.cluster.hosts.machines import (
     Machine,
     MachineError,
     Unreachable,
     all_of,
     head_of,
-    on_each,
+    try_each,
 )
 from cfiddle_slurm.cluster.people import quotas
 from cfiddle_slurm.cluster.site.config import Config
 from cfiddle_slurm.ids import NAMES
-from cfiddle_slurm.process import ProcessError
 
 OLDEST_DOCKER = 23
 _KNOWN_SYSTEMS = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
@@ -82,17 +82,14 @@ class Finding:
 
 def run(config: Config) -> list[Finding]:
     """Look at all machines, at once."""
-    machines = all_of(config)
-    facts = on_each(machines, lambda machine: _facts(machine, config))
-    reached = {machine: found for machine, found in facts.items() if isinstance(found, dict)}
-    findings = [found for found in facts.values() if isinstance(found, Finding)]
-    for machine, found in reached.items():
-        findings += findings_of(str(machine), found, config, is_head=machine == head_of(config))
-    workers = {
-        str(machine): found
-        for machine, found in reached.items()
-        if measures(config, is_head=machine == head_of(config))
-    }
+    reached, failed = try_each(all_of(config), lambda machine: _facts(machine, config))
+    findings = [_out_of_reach(machine, error) for machine, error in failed.items()]
+    workers = {}
+    for machine, facts in reached.items():
+        is_head = machine == head_of(config)
+        findings += findings_of(str(machine), facts, config, is_head=is_head)
+        if measures(config, is_head=is_head):
+            workers[str(machine)] = facts
     return findings + (alike(workers) if config.workers else [])
 
 
@@ -101,26 +98,21 @@ def measures(config: Config, *, is_head: bool) -> bool:
     return not is_head or not config.workers
 
 
-def _facts(machine: Machine, config: Config) -> dict[str, str] | Finding:
+def _facts(machine: Machine, config: Config) -> dict[str, str]:
     before = time.time()
-    try:
-        done = machine.shell(_SCRIPT, config.home_path, config.home, timeout=60)
-    except Unreachable as error:
-        found = error.obstacle
-        return Finding(str(machine), "ssh", Level.FAILURE, found.what, found.mend)
-    except (MachineError, ProcessError) as error:
-        return _no_answer(machine, str(error))
+    done = machine.shell(_SCRIPT, config.home_path, config.home, timeout=60)
     if done.status != 0:
-        return _no_answer(machine, done.last_words)
+        raise MachineError(done.last_words)
     facts = parse(done.stdout)
     # It was read somewhere between the question and the answer.
     facts["skew"] = str(skew(facts.get("clock", ""), before, time.time()))
     return facts
 
 
-def _no_answer(machine: Machine, words: str) -> Finding:
+def _out_of_reach(machine: Machine, error: Exception) -> Finding:
     mend = "Make `ssh` work without a password, and sudo where ssh_user is not root."
-    return Finding(str(machine), "ssh", Level.FAILURE, words, mend)
+    found = error.obstacle if isinstance(error, Unreachable) else Obstacle(str(error), mend)
+    return Finding(str(machine), "ssh", Level.FAILURE, found.what, found.mend)
 
 
 def parse(text: str) -> dict[str, str]:
@@ -241,12 +233,9 @@ def _perf(facts: Mapping[str, str]) -> _Row:
         return ("perf events", Level.WARNING, f"perf_event_paranoid is {level}",
                 "sysctl kernel.perf_event_paranoid=3")  # fmt: skip
     if level == "-1":
-        return (
-            "perf events",
-            Level.WARNING,
-            "perf_event_paranoid is -1: experiments see what other processes do",
-            "sysctl kernel.perf_event_paranoid=1",
-        )
+        return ("perf events", Level.WARNING,
+                "perf_event_paranoid is -1: experiments see what other processes do",
+                "sysctl kernel.perf_event_paranoid=1")  # fmt: skip
     how = "without a capability" if level in ("0", "1") else "with CAP_PERFMON"
     return "perf events", Level.FINE, f"perf_event_paranoid is {level}: counters {how}", ""
 

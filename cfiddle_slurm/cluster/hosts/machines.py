@@ -197,24 +197,6 @@ def try_each(
     return given, failed
 
 
-def on_each(
-    machines: Iterable[Machine], action: Callable[[Machine], _Result]
-) -> dict[Machine, _Result]:
-    """Do something on several machines at once.
-
-    Raises:
-        MachineError, ProcessError: the action failed on one; where it failed on several, one error
-            has all their sentences. The others finish.
-        Exception: the first error of another kind.
-    """
-    given, failed = try_each(machines, action)
-    if len(failed) == 1:
-        raise next(iter(failed.values()))
-    if failed:
-        raise MachineError("\n".join(map(str, failed.values())))
-    return given
-
-
 _WHY_NO_ENGINE = """
 if ! command -v dockerd >/dev/null; then echo missing
 elif grep -qsE '"live-restore" *: *true' /etc/docker/daemon.json; then echo live-restore

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, on_each
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, try_each
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES
 from cfiddle_slurm.cluster.people.account_book import (
     Account,
@@ -107,13 +107,13 @@ def remove(machines: Sequence[Machine], name: str, *, purge: bool) -> None:
     if name in {account.name for account in listed(head)}:
         slurm.forget_user(head, name)
         _program(head, "remove", name)
-    try:
-        on_each(machines, partial(end, uid=ever[name]))
-    except MachineError as error:
+    _, failed = try_each(machines, partial(end, uid=ever[name]))
+    if failed:
+        why = "\n".join(map(str, failed.values()))
         raise MachineError(
-            f"The account {name} is removed, but some of its processes may still run: {error}"
+            f"The account {name} is removed, but some of its processes may still run: {why}"
             f" Fix that, then run `user remove {name}` again."
-        ) from error
+        )
     if purge:
         _program(head, "purge", name)
 
