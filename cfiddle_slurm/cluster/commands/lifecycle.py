@@ -199,7 +199,7 @@ def status(cluster: Cluster, watch: bool, as_json: bool) -> None:
     else:
         console.print(overview.shown(facts))
         console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
-    sys.exit(0 if overview.healthy(facts) else 1)
+    sys.exit(1 if facts["trouble"] else 0)
 
 
 def _watch(cluster: Cluster) -> NoReturn:

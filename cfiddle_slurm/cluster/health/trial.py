@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cfiddle_slurm import process
@@ -129,8 +129,6 @@ def with_deviations(trials: Sequence[Trial]) -> list[Trial]:
         return list(trials)
     median = statistics.median(times)
     return [
-        trial
-        if trial.seconds is None
-        else Trial(**{**vars(trial), "deviation": trial.seconds / median - 1})
+        trial if trial.seconds is None else replace(trial, deviation=trial.seconds / median - 1)
         for trial in trials
     ]

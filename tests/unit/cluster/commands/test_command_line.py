@@ -283,7 +283,7 @@ def test_status_is_for_people_and_for_scripts(steps: Recorder) -> None:
     assert result.exit_code == 0
     assert "idle" in result.output and "http://x/lab" in result.output
     assert json.loads(call("status", "--json").output) == GOOD
-    steps.replace(overview, gather={**GOOD, "unanswered": "no controller"})
+    steps.replace(overview, gather={**GOOD, "trouble": ["no controller"]})
     assert call("status").exit_code == 1
     assert call("status", "--json").exit_code == 1
     assert call("status", "--json", "--watch").exit_code == 2

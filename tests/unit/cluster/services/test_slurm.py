@@ -253,5 +253,6 @@ def test_a_person_gives_no_reason_that_a_machine_would_take_back(
 def test_how_slurm_itself_is(controller: Program) -> None:
     text = "DBD Agent queue size: 42\nPartitionName=cfiddle AllowGroups=ALL State=UP TotalCPUs=4"
     controller.answers("exec c0ffee sh -c *", f"echo '{text}'")
-    assert slurm.diagnosis(HEAD) == slurm.Diagnosis(42, "UP")
-    assert slurm.parse_diagnosis("") == slurm.Diagnosis(None, "unknown")
+    assert slurm.diagnosis(HEAD) == {"backlog": 42, "partition": "UP"}
+    controller.answers("exec c0ffee sh -c *")
+    assert slurm.diagnosis(HEAD) == {"backlog": None, "partition": "unknown"}
