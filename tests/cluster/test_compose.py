@@ -22,7 +22,7 @@ TWELVE = tuple(f"w{number}" for number in range(12))
     ids=str,
 )
 def test_docker_accepts_the_compose_files(config: Config, words: tuple[str, ...]) -> None:
-    variables = compose.environment(config, "cfiddle-cluster:1", "cfiddle-user:1")
+    variables = compose.environment(config, "cfiddle-cluster:1", "cfiddle-user:1", 0)
     for part in (compose.ALL_BUT_USER_NODE, compose.USER_NODE):
         rendered = HEAD.docker("stack", "config", *compose.files(config, part), env=variables)
         assert "${" not in rendered

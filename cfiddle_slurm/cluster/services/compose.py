@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from cfiddle_slurm.cluster.services import rendering
@@ -13,22 +13,13 @@ ALL_BUT_USER_NODE, USER_NODE = "stack.yml", "user.yml"
 _SERVICE = re.compile(r"  ([^\s:]+):\s*")
 
 
-def environment(
-    config: Config, cluster_image: str, user_image: str, memory: int = 0
-) -> dict[str, str]:
-    """What the compose files' ``${...}`` stand for."""
-    variables = _variables(config, cluster_image, user_image, memory)
-    texts = [path.read_text(encoding="utf-8") for path in _places(config, USER_NODE)]
-    return {
-        **os.environ,
-        **variables,
-        rendering.EDITION: rendering.edition(texts, variables),
-        rendering.SANDBOX_IMAGE: config.policy.images[0],
-    }
+def environment(config: Config, cluster_image: str, user_image: str, memory: int) -> dict[str, str]:
+    """What the compose files' ``${...}`` stand for.
 
-
-def _variables(config: Config, cluster_image: str, user_image: str, memory: int) -> dict[str, str]:
-    return {
+    Args:
+        memory: bytes for all on the user node together.
+    """
+    variables = {
         "CFIDDLE_CLUSTER_IMAGE": cluster_image,
         "CFIDDLE_USER_IMAGE": user_image,
         "CFIDDLE_USER_MEMORY": str(memory),
@@ -39,6 +30,12 @@ def _variables(config: Config, cluster_image: str, user_image: str, memory: int)
         "CFIDDLE_RETIRE_SECONDS": str(rendering.retire_seconds(config)),
         "CFIDDLE_STOP_GRACE": f"{rendering.retire_seconds(config) + 30}s",
         **{file.variable: file.name for file in rendering.configuration(config)},
+    }
+    return {
+        **os.environ,
+        **variables,
+        rendering.EDITION: rendering.edition(_texts(config, USER_NODE), variables),
+        rendering.SANDBOX_IMAGE: config.policy.images[0],
     }
 
 
@@ -52,17 +49,13 @@ def _places(config: Config, part: str) -> list[Path]:
     return [kit.folder("cluster") / name for name in names]
 
 
+def _texts(config: Config, part: str) -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in _places(config, part)]
+
+
 def services(config: Config, part: str = ALL_BUT_USER_NODE) -> set[str]:
     """The names of the services in a part of the stack."""
-    found: set[str] = set()
-    for path in _places(config, part):
-        inside = False
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line and not line.startswith((" ", "#")):
-                inside = line.strip() == "services:"
-            elif inside and (name := _SERVICE.fullmatch(line)):
-                found.add(name[1])
-    return found
+    return {name for text in _texts(config, part) for _, name in _by_service(text)} - {""}
 
 
 def only(text: str, names: Collection[str]) -> str:
@@ -71,12 +64,15 @@ def only(text: str, names: Collection[str]) -> str:
     Args:
         text: as Docker prints it: two blanks before the name of a service, more before what it is.
     """
-    kept, inside, wanted = [], False, True
+    return "".join(line for line, name in _by_service(text) if not name or name in names)
+
+
+def _by_service(text: str) -> Iterator[tuple[str, str]]:
+    """Each line with the name of the service that it is of; empty for all that is of none."""
+    inside, name = False, ""
     for line in text.splitlines(keepends=True):
-        if not line.startswith(" "):
-            inside, wanted = line.strip() == "services:", True
+        if line.strip() and not line.startswith((" ", "#")):
+            inside, name = line.strip() == "services:", ""
         elif inside and (found := _SERVICE.fullmatch(line.rstrip("\n"))):
-            wanted = found[1] in names
-        if wanted:
-            kept.append(line)
-    return "".join(kept)
+            name = found[1]
+        yield line, name

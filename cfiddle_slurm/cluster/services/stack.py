@@ -16,12 +16,9 @@ from cfiddle_slurm.sandbox.daemon import container_config
 NAME = "cfiddle"
 HOME_VOLUME = "cfiddle_home"
 VOLUMES = (
-    *(
-        f"cfiddle_{name}"
-        for name in ("database", "state", "munge", "munge_user", "run", "spool", "registry")
-    ),
-    HOME_VOLUME,
-)
+    "cfiddle_database", "cfiddle_state", "cfiddle_munge", "cfiddle_munge_user", "cfiddle_run",
+    "cfiddle_spool", "cfiddle_registry", HOME_VOLUME,
+)  # fmt: skip
 SANDBOX_LABEL = f"{container_config.LABEL}={container_config.INSTANCE}"
 _NAMESPACE = f"label=com.docker.stack.namespace={NAME}"
 
@@ -278,16 +275,13 @@ def wait_until_gone(machine: Machine, seconds: float = 180.0) -> None:
 
 
 def _left(machine: Machine) -> Iterator[str]:
-    yield from machine.docker(
-        "ps", "--all", f"--filter={_NAMESPACE}", "--format={{.Names}}"
-    ).split()
-    yield from machine.docker(
-        "network", "ls", f"--filter={_NAMESPACE}", "--format={{.Name}}"
-    ).split()
+    ours = f"--filter={_NAMESPACE}"
+    yield from machine.docker("ps", "--all", ours, "--format={{.Names}}").split()
+    yield from machine.docker("network", "ls", ours, "--format={{.Name}}").split()
 
 
-def remove_volumes(machine: Machine) -> list[str]:
-    """Remove a machine's data: homes, accounting, Slurm's state. Returns what was removed.
+def remove_volumes(machine: Machine) -> None:
+    """Remove a machine's data: homes, accounting, Slurm's state.
 
     Raises:
         MachineError: a volume is in use.
@@ -296,4 +290,3 @@ def remove_volumes(machine: Machine) -> list[str]:
     gone = [name for name in VOLUMES if name in found]
     if gone:
         machine.docker("volume", "rm", *gone)
-    return gone

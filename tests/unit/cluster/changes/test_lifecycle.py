@@ -59,7 +59,7 @@ def steps(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder.replace(stack, ensure_home=None, versioned="cfiddle-sandbox:1",
                      deploy={rendering.EDITION: "1"}, container_on="c0ffee", deploy_user_node=None,
                      wait_until_healthy=None, remove=None, remove_old_configuration=None,
-                     remove_volumes=[], published_ports=[8888], wait_until_gone=None)  # fmt: skip
+                     remove_volumes=None, published_ports=[8888], wait_until_gone=None)  # fmt: skip
     recorder.replace(swarm, remove_left_links=None)
     recorder.replace(swarm, make=None, address_of="10.0.0.1", join=None, give_roles=None,
                      take_role=None, state="active", members=[H, W1], workers=[W1], leave=None,

@@ -61,7 +61,7 @@ def steps(
     recorder.replace(provision, machine=None)
     recorder.replace(slurm, nodes=[Node("one", "idle", "", "")], resume=None, delete=None,
                      wait_until_usable=None, drain=None, wait_until_free=None)  # fmt: skip
-    recorder.replace(stack, wait_until_gone=None, remove_volumes=[])
+    recorder.replace(stack, wait_until_gone=None, remove_volumes=None)
     recorder.replace(swarm, join=None, settle=None, give_roles=None, take_role=None, forget=None,
                      members=[H, W1], node_id="id0", state="active", leave=None,
                      leave_dead=None)  # fmt: skip
