@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.hosts.waiting import until
-from cfiddle_slurm.cluster.members import swarm, swarm_state
+from cfiddle_slurm.cluster.members import swarm_state
 from cfiddle_slurm.cluster.services import stack
 from cfiddle_slurm.cluster.site import kit
 
@@ -36,11 +36,10 @@ else
     done
 fi
 """
-
-
 # That it cannot be read is not that it is not there.
 _LEFT = 'left=$1/swarm/docker-state.json.expired; [ ! -e "$left" ] || cat "$left"'
 _DONE = 'rm -f "$1/swarm/docker-state.json.expired"'
+_IS_BACK = "--format={{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}"
 
 
 def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
@@ -95,7 +94,7 @@ def _swarm_on(head: Machine) -> list[str]:
 
 def _wait_for_swarm(head: Machine, root: str) -> None:
     for _ in until(_NEW_SECONDS, 1):
-        if swarm.state(head) == "active" and swarm.is_manager(head):
+        if head.docker("info", _IS_BACK) == "active true":
             return
     raise MachineError(
         f"The swarm on {head} did not come back: `journalctl -u docker` there says why."

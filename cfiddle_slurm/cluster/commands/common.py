@@ -2,13 +2,12 @@
 
 import difflib
 import functools
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
@@ -28,16 +27,10 @@ class PrintableConsole(Console):
     In a pipe or a file its lines are long, so that a row of a table stays one line.
     """
 
-    @property
-    def size(self) -> ConsoleDimensions:
-        found = super().size
-        if self.is_terminal or "COLUMNS" in os.environ:
-            return found
-        return ConsoleDimensions(_PIPE_WIDTH, found.height)
-
-    @size.setter
-    def size(self, new_size: tuple[int, int]) -> None:
-        self._width, self._height = new_size
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if not self.is_terminal and self._width is None:
+            self._width = _PIPE_WIDTH
 
     def render_str(self, text: str, **options: Any) -> Text:
         # Before it is laid out: a table's columns fit what is written out.

@@ -97,9 +97,9 @@ def make(head: Machine, advertise: str) -> None:
         advertise: its address for the others; empty for a swarm of this one machine.
 
     Raises:
-        MachineError: Docker refused.
+        MachineError: Docker refused, or it is in another head's swarm.
     """
-    if state(head) != "active":
+    if not swarm_state.check(head):
         # Loopback: a swarm of one machine has nobody to listen to.
         address, listen = (advertise, "0.0.0.0") if advertise else ("127.0.0.1", "127.0.0.1")  # noqa: S104
         head.docker(
@@ -108,16 +108,8 @@ def make(head: Machine, advertise: str) -> None:
         _label(head, node_id(head), {_MADE_HERE: "made-here"})
         # The first certificate is made before any setting counts, for 90 days: another one.
         head.docker("swarm", "ca", "--rotate", "--quiet", _EXPIRY)
-    elif is_manager(head):
-        if was_made_here(head):
-            head.docker("swarm", "update", _EXPIRY)
-    else:
-        raise MachineError(swarm_state.trouble_of(str(head), "active", "", manages=False))
-
-
-def is_manager(head: Machine) -> bool:
-    """Whether a machine can answer for its swarm."""
-    return head.docker("info", "--format={{.Swarm.ControlAvailable}}") == "true"
+    elif was_made_here(head):
+        head.docker("swarm", "update", _EXPIRY)
 
 
 def address_of(head: Machine, wanted: str) -> str:
