@@ -24,7 +24,7 @@ _FIRST = ("database", "accounting")
 _PAUSE = 0.2
 _NOTICE_SECONDS = 10.0
 _TEMPLATE = (
-    "{{.Spec.Name}}|{{.Spec.TaskTemplate.ContainerSpec.Image}}"
+    "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
     '|{{index .Spec.Labels "cfiddle.user"}}|{{index .Spec.Labels "cfiddle.sandbox"}}'
 )
 
@@ -107,15 +107,8 @@ def deployed(head: Machine) -> dict[str, Deployed]:
     Raises:
         MachineError: Docker does not answer.
     """
-    names = [f"{stack.NAME}_{service.name}" for service in stack.services(head)]
-    if not names:
-        return {}
-    found = {}
-    for line in head.docker("service", "inspect", f"--format={_TEMPLATE}", *names).splitlines():
-        if line.strip():
-            name, *facts = line.split("|")
-            found[name.removeprefix(f"{stack.NAME}_")] = Deployed(*facts)
-    return found
+    found = stack.inspected(head, stack.services(head), _TEMPLATE)
+    return {name: Deployed(*words.split("|")) for name, words in found.items()}
 
 
 def is_older(services: Mapping[str, Deployed]) -> bool:

@@ -101,7 +101,7 @@ def remove(config: Config, file: Path, name: str, seconds: float, say: Say) -> N
     member = _resolved(members, name, config)
     if member is None:
         if name not in config.workers:
-            raise no_worker(name, _workers(members))
+            raise _no_worker(name, _workers(members))
         _write_without(config, file, {name})  # it never came so far as to join
         return
     if member.node_id == own:
@@ -127,18 +127,21 @@ def remove(config: Config, file: Path, name: str, seconds: float, say: Say) -> N
 
 
 def _resolved(members: list[Member], name: str, config: Config) -> Member | None:
-    """The member that is called so, is reached so, or is found there; the living first."""
-    listed = sorted(members, key=lambda member: not member.ready)
-    for member in listed:
-        if name in (member.address, member.hostname):
-            return member
-    if not ADDRESS.fullmatch(name):
-        return None
+    """The member that is called so, is reached so, or is found there."""
+    called = _called(members, name)
+    if called is not None or not ADDRESS.fullmatch(name):
+        return called
     try:
         there = identity.ask(Machine(name, config.ssh_user))
     except (MachineError, ProcessError):
         return None
-    return next((member for member in listed if member.node_id == there.node_id), None)
+    return next((member for member in members if member.node_id == there.node_id), None)
+
+
+def _called(members: Iterable[Member], name: str) -> Member | None:
+    """The member that is called so, or is reached so; one that lives before its earlier lives."""
+    found = [member for member in members if name in (member.address, member.hostname)]
+    return max(found, key=lambda member: member.ready, default=None)
 
 
 def _check_it_may_leave(member: Member, config: Config) -> None:
@@ -231,21 +234,20 @@ def resume(head: Machine, address: str) -> str:
 
 
 def find(head: Machine, name: str) -> Member:
-    """A worker by its address or its name; one that lives before its earlier lives.
+    """A worker by its address or its name.
 
     Raises:
         MachineError: there is none.
     """
     swarm_state.check(head)
     workers = _workers(swarm.members(head))
-    for member in sorted(workers, key=lambda member: not member.ready):
-        if name in (member.address, member.hostname):
-            return member
-    raise no_worker(name, workers)
+    found = _called(workers, name)
+    if found is None:
+        raise _no_worker(name, workers)
+    return found
 
 
-def no_worker(name: str, workers: Iterable[Member]) -> MachineError:
-    """The error for a name that is no worker's."""
+def _no_worker(name: str, workers: Iterable[Member]) -> MachineError:
     known = ", ".join(sorted({one.hostname for one in workers})) or "none"
     return MachineError(f"There is no worker {name!r}; the workers are {known}.")
 

@@ -64,9 +64,7 @@ def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> 
         tell(str(postponed))
         return
     tell(f"Open on the user node: {postponed.open}.")
-    # Until then others may change the cluster.
-    if not _wait_until(at):
-        sys.exit(_INTERRUPTED)
+    _wait_until(at)  # others may change the cluster meanwhile
     with lock.held(cluster.head, "update --at"):
         is_done = upgrade.finish(postponed, config, timeout, say)
     if is_done:
@@ -75,8 +73,8 @@ def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> 
         console.print("Another update came first; nothing was left to do.")
 
 
-def _wait_until(then: datetime) -> bool:
-    """Wait for a time of day; whether it came before Ctrl-C."""
+def _wait_until(then: datetime) -> None:
+    """Wait for a time of day; Ctrl-C ends the program."""
     console.print(f"Waiting until {then:%H:%M} to replace the user node; Ctrl-C cancels this.")
     try:
         # In small steps: the clock may be set, and a laptop may sleep.
@@ -84,5 +82,4 @@ def _wait_until(then: datetime) -> bool:
             time.sleep(_STEP_SECONDS)
     except KeyboardInterrupt:
         console.print("The user node stays as it is.")
-        return False
-    return True
+        sys.exit(_INTERRUPTED)

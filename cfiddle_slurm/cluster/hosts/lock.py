@@ -16,12 +16,7 @@ from subprocess import PIPE
 from typing import IO
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster.hosts.machines import (
-    OWN_CONNECTION,
-    Machine,
-    MachineError,
-    unreachable,
-)
+from cfiddle_slurm.cluster.hosts.machines import OWN_CONNECTION, Machine, MachineError, unreachable
 from cfiddle_slurm.printable import one_line
 
 _BEAT_SECONDS = 20.0

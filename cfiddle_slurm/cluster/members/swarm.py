@@ -150,14 +150,10 @@ def join(worker: Machine, head: Machine) -> None:
     manager = head.docker("info", "--format={{(index .Swarm.RemoteManagers 0).Addr}}")
     try:
         # Through the API and not the command, in whose arguments others could read the token.
-        with closing(
-            docker.APIClient(
-                worker.docker_url or None,
-                version="auto",
-                timeout=_JOIN_SECONDS,
-                use_ssh_client=True,
-            )
-        ) as client:
+        client = docker.APIClient(
+            worker.docker_url or None, version="auto", timeout=_JOIN_SECONDS, use_ssh_client=True
+        )
+        with closing(client):
             client.join_swarm([manager], token)
     except (docker.errors.DockerException, OSError) as error:
         reason = getattr(error, "explanation", None) or error

@@ -196,7 +196,8 @@ def wait_until_healthy(head: Machine, seconds: float, say: Callable[[str], None]
     for _ in until(seconds):
         found = services(head)
         waiting = [service.name for service in found if not service.is_healthy]
-        waiting += [name for name in _being_updated(head, found) if name not in waiting]
+        updates = inspected(head, found, "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}")
+        waiting += [n for n, at in updates.items() if at == "updating" and n not in waiting]
         for service in found:
             if service.name not in waiting and service.name not in told:
                 told.add(service.name)
@@ -206,17 +207,21 @@ def wait_until_healthy(head: Machine, seconds: float, say: Callable[[str], None]
     raise NotHealthy(_why(head, waiting[0] if waiting else "the stack", seconds))
 
 
-def _being_updated(head: Machine, found: list[Service]) -> list[str]:
+def inspected(head: Machine, found: list[Service], template: str) -> dict[str, str]:
+    """What Docker tells of services, by name.
+
+    Args:
+        template: of Go, for ``docker service inspect``.
+
+    Raises:
+        MachineError: Docker does not answer.
+    """
+    if not found:
+        return {}
     names = [f"{NAME}_{service.name}" for service in found]
-    if not names:
-        return []
-    template = "{{.Spec.Name}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}"
-    lines = head.docker("service", "inspect", f"--format={template}", *names).splitlines()
-    return [
-        name.removeprefix(f"{NAME}_")
-        for name, _, state in (line.partition(" ") for line in lines)
-        if state == "updating"
-    ]
+    told = head.docker("service", "inspect", f"--format={{{{.Spec.Name}}}}|{template}", *names)
+    rows = (line.partition("|") for line in told.splitlines() if line.strip())
+    return {name.removeprefix(f"{NAME}_"): words for name, _, words in rows}
 
 
 def _why(head: Machine, name: str, seconds: float) -> str:

@@ -233,7 +233,7 @@ def test_a_service_that_is_being_replaced_is_not_up_yet(docker: Program) -> None
     listed(docker, "worker 1/1")
     docker.answers(
         "service inspect *",
-        "test -e seen && echo 'cfiddle_worker completed' || echo 'cfiddle_worker updating'; >seen",
+        "test -e seen && echo 'cfiddle_worker|completed' || echo 'cfiddle_worker|updating'; >seen",
     )
     stack.wait_until_healthy(HEAD, 60, lambda text: None)
     assert len([call for call in docker.calls if call[:2] == ["service", "inspect"]]) == 2
