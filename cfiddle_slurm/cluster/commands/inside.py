@@ -1,11 +1,12 @@
 """Commands that lead into the cluster: what a service wrote, a shell, a command, a file."""
 
 import codecs
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import click
 
@@ -91,7 +92,12 @@ def shell(cluster: Cluster, service: str, host: str | None) -> None:
         member = workers.find(cluster.head, host)
         machine = swarm.machine_of(member, cluster.config.ssh_user)
     container = stack.container_on(machine, service)
-    user_node.become(machine.docker_arguments("exec", "--interactive", "--tty", container, "bash"))
+    _become(machine.docker_arguments("exec", "--interactive", "--tty", container, "bash"))
+
+
+def _become(arguments: list[str]) -> NoReturn:
+    """Let a program take this one's place."""
+    os.execvp(arguments[0], arguments)  # noqa: S606 - no shell is wanted
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -100,7 +106,8 @@ def shell(cluster: Cluster, service: str, host: str | None) -> None:
 @pass_cluster
 def run(cluster: Cluster, user: str, command: tuple[str, ...]) -> None:
     """Run a command on the user node as USER, in USER's home."""
-    user_node.replace_by(cluster.head, user, command)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    _become(user_node.exec_arguments(cluster.head, user, command, terminal=terminal))
 
 
 @click.command()

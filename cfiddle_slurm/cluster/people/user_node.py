@@ -1,7 +1,5 @@
 """Do things on the user node as one of its accounts."""
 
-import os
-import sys
 import time
 from collections.abc import Sequence
 
@@ -60,21 +58,6 @@ def _require_account(head: Machine, container: str, user: str) -> None:
     raise MachineError(
         f"The user node on {head} does not tell who {user!r} is: {words or 'it prints nothing'}"
     )
-
-
-def replace_by(head: Machine, user: str, command: Sequence[str]) -> None:
-    """Become a command on the user node; returns only by an error.
-
-    Raises:
-        AccountError, MachineError, NotHealthy: as :func:`exec_arguments`.
-    """
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    become(exec_arguments(head, user, command, terminal=terminal))
-
-
-def become(arguments: Sequence[str]) -> None:
-    """Let a program take this one's place."""
-    os.execvp(arguments[0], list(arguments))  # noqa: S606 - no shell is wanted
 
 
 def copy_to_home(head: Machine, user: str, name: str, data: bytes) -> None:

@@ -5,7 +5,9 @@ import math
 import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+
+import tomlkit
 
 from cfiddle_slurm.cluster.image.images import SANDBOX
 from cfiddle_slurm.cluster.site import kit
@@ -81,9 +83,7 @@ def edition(texts: list[str], variables: Mapping[str, str]) -> str:
 
 def policy_toml(policy: Policy) -> str:
     """A policy in the form of its file."""
-    return "".join(
-        f"{field.name} = {_toml(getattr(policy, field.name))}\n" for field in fields(Policy)
-    )
+    return tomlkit.dumps(asdict(policy))
 
 
 def limits_toml(policy: Policy) -> str:
@@ -94,14 +94,7 @@ def limits_toml(policy: Policy) -> str:
         "max_inputs": policy.bundle_bytes,
         "allowed_images": policy.images,
     }
-    return "".join(f"{name} = {_toml(value)}\n" for name, value in limits.items())
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(_toml(one) for one in value)}]"
-    # Names and lists of numbers, all checked: no character of them has to be escaped.
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return tomlkit.dumps(limits)
 
 
 def retire_seconds(config: Config) -> int:

@@ -39,7 +39,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     FILE.write_text(config.example({"workers": ("w1.lan",), "ssh_user": "admin"}))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     recorder.replace(images, build_all=None)
-    recorder.replace(inside, show=0)
+    recorder.replace(inside, show=0, _become=None)
     recorder.replace(machines, require=None)
     recorder.replace(distribution, push={}, push_older={})
     recorder.replace(swarm, state="active")
@@ -50,7 +50,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     recorder.replace(accounts, add={"cyd": 1100}, remove=None,
                      listed=[Account("ann", 1234, "/home/ann")])  # fmt: skip
     recorder.replace(stack, services=[Service("worker", 1, 1)], container_on="c0ffee")
-    recorder.replace(user_node, become=None, replace_by=None, copy_to_home=None,
+    recorder.replace(user_node, exec_arguments=["docker", "exec"], copy_to_home=None,
                      give_examples=None)  # fmt: skip
     return recorder
 
@@ -213,7 +213,7 @@ def test_a_service_is_looked_into_where_it_runs(steps: Recorder) -> None:
     steps.replace(inside, show=KeyboardInterrupt())
     assert call("logs", "worker").exit_code == 130
     assert call("shell", "worker", "w1.lan").exit_code == 0
-    assert steps.arguments["user_node.become"] == (
+    assert steps.arguments["inside._become"] == (
         ["docker", "--host=ssh://admin@w1.lan", "exec", "--interactive", "--tty", "c0ffee", "bash"],
     )
 
@@ -229,7 +229,7 @@ def test_a_service_that_is_none_is_told_with_those_that_are(steps: Recorder, com
 
 def test_a_users_command_keeps_its_own_options(steps: Recorder) -> None:
     assert call("run", "ann", "squeue", "--me", "-h").exit_code == 0
-    assert steps.arguments["user_node.replace_by"][1:] == ("ann", ("squeue", "--me", "-h"))
+    assert steps.arguments["user_node.exec_arguments"][1:3] == ("ann", ("squeue", "--me", "-h"))
 
 
 def test_a_file_is_copied_as_it_is(steps: Recorder) -> None:

@@ -1,4 +1,4 @@
-"""A service's log is shown as it comes, and obeyed by no terminal."""
+"""A command inside takes this one's place; a log is shown as it comes, and nothing obeys it."""
 
 import io
 import os
@@ -8,14 +8,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm import process
+from cfiddle_slurm.cluster.__main__ import main
 from cfiddle_slurm.cluster.commands import inside
 from cfiddle_slurm.printable import printable
+from tests.unit.cluster.conftest import Program
+
 
 HOSTILE = "slurmctld: x\x1b]0;PWNED\x07 \x9b31m \u202e \r\ufeff"
+
+
+def test_a_command_takes_this_processs_place(
+    docker: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker.answers("ps *", "echo c0ffee")
+    docker.answers("exec c0ffee getent *", "echo ann:x:1001:1005::/home/ann:/bin/bash")
+    replaced: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(os, "execvp", lambda name, arguments: replaced.append((name, arguments)))
+    CliRunner().invoke(main, ["run", "ann", "id", "--user"])
+    ((name, arguments),) = replaced
+    assert name == arguments[0] == "docker"
+    assert arguments[-3:] == ["ann", "id", "--user"]
+    assert "--tty" not in arguments  # this standard input is no terminal
 
 
 def shown(script: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
