@@ -11,7 +11,7 @@ from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES, SANDBOX, USER
 from cfiddle_slurm.cluster.members import identity, swarm
 from cfiddle_slurm.cluster.people import accounts, quotas
-from cfiddle_slurm.cluster.services import compose, rendering, slurm, stack
+from cfiddle_slurm.cluster.services import rendering, slurm, stack
 from cfiddle_slurm.cluster.site.config import Config
 
 _OURS = (slurm.RETIRING, slurm.REMOVED)
@@ -135,20 +135,20 @@ def _wanted(work: Work) -> tuple[Config, dict[str, str]]:
     cluster, sandbox, user = (i.tag_of(digests[i.name]) for i in (CLUSTER, SANDBOX, USER))
     config = rendering.pinned(work.config, sandbox)
     memory = stack.user_memory(work.head, config)
-    return config, compose.environment(config, cluster, user, memory)
+    return config, rendering.environment(config, cluster, user, memory)
 
 
 def services_are_current(work: Work) -> bool:
     """Whether all services but the user node have the newest images and configuration."""
     found = upgrade.deployed(work.head)
-    if not found.keys() >= compose.services(work.config):
+    if not found.keys() >= rendering.services(work.config):
         return False
     config, variables = _wanted(work)
     files = {file.name for file in rendering.configuration(config)}
     newest = found[upgrade.NEWEST]
     return (
         files <= stack.configurations(work.head)
-        and all(found[name].image == newest.image for name in compose.services(config))
+        and all(found[name].image == newest.image for name in rendering.services(config))
         and newest.image == variables["CFIDDLE_CLUSTER_IMAGE"]
         and newest.edition == variables[rendering.EDITION]
         and newest.sandbox == variables[rendering.SANDBOX_IMAGE]

@@ -8,7 +8,7 @@ from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.image import content
 from cfiddle_slurm.cluster.image.images import CLUSTER, USER, Image
-from cfiddle_slurm.cluster.services import compose, rendering
+from cfiddle_slurm.cluster.services import rendering
 from cfiddle_slurm.cluster.site.config import Config, ConfigError
 from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.sandbox.daemon import container_config
@@ -120,8 +120,8 @@ def deploy(head: Machine, config: Config, only: Collection[str] = ()) -> dict[st
         if file.name not in known:
             head.docker("config", "create", file.name, "-", input=file.text.encode())
     images = versioned(head, CLUSTER), versioned(head, USER)
-    variables = compose.environment(config, *images, user_memory(head, config))
-    _deploy(head, compose.files(config), variables, only)
+    variables = rendering.environment(config, *images, user_memory(head, config))
+    _deploy(head, rendering.compose_files(config), variables, only)
     return variables
 
 
@@ -131,7 +131,7 @@ def deploy_user_node(head: Machine, config: Config, variables: Mapping[str, str]
     Raises:
         MachineError: Docker refused.
     """
-    _deploy(head, compose.files(config, compose.USER_NODE), variables)
+    _deploy(head, rendering.compose_files(config, rendering.USER_NODE), variables)
 
 
 def _deploy(
@@ -140,7 +140,7 @@ def _deploy(
     text = b""
     if only:
         whole = head.docker("stack", "config", *options, env=variables)
-        text, options = compose.only(whole, only).encode(), ["--compose-file=-"]
+        text, options = rendering.only(whole, only).encode(), ["--compose-file=-"]
     # What is not named, the other part of the stack, stays as it is.
     arguments = ["stack", "deploy", "--resolve-image=never", "--detach=true"]
     head.docker(*arguments, *options, NAME, input=text or None, env=variables)

@@ -22,7 +22,7 @@ from cfiddle_slurm.cluster.members.identity import Identity
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import accounts
 from cfiddle_slurm.cluster.people.account_book import Account
-from cfiddle_slurm.cluster.services import compose, credentials, rendering, stack
+from cfiddle_slurm.cluster.services import credentials, rendering, stack
 from cfiddle_slurm.cluster.services.stack import NotHealthy, Service
 from cfiddle_slurm.cluster.site.config import Config
 from cfiddle_slurm.process import Completed
@@ -146,8 +146,8 @@ def deploy(recorder: Recorder, config: Config = THREE, **others: Deployed) -> No
     """Have the cluster run what goes with the images that are built."""
     tags = [image.tag_of(DIGESTS[image.name]) for image in (CLUSTER, USER, SANDBOX)]
     config = rendering.pinned(replace(config, advertise="10.0.0.1"), tags[2])
-    edition = compose.environment(config, tags[0], tags[1], 1 << 30)[rendering.EDITION]
-    services = {name: Deployed(tags[0]) for name in compose.services(config)}
+    edition = rendering.environment(config, tags[0], tags[1], 1 << 30)[rendering.EDITION]
+    services = {name: Deployed(tags[0]) for name in rendering.services(config)}
     services["sandboxd"] = Deployed(tags[0], edition, tags[2])
     services["user"] = Deployed(tags[1], edition, tags[2])
     recorder.replace(upgrade, deployed={**services, **others})

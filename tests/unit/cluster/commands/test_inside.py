@@ -18,7 +18,6 @@ from cfiddle_slurm.cluster.commands import inside
 from cfiddle_slurm.printable import printable
 from tests.unit.cluster.conftest import Program
 
-
 HOSTILE = "slurmctld: x\x1b]0;PWNED\x07 \x9b31m \u202e \r\ufeff"
 
 
