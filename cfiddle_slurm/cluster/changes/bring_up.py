@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from cfiddle_slurm.cluster.changes import upgrade
 from cfiddle_slurm.cluster.changes.upgrade import Work
-from cfiddle_slurm.cluster.changes.workers import USABLE_SECONDS
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, require
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES, SANDBOX, USER
@@ -189,7 +188,7 @@ def enable(work: Work) -> None:
     # What a person took out of service stays so, and is nothing to wait for.
     kept_out = {node.name for node in slurm.nodes(head) if node.kept_out}
     wanted = [name for name in names if name not in kept_out]
-    slurm.wait_until_usable(head, wanted, USABLE_SECONDS)
+    slurm.wait_until_usable(head, wanted)
 
 
 def set_quotas(work: Work) -> None:

@@ -39,7 +39,6 @@ fi
 # That it cannot be read is not that it is not there.
 _LEFT = 'left=$1/swarm/docker-state.json.expired; [ ! -e "$left" ] || cat "$left"'
 _DONE = 'rm -f "$1/swarm/docker-state.json.expired"'
-_IS_BACK = "--format={{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}"
 
 
 def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
@@ -48,7 +47,7 @@ def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
     Raises:
         MachineError: it did not succeed.
     """
-    root, state, reason = _swarm_on(head)
+    root, state, _, reason = swarm_state.told(head)
     left = ""
     if state == "inactive":
         # Whoever did this was interrupted in the middle: a plain `swarm init` would clear the disk.
@@ -80,21 +79,16 @@ def is_fine(head: Machine) -> bool:
     Raises:
         MachineError: Docker does not answer.
     """
-    root, state, reason = _swarm_on(head)
+    root, state, _, reason = swarm_state.told(head)
     if state == "inactive":
         return not head.check_shell(_LEFT, root)
     return not swarm_state.is_expired(reason)
 
 
-def _swarm_on(head: Machine) -> list[str]:
-    """Docker's folder there, and the swarm's state with its reason."""
-    template = "--format={{.DockerRootDir}}|{{.Swarm.LocalNodeState}}|{{.Swarm.Error}}"
-    return head.docker("info", template).split("|", 2)
-
-
 def _wait_for_swarm(head: Machine, root: str) -> None:
     for _ in until(_NEW_SECONDS, 1):
-        if head.docker("info", _IS_BACK) == "active true":
+        _, state, manages, _ = swarm_state.told(head)
+        if state == "active" and manages:
             return
     raise MachineError(
         f"The swarm on {head} did not come back: `journalctl -u docker` there says why."

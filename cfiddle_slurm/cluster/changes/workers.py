@@ -15,7 +15,6 @@ from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
 Say = Callable[[str], None]
-USABLE_SECONDS = 60.0
 DRAINED = "drained by the administrator"
 """Why, where nobody says it."""
 
@@ -51,7 +50,7 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
     name = worker.docker("info", "--format={{.Name}}")
     if any(node.name == name and node.reason == slurm.REMOVED for node in slurm.nodes(head)):
         slurm.resume(head, name)  # whoever removed it was interrupted
-    slurm.wait_until_usable(head, [name], USABLE_SECONDS)
+    slurm.wait_until_usable(head, [name])
     set_workers(file, listed)
     return name
 
@@ -229,7 +228,7 @@ def resume(head: Machine, address: str) -> str:
     name = find(head, address).hostname
     if any(node.name == name and node.withdrawn for node in slurm.nodes(head)):
         slurm.resume(head, name)
-    slurm.wait_until_usable(head, [name], USABLE_SECONDS)
+    slurm.wait_until_usable(head, [name])
     return name
 
 

@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, try_each
@@ -107,7 +106,7 @@ def remove(machines: Sequence[Machine], name: str, *, purge: bool) -> None:
     if name in {account.name for account in listed(head)}:
         slurm.forget_user(head, name)
         _program(head, "remove", name)
-    _, failed = try_each(machines, partial(end, uid=ever[name]))
+    _, failed = try_each(machines, lambda machine: _end(machine, ever[name]))
     if failed:
         why = "\n".join(map(str, failed.values()))
         raise MachineError(
@@ -118,12 +117,8 @@ def remove(machines: Sequence[Machine], name: str, *, purge: bool) -> None:
         _program(head, "purge", name)
 
 
-def end(machine: Machine, *, uid: int) -> None:
-    """End all that runs under a uid in a machine's containers, and remove what it left there.
-
-    Raises:
-        MachineError: something does not end, or the machine does not answer.
-    """
+def _end(machine: Machine, uid: int) -> None:
+    """End all that runs under a uid in a machine's containers, and remove what it left there."""
     for service in _WITH_STUDENTS:
         label = f"--filter=label=com.docker.swarm.service.name={stack.NAME}_{service}"
         for container in machine.docker("ps", "--quiet", label).split():

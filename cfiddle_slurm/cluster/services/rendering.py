@@ -41,19 +41,18 @@ class ConfigurationFile:
     name: str
     text: str
 
-    @classmethod
-    def of(cls, what: str, text: str) -> "ConfigurationFile":
-        """The file with a name of its own."""
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return cls(f"CFIDDLE_{what.upper()}", f"{CONFIG_PREFIX}{what}_{digest}", text)
-
 
 def configuration(config: Config) -> list[ConfigurationFile]:
     """The files that the services of a cluster need."""
+    texts = {"slurm_conf": slurm_conf(config), "sandbox_policy": policy_toml(config.policy)}
     return [
-        ConfigurationFile.of("slurm_conf", slurm_conf(config)),
-        ConfigurationFile.of("sandbox_policy", policy_toml(config.policy)),
+        ConfigurationFile(f"CFIDDLE_{what.upper()}", f"{CONFIG_PREFIX}{what}_{_digest(text)}", text)
+        for what, text in texts.items()
     ]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def slurm_conf(config: Config) -> str:
@@ -82,7 +81,7 @@ def edition(texts: list[str], variables: Mapping[str, str]) -> str:
     rules = "\n".join(re.sub(r"(?m)^\s*#.*\n", "", text) for text in texts)
     named = sorted(set(re.findall(r"\$\{(\w+)", rules)) - {EDITION, SANDBOX_IMAGE})
     values = [f"{name}={variables.get(name, '')}" for name in named]
-    return hashlib.sha256("\n".join([rules, *values]).encode()).hexdigest()[:12]
+    return _digest("\n".join([rules, *values]))
 
 
 def policy_toml(policy: Policy) -> str:

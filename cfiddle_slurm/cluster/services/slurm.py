@@ -23,6 +23,7 @@ REMOVED = "removed by the administrator"
 _SECONDS = 60.0
 _AT_ONCE = 100
 _END_SECONDS = 120.0
+_USABLE_SECONDS = 60.0
 _NO_CHANGE = re.compile(r"Nothing (?:new added|added|modified|deleted)|Already existing account")
 _ELAPSED = re.compile(r"(?:([0-9]{1,5})-)?(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -159,21 +160,21 @@ def wait_until_free(head: Machine, node: str, seconds: float, say: Callable[[str
     )
 
 
-def wait_until_usable(head: Machine, names: Iterable[str], seconds: float) -> None:
+def wait_until_usable(head: Machine, names: Iterable[str]) -> None:
     """Wait until Slurm would give jobs to all these workers.
 
     Raises:
-        MachineError: it would not to one of them, after so many seconds.
+        MachineError: it would not to one of them, after a minute.
     """
     wanted = sorted(set(names))
-    for _ in until(seconds):
+    for _ in until(_USABLE_SECONDS):
         found = {node.name: node for node in nodes(head)}
         missing = [name for name in wanted if name not in found or not found[name].usable]
         if not missing:
             return
     node = found.get(missing[0])
     raise MachineError(
-        f"Slurm does not give jobs to {missing[0]} after {seconds:g} seconds: "
+        f"Slurm does not give jobs to {missing[0]} after {_USABLE_SECONDS:g} seconds: "
         + (f"its state is {node.state} {node.reason}" if node else "it is not registered")
     )
 

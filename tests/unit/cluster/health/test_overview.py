@@ -212,7 +212,9 @@ def test_a_cluster_that_is_not_up(monkeypatch: pytest.MonkeyPatch, state: str) -
 
 
 def test_a_swarm_that_does_not_start_is_shown_with_its_reason(docker: Program) -> None:
-    docker.answers("info *", "echo 'error|false|x509: certificate has expired or is not yet valid'")
+    docker.answers(
+        "info *", "echo '/|error|false|x509: certificate has expired or is not yet valid'"
+    )
     with pytest.raises(MachineError, match=r"certificates of the swarm .* have expired: `up` ren"):
         overview.gather(HEAD, "root")
 

@@ -183,17 +183,20 @@ def test_workers_are_waited_for_until_all_take_jobs(controller: Program) -> None
     controller.answers(
         SHOW, f"test -e seen && echo '{line('w2', 'IDLE')}'; >seen; echo '{line('w1', 'IDLE')}'"
     )
-    slurm.wait_until_usable(HEAD, ["w1", "w2"], 100)
+    slurm.wait_until_usable(HEAD, ["w1", "w2"])
     assert len(asked(controller)) == 2
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_worker_that_takes_no_jobs_is_told_with_its_state(controller: Program) -> None:
+def test_a_worker_that_takes_no_jobs_is_told_with_its_state(
+    controller: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "_USABLE_SECONDS", 2.0)
     controller.answers(SHOW, f"echo '{line('w1', 'IDLE+DRAIN', ' Reason=a fan')}'")
     with pytest.raises(MachineError, match=r"jobs to w1 after 2 .*its state is idle\+drain a fan"):
-        slurm.wait_until_usable(HEAD, ["w1"], 2)
+        slurm.wait_until_usable(HEAD, ["w1"])
     with pytest.raises(MachineError, match="jobs to w2 after 2 seconds: it is not registered"):
-        slurm.wait_until_usable(HEAD, ["w2"], 2)
+        slurm.wait_until_usable(HEAD, ["w2"])
 
 
 def test_users_are_added_by_the_hundred(controller: Program) -> None:
