@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.cluster.services.slurm import parse_nodes
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
@@ -16,6 +15,7 @@ from cfiddle_slurm.schedulers.slurm_parse import (
     parse_submission,
     trouble_of,
 )
+from cfiddle_slurm.slurm_nodes import parse_nodes
 from cfiddle_slurm.slurm_states import (
     node_has_job,
     node_takes_jobs,

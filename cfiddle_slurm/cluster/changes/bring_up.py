@@ -86,11 +86,6 @@ def are_members(work: Work) -> bool:
     return all(known.get(one) == at.address for at, one in work.fleet.each(swarm.node_id).items())
 
 
-def has_accounts(work: Work) -> bool:
-    """Whether the cluster's own accounts are there."""
-    return {each.name for each in accounts.listed(work.head)} >= accounts.TEST_ACCOUNTS.keys()
-
-
 def bring_images(work: Work) -> None:
     """Bring the machines the head's images, and those that open notebooks still need."""
     head, fleet, say = work.head, work.fleet, work.say

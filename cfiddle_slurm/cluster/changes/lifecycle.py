@@ -87,7 +87,7 @@ STEPS: tuple[Step, ...] = (
          ("data",), is_done=lambda w: stack.check_home(w.head, w.config)),
     Step("accounts", "add the cluster's own accounts",
          lambda w: accounts.add(w.head, accounts.TEST_ACCOUNTS), ("homes", "images"),
-         is_done=bring_up.has_accounts),
+         is_done=lambda w: {a.name for a in accounts.listed(w.head)} >= {*accounts.TEST_ACCOUNTS}),
     Step("distribution", "bring the images to the workers", bring_up.bring_images,
          ("images", "workers"),
          is_done=lambda w: distribution.are_everywhere(w.head, w.fleet.machines)),

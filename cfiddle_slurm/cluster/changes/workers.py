@@ -58,11 +58,7 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
 def _known(
     config: Config, head: Machine, worker: Machine, say: Say
 ) -> tuple[Machine, tuple[str, ...]]:
-    """The machine by the address under which it is known, and all workers' addresses with it.
-
-    Raises:
-        MachineError: it cannot be a worker.
-    """
+    """The machine by the address under which it is known, and all workers' addresses with it."""
     who = {head: identity.ask(head), worker: identity.glimpse(worker)}
     members = swarm.members(head)
     elsewhere = identity.others(who, members, config.ssh_user)

@@ -64,8 +64,8 @@ def push(cluster: Cluster) -> None:
     machines.require(cluster.head)
     others = fleet.Fleet(everywhere[1:], say)
     others.each(machines.require)
-    reached = [cluster.head, *others.machines]
-    others.lose(distribution.push(cluster.head, reached, say, registry=config.registry))
+    others.lose(distribution.push(cluster.head, [cluster.head, *others.machines], say,
+                                  registry=config.registry))  # fmt: skip
     if swarm.state(cluster.head) == "active":
         in_use = upgrade.images_in_use(upgrade.deployed(cluster.head))
         others.lose(distribution.push_older(cluster.head, others.machines, in_use, say))

@@ -155,9 +155,7 @@ def _show_plan(steps: Iterable[Foreseen]) -> None:
 
 
 def _jupyter(cluster: Cluster) -> str:
-    head = cluster.head
-    address = "127.0.0.1" if head.is_local else head.address
-    return user_node.jupyter_url(head, address, cluster.config.jupyter_port)
+    return user_node.jupyter_url(cluster.head, cluster.config.jupyter_port)
 
 
 @click.command()

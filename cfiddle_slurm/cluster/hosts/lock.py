@@ -20,7 +20,6 @@ from cfiddle_slurm.cluster.hosts.machines import OWN_CONNECTION, Machine, Machin
 from cfiddle_slurm.printable import one_line
 
 _BEAT_SECONDS = 20.0
-_FREE = "held"
 _PLACE = "/run"
 """What is locked: a directory that every machine has, and that one need not be root to lock."""
 # Who holds it is in the arguments of the shell that does, so that it cannot be out of date.
@@ -91,7 +90,7 @@ def _words(what: str) -> str:
 
 def _check(head: Machine, answer: IO[bytes] | None, words: IO[bytes]) -> None:
     first = answer.readline().strip() if answer else b""
-    if first == _FREE.encode():
+    if first == b"held":
         return
     if first == b"busy":
         holder = one_line(answer.readline().decode(errors="replace")) if answer else ""

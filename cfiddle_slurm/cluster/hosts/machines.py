@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts import conversations
@@ -82,20 +82,14 @@ class Machine:
             timeout=timeout, input=input, env=env,
         )  # fmt: skip
 
-    def docker(
-        self,
-        *arguments: str,
-        timeout: float = SECONDS,
-        input: bytes | None = None,  # noqa: A002
-        env: Mapping[str, str] | None = None,
-    ) -> str:
-        """What a docker command prints, without white space around it.
+    def docker(self, *arguments: str, **options: Any) -> str:
+        """What a docker command prints, without white space around it; options as for the above.
 
         Raises:
             MachineError: it failed; the message has its words.
             ProcessError: as :meth:`try_docker`.
         """
-        done = self.try_docker(*arguments, timeout=timeout, input=input, env=env)
+        done = self.try_docker(*arguments, **options)
         if done.status != 0:
             raise failed(self, arguments, done)
         return done.stdout.strip()

@@ -11,8 +11,7 @@ from typing import Any
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.services import stack
-from cfiddle_slurm.slurm_nodes import Node as Node
-from cfiddle_slurm.slurm_nodes import parse_nodes as parse_nodes
+from cfiddle_slurm.slurm_nodes import Node, parse_nodes
 from cfiddle_slurm.slurm_states import BEING_REPLACED, MARK, reason_is_a_machines
 
 ACCOUNT = "students"

@@ -26,8 +26,9 @@ from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import accounts, open_work
 from cfiddle_slurm.cluster.people.open_work import OpenWork
 from cfiddle_slurm.cluster.services import credentials, rendering, slurm, stack
-from cfiddle_slurm.cluster.services.slurm import Job, Node
+from cfiddle_slurm.cluster.services.slurm import Job
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.slurm_nodes import Node
 from tests.unit.cluster.conftest import HEAD, Program
 from tests.unit.cluster.image_facts import facts, inspected
 from tests.unit.cluster.recorder import Recorder

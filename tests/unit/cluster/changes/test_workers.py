@@ -12,9 +12,9 @@ from cfiddle_slurm.cluster.members import identity, swarm, swarm_state
 from cfiddle_slurm.cluster.members.identity import Identity
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.services import slurm, stack
-from cfiddle_slurm.cluster.services.slurm import Node
 from cfiddle_slurm.cluster.site import config
 from cfiddle_slurm.cluster.site.config import Config, ConfigError
+from cfiddle_slurm.slurm_nodes import Node
 from tests.unit.cluster.conftest import HEAD
 from tests.unit.cluster.recorder import Recorder
 

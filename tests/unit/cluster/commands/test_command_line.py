@@ -24,12 +24,12 @@ from cfiddle_slurm.cluster.people import user_node
 from cfiddle_slurm.cluster.people.account_book import AccountError
 from cfiddle_slurm.cluster.people.open_work import OpenWork
 from cfiddle_slurm.cluster.services import slurm
-from cfiddle_slurm.cluster.services.slurm import Node
 from cfiddle_slurm.cluster.services.stack import NotHealthy
 from cfiddle_slurm.cluster.site import config
 from cfiddle_slurm.cluster.site.config import Config, ConfigError
 from cfiddle_slurm.cluster.site.kit import KitError
 from cfiddle_slurm.process import CommandTimeout
+from cfiddle_slurm.slurm_nodes import Node
 from tests.unit.cluster.conftest import HEAD
 from tests.unit.cluster.health.test_overview import GOOD
 from tests.unit.cluster.recorder import Recorder
@@ -379,13 +379,13 @@ def test_a_time_that_is_none_changes_nothing(steps: Recorder, words: tuple[str, 
 
 def test_the_address_is_all_that_is_printed(steps: Recorder) -> None:
     assert call("url").output == "http://x/lab\n"
-    assert steps.arguments["user_node.jupyter_url"] == (HEAD, "127.0.0.1", 8888)
+    assert steps.arguments["user_node.jupyter_url"] == (HEAD, 8888)
 
 
 def test_the_address_is_another_machines_as_ssh_knows_it(steps: Recorder) -> None:
     written(head="h.lan")
     call("url")
-    assert steps.arguments["user_node.jupyter_url"] == (Machine("h.lan"), "h.lan", 8888)
+    assert steps.arguments["user_node.jupyter_url"] == (Machine("h.lan"), 8888)
 
 
 def test_provision_prepares_all_machines(steps: Recorder) -> None:

@@ -17,9 +17,9 @@ from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import accounts, quotas, user_node
 from cfiddle_slurm.cluster.people.account_book import Account
 from cfiddle_slurm.cluster.services import slurm, stack
-from cfiddle_slurm.cluster.services.slurm import Node
 from cfiddle_slurm.cluster.services.stack import Service
 from cfiddle_slurm.cluster.site import config
+from cfiddle_slurm.slurm_nodes import Node
 from tests.unit.cluster.recorder import Recorder
 
 FILE = Path("cluster.toml")

@@ -15,8 +15,9 @@ from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.members import swarm, swarm_state
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.services import slurm, stack
-from cfiddle_slurm.cluster.services.slurm import Job, Node
+from cfiddle_slurm.cluster.services.slurm import Job
 from cfiddle_slurm.cluster.services.stack import NotHealthy, Service
+from cfiddle_slurm.slurm_nodes import Node
 from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
 
 GOOD: dict[str, Any] = {

@@ -99,7 +99,10 @@ def test_a_file_that_cannot_be_written_is_told(node: Program) -> None:
 
 def test_jupyters_address_holds_its_token(node: Program) -> None:
     node.answers("exec c0ffee cat /run/secrets/cfiddle_jupyter_token", "echo 5ec4e7")
-    assert user_node.jupyter_url(HEAD, "h.lan", 8000) == "http://h.lan:8000/lab?token=5ec4e7"
+    assert user_node.jupyter_url(HEAD, 8000) == "http://127.0.0.1:8000/lab?token=5ec4e7"
+    node.answers(f"{AT_WORKER} ps *", "echo c0ffee")
+    node.answers(f"{AT_WORKER} exec c0ffee cat *", "echo 7")
+    assert user_node.jupyter_url(WORKER, 8000) == "http://w1:8000/lab?token=7"
 
 
 def test_another_machines_user_node_is_reached_through_its_engine(docker: Program) -> None:

@@ -10,8 +10,9 @@ import pytest
 from cfiddle_slurm.cluster.hosts import waiting
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.services import slurm
-from cfiddle_slurm.cluster.services.slurm import Job, Node
+from cfiddle_slurm.cluster.services.slurm import Job
 from cfiddle_slurm.cluster.services.stack import NotHealthy
+from cfiddle_slurm.slurm_nodes import Node, parse_nodes
 from tests.unit.cluster.conftest import HEAD, Program
 
 SHOW = "exec c0ffee scontrol --oneliner show nodes"
@@ -62,14 +63,14 @@ def line(name: str, state: str, more: str = "", features: str = "cfiddle,cpu_AMD
     ],
 )  # fmt: skip
 def test_a_node_and_whether_it_takes_jobs(text: str, node: Node, usable: bool, busy: bool) -> None:
-    (found,) = slurm.parse_nodes(text)
+    (found,) = parse_nodes(text)
     assert found == node
     assert (found.usable, found.busy) == (usable, busy)
 
 
 def test_nodes_are_listed_by_name() -> None:
     text = f"{line('w2', 'IDLE')}\n{line('w1', 'DOWN')}\n\nNo nodes in the system\n"
-    assert [node.name for node in slurm.parse_nodes(text)] == ["w1", "w2"]
+    assert [node.name for node in parse_nodes(text)] == ["w1", "w2"]
 
 
 @pytest.fixture
