@@ -185,17 +185,16 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
     """
     head = head_of(config)
     require(head)
-    members: list[swarm.Member] = []
-    own = ""
+    others: list[swarm.Member] = []
     if swarm_state.check(head):
-        members, own = swarm.members(head), swarm.node_id(head)
+        own = swarm.node_id(head)
+        others = [member for member in swarm.members(head) if member.node_id != own]
         # Services that stop would wait for jobs; without a controller there is nothing to ask.
         with suppress(ClusterError, ProcessError):
             if jobs := [job.job_id for job in slurm.queue(head)]:
                 slurm.command(head, "scancel", "--quiet", *jobs)
         stack.remove(head)
     distribution.remove_registry(head)
-    others = [member for member in members if member.node_id != own]
     machines = [Machine(address, config.ssh_user) for address in config.workers]
     machines += [swarm.machine_of(one, config.ssh_user) for one in others if one.address]
     former: tuple[str, ...] = ()

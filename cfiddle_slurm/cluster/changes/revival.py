@@ -64,7 +64,15 @@ def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
         "swarm", "init", "--force-new-cluster", f"--advertise-addr={known['AdvertiseAddr']}",
         f"--listen-addr={known['ListenAddr']}",
     )  # fmt: skip
-    _wait_for_swarm(head, root)
+    for _ in until(_NEW_SECONDS, 1):
+        _, state, manages, _ = swarm_state.told(head)
+        if state == "active" and manages:
+            break
+    else:
+        raise MachineError(
+            f"The swarm on {head} did not come back: `journalctl -u docker` there says why."
+            f" Its old state is in {root}/swarm."
+        )
     if stack.services(head):
         # The new swarm gives its networks' numbers a second time (to more than one network: "error
         # creating vxlan interface: file exists"). Made anew, each has its own.
@@ -83,14 +91,3 @@ def is_fine(head: Machine) -> bool:
     if state == "inactive":
         return not head.check_shell(_LEFT, root)
     return not swarm_state.is_expired(reason)
-
-
-def _wait_for_swarm(head: Machine, root: str) -> None:
-    for _ in until(_NEW_SECONDS, 1):
-        _, state, manages, _ = swarm_state.told(head)
-        if state == "active" and manages:
-            return
-    raise MachineError(
-        f"The swarm on {head} did not come back: `journalctl -u docker` there says why."
-        f" Its old state is in {root}/swarm."
-    )

@@ -96,7 +96,7 @@ def remove(config: Config, file: Path, name: str, seconds: float, say: Say) -> N
     member = _resolved(members, name, config)
     if member is None:
         if name not in config.workers:
-            raise _no_worker(name, _workers(members))
+            raise _no_worker(name, members)
         _write_without(config, file, {name})  # it never came so far as to join
         return
     if member.node_id == own:
@@ -235,17 +235,15 @@ def find(head: Machine, name: str) -> Member:
         MachineError: there is none.
     """
     swarm_state.check(head)
-    workers = _workers(swarm.members(head))
+    workers = [member for member in swarm.members(head) if "worker" in member.roles]
     found = _called(workers, name)
     if found is None:
         raise _no_worker(name, workers)
     return found
 
 
-def _no_worker(name: str, workers: Iterable[Member]) -> MachineError:
-    known = ", ".join(sorted({one.hostname for one in workers})) or "none"
-    return MachineError(f"There is no worker {name!r}; the workers are {known}.")
-
-
-def _workers(members: Iterable[Member]) -> list[Member]:
-    return [member for member in members if "worker" in member.roles]
+def _no_worker(name: str, members: Iterable[Member]) -> MachineError:
+    known = sorted({one.hostname for one in members if "worker" in one.roles})
+    return MachineError(
+        f"There is no worker {name!r}; the workers are {', '.join(known) or 'none'}."
+    )

@@ -105,20 +105,19 @@ class Shown:
         self._log.write(f"{time.monotonic() - self._began:7.1f} {printable(text)}\n")
 
 
-def log_folder() -> Path:
-    """Where the log is: among the caches of the account (XDG Base Directory Specification)."""
-    caches = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(caches) if caches.startswith("/") else Path.home() / ".cache") / "cfiddle-slurm"
-
-
 def _log() -> IO[str]:
-    """A new log, which is written line by line; elsewhere where the account has no home."""
+    """A new log, which is written line by line.
+
+    It is among the caches of the account (XDG Base Directory Specification), if that has a home.
+    """
     name = f"{_LOG}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     try:
-        log_folder().mkdir(parents=True, exist_ok=True)
-        for old in sorted(log_folder().glob(f"{_LOG}-*.log"))[: 1 - _KEPT]:
+        caches = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        folder = (caches if caches.is_absolute() else Path.home() / ".cache") / "cfiddle-slurm"
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in sorted(folder.glob(f"{_LOG}-*.log"))[: 1 - _KEPT]:
             old.unlink(missing_ok=True)
-        return (log_folder() / name).open("x", buffering=1, encoding="utf-8", errors="replace")
+        return (folder / name).open("x", buffering=1, encoding="utf-8", errors="replace")
     except OSError:
         return tempfile.NamedTemporaryFile(
             "w", prefix=f"cfiddle-{_LOG}-", suffix=".log", delete=False,

@@ -18,6 +18,7 @@ from cfiddle_slurm.printable import printable
 from cfiddle_slurm.process import ProcessError
 
 _PIPE_WIDTH = 200
+INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 

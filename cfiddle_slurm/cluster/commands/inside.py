@@ -12,7 +12,7 @@ import click
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.changes import workers
-from cfiddle_slurm.cluster.commands.common import Cluster, existing_file, pass_cluster
+from cfiddle_slurm.cluster.commands.common import INTERRUPTED, Cluster, existing_file, pass_cluster
 from cfiddle_slurm.cluster.members import swarm
 from cfiddle_slurm.cluster.people import user_node
 from cfiddle_slurm.cluster.services import stack
@@ -21,7 +21,6 @@ from cfiddle_slurm.printable import printable
 _LONGEST = 64 << 10
 _INCOMPLETE = "incomplete log stream"
 """Docker's warning, with an exit status, where a task of the service has never run, for example."""
-_INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 
 
 @click.command()
@@ -41,7 +40,7 @@ def logs(cluster: Cluster, service: str, follow: bool, tail: int) -> None:
     try:
         sys.exit(show(command))
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 def _check_service(cluster: Cluster, name: str) -> None:

@@ -9,6 +9,7 @@ import click
 from cfiddle_slurm.cluster.changes import lifecycle, unchanged, upgrade
 from cfiddle_slurm.cluster.commands import building
 from cfiddle_slurm.cluster.commands.common import (
+    INTERRUPTED,
     Cluster,
     console,
     health_timeout,
@@ -21,7 +22,6 @@ from cfiddle_slurm.cluster.image import images
 from cfiddle_slurm.cluster.members import swarm_state
 
 _STEP_SECONDS = 1.0
-_INTERRUPTED = 130  # as a shell has it: 128 and the signal's number
 
 
 def _time_of_day(
@@ -82,4 +82,4 @@ def _wait_until(then: datetime) -> None:
             time.sleep(_STEP_SECONDS)
     except KeyboardInterrupt:
         console.print("The user node stays as it is.")
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)

@@ -147,7 +147,8 @@ def findings_of(
         rows |= {"perf events": _perf(facts), "hardware counters": _pmu(facts)}
     rows["home"] = _home(facts, config, is_head=is_head)
     if is_head:
-        rows["home quota"] = _quota(facts, config)
+        fine, found, mend = quotas.judged(facts, config)
+        rows["home quota"] = Level.FINE if fine else Level.WARNING, found, mend
     return [Finding(machine, what, *row) for what, row in rows.items()]
 
 
@@ -263,11 +264,6 @@ def _home(facts: Mapping[str, str], config: Config, *, is_head: bool) -> _Row:
     if config.home == "bind" and facts.get("home") != "yes":
         return Level.FAILURE, f"{config.home_path} is not there", "Mount the shared folder there."
     return _fine(config.home)
-
-
-def _quota(facts: Mapping[str, str], config: Config) -> _Row:
-    fine, found, mend = quotas.judged(facts, config)
-    return Level.FINE if fine else Level.WARNING, found, mend
 
 
 def alike(workers: Mapping[str, Mapping[str, str]]) -> list[Finding]:

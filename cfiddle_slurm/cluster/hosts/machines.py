@@ -83,7 +83,7 @@ class Machine:
         )  # fmt: skip
 
     def docker(self, *arguments: str, **options: Any) -> str:
-        """What a docker command prints, without white space around it; options as for the above.
+        """What a docker command prints, without white space around it; see :meth:`try_docker`.
 
         Raises:
             MachineError: it failed; the message has its words.
