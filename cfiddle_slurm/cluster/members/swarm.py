@@ -51,16 +51,9 @@ def parse_members(text: str) -> list[Member]:
     for line in text.splitlines():
         told: dict[str, Any] = json.loads(line)
         labels = told["Spec"].get("Labels") or {}
-        found.append(
-            Member(
-                told["ID"],
-                told["Description"]["Hostname"],
-                labels.get(_ADDRESS, ""),
-                frozenset(role for role in ROLES if labels.get(f"cfiddle.{role}") == "true"),
-                told["Status"]["State"] == "ready",
-                labels,
-            )
-        )
+        roles = frozenset(role for role in ROLES if labels.get(f"cfiddle.{role}") == "true")
+        hostname, ready = told["Description"]["Hostname"], told["Status"]["State"] == "ready"
+        found.append(Member(told["ID"], hostname, labels.get(_ADDRESS, ""), roles, ready, labels))
     return found
 
 

@@ -85,12 +85,9 @@ def check(name: str, uid: int | None) -> None:
 
 def parse_passwd(text: str) -> list[Account]:
     """The accounts in the text of a passwd file (passwd(5))."""
-    found = []
-    for line in text.splitlines():
-        fields = line.split(":")
-        if len(fields) == 7 and is_number(fields[2]):
-            found.append(Account(fields[0], int(fields[2]), fields[5]))
-    return found
+    rows = [line.split(":") for line in text.splitlines()]
+    rows = [row for row in rows if len(row) == 7 and is_number(row[2])]
+    return [Account(row[0], int(row[2]), row[5]) for row in rows]
 
 
 def system_of(text: str) -> System:
