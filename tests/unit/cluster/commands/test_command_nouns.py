@@ -125,11 +125,12 @@ def test_one_machine_that_gets_no_images_is_named_and_the_others_get_them(steps:
     [
         ("images", "build"), ("images", "push"), ("worker", "add", "w2"),
         ("worker", "remove", "w2"), ("worker", "drain", "w2"), ("worker", "resume", "w2"),
-        ("user", "add", "cyd"), ("user", "remove", "ann"),
+        ("user", "add", "cyd"), ("user", "import", "class.csv"), ("user", "remove", "ann"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("steps")
 def test_what_changes_a_cluster_holds_its_lock(locks: list[str], words: tuple[str, ...]) -> None:
+    Path("class.csv").write_text("cyd\n")
     assert call(*words).exit_code == 0
     assert locks == [" ".join(words[:2])]
 
