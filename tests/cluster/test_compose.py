@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfiddle_slurm.cluster.services import compose, rendering
+from cfiddle_slurm.cluster.services import rendering
 from cfiddle_slurm.cluster.site.config import Config
 
 from .conftest import HEAD
@@ -22,10 +22,12 @@ TWELVE = tuple(f"w{number}" for number in range(12))
     ids=str,
 )
 def test_docker_accepts_the_compose_files(config: Config, words: tuple[str, ...]) -> None:
-    variables = compose.environment(config, "cfiddle-cluster:1", "cfiddle-user:1")
-    for part in (compose.ALL_BUT_USER_NODE, compose.USER_NODE):
-        rendered = HEAD.docker("stack", "config", *compose.files(config, part), env=variables)
+    variables = rendering.environment(config, "cfiddle-cluster:1", "cfiddle-user:1", 0)
+    for part in (rendering.ALL_BUT_USER_NODE, rendering.USER_NODE):
+        rendered = HEAD.docker(
+            "stack", "config", *rendering.compose_files(config, part), env=variables
+        )
         assert "${" not in rendered
         for word in (*words, f"cfiddle.user: {variables[rendering.EDITION]}"):
             assert word in rendered
-        assert ("cfiddle_config_slurm_conf_" in rendered) is (part == compose.ALL_BUT_USER_NODE)
+        assert ("cfiddle_config_slurm_conf_" in rendered) is (part == rendering.ALL_BUT_USER_NODE)

@@ -81,7 +81,7 @@ def run_all_cells(page: Page) -> None:
 
 
 def test_the_example_notebook_runs_to_its_end(page: Page) -> None:
-    address = user_node.jupyter_url(HEAD, "127.0.0.1", PORT)
+    address = user_node.jupyter_url(HEAD, PORT)
     page.goto(address.replace("/lab?", "/lab/tree/examples/first_experiment.ipynb?"))
     expect(page.locator(".jp-Notebook")).to_be_visible()
     run_all_cells(page)

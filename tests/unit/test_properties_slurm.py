@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfiddle_slurm.cluster.services.slurm import parse_nodes
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
@@ -18,6 +17,7 @@ from cfiddle_slurm.schedulers.slurm_parse import (
 )
 from cfiddle_slurm.slurm_states import (
     node_takes_jobs,
+    parse_nodes,
     reason_in_english,
     status_of,
 )

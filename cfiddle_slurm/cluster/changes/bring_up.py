@@ -1,58 +1,30 @@
 """The steps of ``up``: what each needs, and how one sees whether it is done."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import replace
 
 from cfiddle_slurm.cluster.changes import upgrade
-from cfiddle_slurm.cluster.changes.upgrade import Deployed, Postponed, Say
-from cfiddle_slurm.cluster.changes.workers import USABLE_SECONDS
-from cfiddle_slurm.cluster.hosts.fleet import Fleet
-from cfiddle_slurm.cluster.hosts.machines import (
-    Machine,
-    MachineError,
-    all_of,
-    require_one,
-)
+from cfiddle_slurm.cluster.changes.upgrade import Work
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, require
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES, SANDBOX, USER
 from cfiddle_slurm.cluster.members import identity, swarm
 from cfiddle_slurm.cluster.people import accounts, quotas
-from cfiddle_slurm.cluster.services import compose, rendering, slurm, stack
+from cfiddle_slurm.cluster.services import rendering, slurm, stack
 from cfiddle_slurm.cluster.site.config import Config
 
 _OURS = (slurm.RETIRING, slurm.REMOVED)
 """Why workers were withdrawn by what was interrupted since."""
-
-
-@dataclass
-class Work:
-    """A cluster that is being brought up.
-
-    Attributes:
-        config: what it is to become; steps fill in what only the machines know.
-        seconds: how long its services may take to become healthy.
-        now: whether the user node is replaced even if that cuts somebody off.
-        before: the services that ran at the beginning.
-        variables: what the compose files' variables stand for.
-        postponed: what was left out, so that nobody is cut off.
-    """
-
-    config: Config
-    seconds: float
-    say: Say
-    now: bool = False
-    before: Mapping[str, Deployed] = field(default_factory=dict)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    postponed: Postponed | None = None
-
-    def __post_init__(self) -> None:
-        self.head, *workers = all_of(self.config)
-        self.fleet = Fleet(workers, self.say)
-
-    @property
-    def alone(self) -> bool:
-        """Whether there are no workers, and the head measures itself."""
-        return not self.config.workers
+# On the shared home, beside the accounts, and not a configuration of the user node's service: a new
+# policy must not replace that service, and every notebook with it. By rename: a reader sees the
+# old file or the new one.
+_WRITE_LIMITS = """
+set -eu
+umask 022
+install -d -o root -g root -m 0755 /home/.accounts
+cat >/home/.accounts/.limits.toml
+mv /home/.accounts/.limits.toml /home/.accounts/limits.toml
+"""
 
 
 def reach_workers(work: Work) -> None:
@@ -60,17 +32,16 @@ def reach_workers(work: Work) -> None:
     # An ssh address may be an alias that other machines do not know.
     advertise = swarm.address_of(work.head, work.config.advertise)
     work.config = replace(work.config, advertise=advertise)
-    work.fleet.each(require_one)
+    work.fleet.each(require)
 
 
-def check_machines(head: Machine, fleet: Fleet, config: Config) -> None:
+def check_machines(work: Work) -> None:
     """Make sure that all are machines of their own, and of this cluster, before any is changed.
 
     Raises:
         MachineError: two addresses lead to one machine, for instance.
     """
-    if not fleet.machines:
-        return
+    head, config = work.head, work.config
     me = identity.ask(head)
     members = []
     if me.state == "active":
@@ -78,17 +49,18 @@ def check_machines(head: Machine, fleet: Fleet, config: Config) -> None:
     else:
         # A worker may still be in the swarm that this head had before.
         me = replace(me, managers=(f"{config.advertise}:{swarm.PORT}",))
-    who = {head: me, **fleet.each(identity.ask)}
+    who = {head: me, **work.fleet.each(identity.ask)}
     elsewhere = identity.others(who, members, config.ssh_user)
     identity.check(head, who, members, elsewhere)
 
 
-def check_port(head: Machine, port: int) -> None:
+def check_port(work: Work) -> None:
     """Make sure that Jupyter can have its port, unless it has it already.
 
     Raises:
         MachineError: something else listens there.
     """
+    head, port = work.head, work.config.jupyter_port
     if swarm.state(head) == "active" and port in stack.published_ports(head):
         return
     done = head.shell(f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port:d}'")
@@ -98,24 +70,20 @@ def check_port(head: Machine, port: int) -> None:
         )
 
 
-def make_swarm(head: Machine, fleet: Fleet, config: Config) -> None:
+def make_swarm(work: Work) -> None:
     """Make the head a manager, and let the workers join it."""
-    swarm.make(head, config.advertise if config.workers else "")
-    fleet.each(lambda worker: swarm.join(worker, head))
-    fleet.in_turn(lambda worker: swarm.settle(head, worker))
+    head = work.head
+    swarm.make(head, "" if work.alone else work.config.advertise)
+    work.fleet.each(lambda worker: swarm.join(worker, head))
+    work.fleet.in_turn(lambda worker: swarm.settle(head, worker))
 
 
-def are_members(head: Machine, fleet: Fleet) -> bool:
+def are_members(work: Work) -> bool:
     """Whether :func:`make_swarm` has nothing to do."""
-    if swarm.state(head) != "active":
+    if swarm.state(work.head) != "active":
         return False
-    known = {member.node_id: member.address for member in swarm.members(head)}
-    return all(known.get(one) == at.address for at, one in fleet.each(swarm.node_id).items())
-
-
-def has_accounts(work: Work) -> bool:
-    """Whether the cluster's own accounts are there."""
-    return {each.name for each in accounts.listed(work.head)} >= accounts.TEST_ACCOUNTS.keys()
+    known = {member.node_id: member.address for member in swarm.members(work.head)}
+    return all(known.get(one) == at.address for at, one in work.fleet.each(swarm.node_id).items())
 
 
 def bring_images(work: Work) -> None:
@@ -129,26 +97,24 @@ def bring_images(work: Work) -> None:
     work.config = rendering.pinned(work.config, stack.versioned(head, SANDBOX))
 
 
-def give_roles(head: Machine, fleet: Fleet, *, alone: bool) -> None:
-    """Say in the swarm what each machine is for.
-
-    Args:
-        alone: whether there are no workers, and the head measures itself.
-    """
-    swarm.give_roles(head, head, "head", "user", *(["worker"] if alone else []))
-    if not alone:
+def give_roles(work: Work) -> None:
+    """Say in the swarm what each machine is for."""
+    head = work.head
+    swarm.give_roles(head, head, *work.heads_roles)
+    if not work.alone:
         for member in swarm.workers(head):
             if member.node_id == swarm.node_id(head):
                 swarm.take_role(head, member, "worker")
-    fleet.in_turn(lambda worker: swarm.give_roles(head, worker, "worker"))
+    work.fleet.in_turn(lambda worker: swarm.give_roles(head, worker, "worker"))
 
 
-def have_roles(head: Machine, fleet: Fleet, *, alone: bool) -> bool:
+def have_roles(work: Work) -> bool:
     """Whether :func:`give_roles` has nothing to do."""
-    roles = {member.node_id: member.roles for member in swarm.members(head)}
-    mine = {"head", "user", *(["worker"] if alone else [])}
-    ids = fleet.each(swarm.node_id).values()
-    return roles[swarm.node_id(head)] == mine and all("worker" in roles.get(one, ()) for one in ids)
+    roles = {member.node_id: member.roles for member in swarm.members(work.head)}
+    ids = work.fleet.each(swarm.node_id).values()
+    return roles[swarm.node_id(work.head)] == {*work.heads_roles} and all(
+        "worker" in roles.get(one, ()) for one in ids
+    )
 
 
 def remove_left_links(work: Work) -> None:
@@ -157,37 +123,26 @@ def remove_left_links(work: Work) -> None:
     work.fleet.each(swarm.remove_left_links)
 
 
-def roll_out(work: Work) -> None:
-    """Start all services but the user node, or bring them up to date."""
-    work.variables = upgrade.roll_out(work.head, work.config, work.before, work.seconds)
-
-
-def deploy_user_node(work: Work) -> None:
-    """Start the user node where that cuts nobody off."""
-    if upgrade.may_be_deployed_at_once(work.head, work.before, work.variables):
-        stack.deploy_user_node(work.head, work.config, work.variables)
-
-
 def _wanted(work: Work) -> tuple[Config, dict[str, str]]:
     """What would be deployed: the cluster, and what the compose files' variables stand for."""
     digests = distribution.check_built(work.head)
     cluster, sandbox, user = (i.tag_of(digests[i.name]) for i in (CLUSTER, SANDBOX, USER))
     config = rendering.pinned(work.config, sandbox)
     memory = stack.user_memory(work.head, config)
-    return config, compose.environment(config, cluster, user, memory)
+    return config, rendering.environment(config, cluster, user, memory)
 
 
 def services_are_current(work: Work) -> bool:
     """Whether all services but the user node have the newest images and configuration."""
     found = upgrade.deployed(work.head)
-    if not found.keys() >= compose.services(work.config):
+    if not found.keys() >= rendering.services(work.config):
         return False
     config, variables = _wanted(work)
     files = {file.name for file in rendering.configuration(config)}
     newest = found[upgrade.NEWEST]
     return (
         files <= stack.configurations(work.head)
-        and all(found[name].image == newest.image for name in compose.services(config))
+        and all(found[name].image == newest.image for name in rendering.services(config))
         and newest.image == variables["CFIDDLE_CLUSTER_IMAGE"]
         and newest.edition == variables[rendering.EDITION]
         and newest.sandbox == variables[rendering.SANDBOX_IMAGE]
@@ -200,20 +155,27 @@ def user_node_is_current(work: Work) -> bool:
     return user is not None and user.edition == _wanted(work)[1][rendering.EDITION]
 
 
-def is_healthy(head: Machine) -> bool:
+def is_healthy(work: Work) -> bool:
     """Whether all services are healthy."""
-    found = stack.services(head)
+    found = stack.services(work.head)
     return bool(found) and all(service.is_healthy for service in found)
 
 
-def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> None:
-    """Let the accounts use the workers, once both are there.
+def publish_limits(work: Work) -> None:
+    """Write what the sandbox policy allows where the user node's settings look for it."""
+    work.head.docker(
+        "run", "--rm", "--interactive", "--network=none", f"--volume={stack.HOME_VOLUME}:/home",
+        "--entrypoint=/bin/sh", CLUSTER.tag, "-c", _WRITE_LIMITS,
+        input=rendering.limits_toml(work.config.policy).encode(),
+    )  # fmt: skip
 
-    Args:
-        workers: those that are there; others are waited for only if they are ready.
-    """
-    slurm.ensure_users(head, [a.name for a in accounts.listed(head)], config.queued_jobs)
-    there = {worker.address for worker in workers}
+
+def enable(work: Work) -> None:
+    """Let the accounts use the workers, once both are there."""
+    head = work.head
+    slurm.ensure_users(head, [a.name for a in accounts.listed(head)], work.config.queued_jobs)
+    # Others are waited for only if they are ready.
+    there = {worker.address for worker in work.fleet.machines}
     names = [one.hostname for one in swarm.workers(head) if one.ready or one.address in there]
     for node in slurm.nodes(head):
         if node.name in names and node.reason in _OURS and not node.usable:
@@ -221,20 +183,13 @@ def enable(head: Machine, config: Config, workers: Iterable[Machine] = ()) -> No
     # What a person took out of service stays so, and is nothing to wait for.
     kept_out = {node.name for node in slurm.nodes(head) if node.kept_out}
     wanted = [name for name in names if name not in kept_out]
-    slurm.wait_until_usable(head, wanted, USABLE_SECONDS)
+    slurm.wait_until_usable(head, wanted)
 
 
 def set_quotas(work: Work) -> None:
     """Bound what each home may hold."""
     uids = [account.uid for account in accounts.listed(work.head)]
     work.say(quotas.apply(work.head, work.config, uids) or "every home has its quota")
-
-
-def replace_user_node(work: Work) -> None:
-    """Replace a user node that is older than the rest, unless that cuts somebody off."""
-    work.postponed = upgrade.settle(
-        work.head, work.config, work.variables, now=work.now, seconds=work.seconds, say=work.say
-    )
 
 
 def tidy(machine: Machine, in_use: Collection[str]) -> None:

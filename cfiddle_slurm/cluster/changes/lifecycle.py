@@ -1,10 +1,13 @@
 """Bring a cluster up, change it, take it down. Each step does only what is missing."""
 
-from cfiddle_slurm.cluster.changes import bring_up, limits, plan, revival, unchanged, workers
-from cfiddle_slurm.cluster.changes.bring_up import Work
-from cfiddle_slurm.cluster.changes.plan import Foreseen, Step
-from cfiddle_slurm.cluster.changes.upgrade import Postponed, Say
-from cfiddle_slurm.cluster.hosts.machines import Machine, head_of, on_each, require
+import enum
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from cfiddle_slurm.cluster.changes import bring_up, revival, unchanged, upgrade, workers
+from cfiddle_slurm.cluster.changes.upgrade import Postponed, Say, Work
+from cfiddle_slurm.cluster.hosts.machines import Machine, head_of, require, try_each
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.members import swarm, swarm_state
 from cfiddle_slurm.cluster.people import accounts
@@ -14,13 +17,51 @@ from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
 
-def _has_workers(work: Work) -> bool:
-    return not work.alone
+class State(enum.Enum):
+    """What would become of a step."""
+
+    DONE = "done"
+    TO_DO = "to do"
+    EACH_TIME = "each time"
+    FAILS = "fails"
 
 
-STEPS: tuple[Step[Work], ...] = (
+@dataclass(frozen=True)
+class Step:
+    """One step of a change. It does only what is missing.
+
+    Attributes:
+        name: by which others need it.
+        does: what it does, in a few words.
+        act: does it.
+        needs: the steps without which it cannot be done.
+        only_looks: whether it changes nothing: it finds that all is well, or fails.
+        is_done: looks, and changes nothing, whether :attr:`act` would find nothing missing; None
+            where that cannot be told without doing it.
+        concerns: whether a change like this one has this step.
+    """
+
+    name: str
+    does: str
+    act: Callable[[Work], object]
+    needs: tuple[str, ...] = ()
+    only_looks: bool = False
+    is_done: Callable[[Work], bool] | None = None
+    concerns: Callable[[Work], bool] = lambda work: True
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a step would do now; for one that fails, why."""
+
+    step: Step
+    state: State
+    why: str = ""
+
+
+STEPS: tuple[Step, ...] = (
     # What is refused is refused before anything is changed.
-    Step("head", "reach the head and its Docker", lambda w: require([w.head]), only_looks=True),
+    Step("head", "reach the head and its Docker", lambda w: require(w.head), only_looks=True),
     Step("certificates", "renew the certificates of a swarm that was off for too long",
          lambda w: revival.renew_if_expired(w.head, w.say), ("head",),
          is_done=lambda w: revival.is_fine(w.head)),
@@ -31,49 +72,45 @@ STEPS: tuple[Step[Work], ...] = (
     Step("data", "check that name and homes are those of the existing data",
          lambda w: unchanged.check(w.head, w.config), ("swarm-answers", "images"), only_looks=True),
     Step("workers", "reach the workers", bring_up.reach_workers, ("head",), only_looks=True,
-         concerns=_has_workers),
+         concerns=lambda w: not w.alone),
     Step("machines", "check that all are different machines, and in no other cluster",
-         lambda w: bring_up.check_machines(w.head, w.fleet, w.config),
-         ("swarm-answers", "workers"), only_looks=True, concerns=_has_workers),
-    Step("port", "check that JupyterLab's port is free",
-         lambda w: bring_up.check_port(w.head, w.config.jupyter_port), ("swarm-answers",),
+         bring_up.check_machines, ("swarm-answers", "workers"), only_looks=True,
+         concerns=lambda w: not w.alone),
+    Step("port", "check that JupyterLab's port is free", bring_up.check_port, ("swarm-answers",),
          only_looks=True),
     # What is changed.
     Step("swarm", "make the head a swarm's manager, and let the workers join",
-         lambda w: bring_up.make_swarm(w.head, w.fleet, w.config), ("data", "machines", "port"),
-         is_done=lambda w: bring_up.are_members(w.head, w.fleet)),
+         bring_up.make_swarm, ("data", "machines", "port"), is_done=bring_up.are_members),
     Step("secrets", "make the secrets", lambda w: credentials.ensure(w.head), ("swarm",),
          is_done=lambda w: not credentials.missing(w.head)),
     Step("homes", "make the volume of the homes", lambda w: stack.ensure_home(w.head, w.config),
          ("data",), is_done=lambda w: stack.check_home(w.head, w.config)),
     Step("accounts", "add the cluster's own accounts",
          lambda w: accounts.add(w.head, accounts.TEST_ACCOUNTS), ("homes", "images"),
-         is_done=bring_up.has_accounts),
+         is_done=lambda w: {a.name for a in accounts.listed(w.head)} >= {*accounts.TEST_ACCOUNTS}),
     Step("distribution", "bring the images to the workers", bring_up.bring_images,
          ("images", "workers"),
          is_done=lambda w: distribution.are_everywhere(w.head, w.fleet.machines)),
     # Only now: a machine's services start with its role, and they need its images.
-    Step("roles", "give each machine its roles",
-         lambda w: bring_up.give_roles(w.head, w.fleet, alone=w.alone), ("swarm", "distribution"),
-         is_done=lambda w: bring_up.have_roles(w.head, w.fleet, alone=w.alone)),
+    Step("roles", "give each machine its roles", bring_up.give_roles, ("swarm", "distribution"),
+         is_done=bring_up.have_roles),
     Step("links", "remove the ends of networks that engines have left", bring_up.remove_left_links,
          ("roles",)),
     Step("services", "start all services but the user node, or bring them up to date",
-         bring_up.roll_out, ("secrets", "homes", "roles"), is_done=bring_up.services_are_current),
-    Step("user-node", "start the user node, if that cuts nobody off", bring_up.deploy_user_node,
+         upgrade.roll_out, ("secrets", "homes", "roles"), is_done=bring_up.services_are_current),
+    Step("user-node", "start the user node, if that cuts nobody off", upgrade.deploy_user_node,
          ("accounts", "services"), is_done=bring_up.user_node_is_current),
     Step("health", "wait until all services are healthy",
          lambda w: stack.wait_until_healthy(w.head, w.seconds, w.say), ("services",),
-         is_done=lambda w: bring_up.is_healthy(w.head)),
+         is_done=bring_up.is_healthy),
     Step("limits", "tell the notebooks what the sandbox policy allows",
-         lambda w: limits.publish(w.head, w.config), ("homes",)),
-    Step("queue", "let the accounts use the workers",
-         lambda w: bring_up.enable(w.head, w.config, w.fleet.machines), ("accounts", "health")),
+         bring_up.publish_limits, ("homes",)),
+    Step("queue", "let the accounts use the workers", bring_up.enable, ("accounts", "health")),
     Step("quotas", "limit the size of each home", bring_up.set_quotas, ("accounts",),
          concerns=lambda w: bool(w.config.home_quota)),
     # Late: its notebooks are to find all that they need.
     Step("newer-user-node", "replace an older user node, unless that cuts somebody off",
-         bring_up.replace_user_node, ("limits", "queue"), is_done=bring_up.user_node_is_current),
+         upgrade.replace_user_node, ("limits", "queue"), is_done=bring_up.user_node_is_current),
     Step("leftovers", "remove what earlier versions have left", bring_up.tidy_all,
          ("newer-user-node",)),
 )  # fmt: skip
@@ -98,7 +135,9 @@ def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postpo
             from where this ended.
     """
     work = Work(config, seconds, say, now=now)
-    plan.run(STEPS, work)
+    for step in STEPS:
+        if step.concerns(work):
+            step.act(work)
     if work.postponed and work.fleet.lost:
         say(str(work.postponed))
     work.fleet.finish("The rest is up.")
@@ -106,8 +145,36 @@ def up(config: Config, seconds: float, say: Say, *, now: bool = False) -> Postpo
 
 
 def foresee_up(config: Config, say: Say) -> list[Foreseen]:
-    """What :func:`up` would do, as far as one sees without changing anything."""
-    return plan.foresee(STEPS, Work(config, 0.0, say))
+    """What :func:`up` would do, as far as one sees without changing anything.
+
+    A step that needs one which is still to be done is to be done, too: only then could one look.
+    """
+    work = Work(config, 0.0, say)
+    found: list[Foreseen] = []
+    missing: set[str] = set()
+    for step in STEPS:
+        if not step.concerns(work):
+            continue
+        one = Foreseen(step, State.TO_DO)
+        if not missing.intersection(step.needs):
+            one = _look(step, work)
+        if one.state in (State.TO_DO, State.FAILS):
+            missing.add(step.name)
+        found.append(one)
+    return found
+
+
+def _look(step: Step, work: Work) -> Foreseen:
+    try:
+        if step.only_looks:
+            step.act(work)
+        elif step.is_done is None:
+            return Foreseen(step, State.EACH_TIME)
+        elif not step.is_done(work):
+            return Foreseen(step, State.TO_DO)
+    except (ClusterError, ProcessError) as error:
+        return Foreseen(step, State.FAILS, str(error))
+    return Foreseen(step, State.DONE)
 
 
 def down(config: Config, *, purge: bool, say: Say) -> None:
@@ -117,22 +184,23 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
         MachineError, NotHealthy: something could not be removed.
     """
     head = head_of(config)
-    require([head])
-    swarm_state.check(head)
-    members: list[swarm.Member] = []
-    own = ""
-    if swarm.state(head) == "active":
-        members, own = swarm.members(head), swarm.node_id(head)
-        cancel_all(head)
+    require(head)
+    others: list[swarm.Member] = []
+    if swarm_state.check(head):
+        own = swarm.node_id(head)
+        others = [member for member in swarm.members(head) if member.node_id != own]
+        # Services that stop would wait for jobs; without a controller there is nothing to ask.
+        with suppress(ClusterError, ProcessError):
+            if jobs := [job.job_id for job in slurm.queue(head)]:
+                slurm.command(head, "scancel", "--quiet", *jobs)
         stack.remove(head)
     distribution.remove_registry(head)
-    others = [member for member in members if member.node_id != own]
     machines = [Machine(address, config.ssh_user) for address in config.workers]
     machines += [swarm.machine_of(one, config.ssh_user) for one in others if one.address]
     former: tuple[str, ...] = ()
     if machines:  # one that was off the last time
         former = (f"{swarm.address_of(head, config.advertise)}:{swarm.PORT}",)
-    on_each(
+    try_each(
         dict.fromkeys(machines),
         lambda each: workers.leave(each, others, purge=purge, say=say, former=former),
     )
@@ -142,13 +210,3 @@ def down(config: Config, *, purge: bool, say: Say) -> None:
         credentials.remove(head)
     if purge:
         stack.remove_volumes(head)
-
-
-def cancel_all(head: Machine) -> None:
-    """End all jobs: services that stop would wait for them."""
-    try:
-        jobs = [job.job_id for job in slurm.queue(head)]
-        if jobs:
-            slurm.command(head, "scancel", "--quiet", *jobs)
-    except (ClusterError, ProcessError):
-        return  # without a controller nothing can be asked of it

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.hosts.waiting import until
-from cfiddle_slurm.cluster.members import swarm, swarm_state
+from cfiddle_slurm.cluster.members import swarm_state
 from cfiddle_slurm.cluster.services import stack
 from cfiddle_slurm.cluster.site import kit
 
@@ -36,8 +36,6 @@ else
     done
 fi
 """
-
-
 # That it cannot be read is not that it is not there.
 _LEFT = 'left=$1/swarm/docker-state.json.expired; [ ! -e "$left" ] || cat "$left"'
 _DONE = 'rm -f "$1/swarm/docker-state.json.expired"'
@@ -49,7 +47,7 @@ def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
     Raises:
         MachineError: it did not succeed.
     """
-    root, state, reason = _swarm_on(head)
+    root, state, _, reason = swarm_state.told(head)
     left = ""
     if state == "inactive":
         # Whoever did this was interrupted in the middle: a plain `swarm init` would clear the disk.
@@ -66,7 +64,15 @@ def renew_if_expired(head: Machine, say: Callable[[str], None]) -> None:
         "swarm", "init", "--force-new-cluster", f"--advertise-addr={known['AdvertiseAddr']}",
         f"--listen-addr={known['ListenAddr']}",
     )  # fmt: skip
-    _wait_for_swarm(head, root)
+    for _ in until(_NEW_SECONDS, 1):
+        _, state, manages, _ = swarm_state.told(head)
+        if state == "active" and manages:
+            break
+    else:
+        raise MachineError(
+            f"The swarm on {head} did not come back: `journalctl -u docker` there says why."
+            f" Its old state is in {root}/swarm."
+        )
     if stack.services(head):
         # The new swarm gives its networks' numbers a second time (to more than one network: "error
         # creating vxlan interface: file exists"). Made anew, each has its own.
@@ -81,23 +87,7 @@ def is_fine(head: Machine) -> bool:
     Raises:
         MachineError: Docker does not answer.
     """
-    root, state, reason = _swarm_on(head)
+    root, state, _, reason = swarm_state.told(head)
     if state == "inactive":
         return not head.check_shell(_LEFT, root)
     return not swarm_state.is_expired(reason)
-
-
-def _swarm_on(head: Machine) -> list[str]:
-    """Docker's folder there, and the swarm's state with its reason."""
-    template = "--format={{.DockerRootDir}}|{{.Swarm.LocalNodeState}}|{{.Swarm.Error}}"
-    return head.docker("info", template).split("|", 2)
-
-
-def _wait_for_swarm(head: Machine, root: str) -> None:
-    for _ in until(_NEW_SECONDS, 1):
-        if swarm.state(head) == "active" and swarm.is_manager(head):
-            return
-    raise MachineError(
-        f"The swarm on {head} did not come back: `journalctl -u docker` there says why."
-        f" Its old state is in {root}/swarm."
-    )

@@ -12,10 +12,7 @@ from cfiddle_slurm.cluster.site.config import Config
 
 _STATE_VOLUME = "cfiddle_state"
 _NAME = re.compile(r"^ClusterName=(\S+)", re.MULTILINE)
-_CONFIGS = (
-    "--format={{range .Spec.TaskTemplate.ContainerSpec.Configs}}{{.ConfigName}} {{end}}",
-    f"{stack.NAME}_controller",
-)
+_CONFIGS = "--format={{range .Spec.TaskTemplate.ContainerSpec.Configs}}{{.ConfigName}} {{end}}"
 
 
 def check(head: Machine, config: Config) -> None:
@@ -38,10 +35,9 @@ def _running_name(head: Machine) -> str:
     """The name in the configuration that the controller has."""
     if swarm.state(head) != "active":
         return ""
-    names = head.try_docker("service", "inspect", *_CONFIGS).stdout.split()
-    prefix = f"{rendering.CONFIG_PREFIX}slurm_conf_"
-    for one in names:
-        if one.startswith(prefix):
+    found = head.try_docker("service", "inspect", _CONFIGS, f"{stack.NAME}_controller")
+    for one in found.stdout.split():
+        if one.startswith(f"{rendering.CONFIG_PREFIX}slurm_conf_"):
             data = head.docker("config", "inspect", "--format={{json .Spec.Data}}", one)
             return name_in(data.strip('"'))
     return ""

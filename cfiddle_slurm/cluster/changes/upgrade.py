@@ -6,10 +6,11 @@ sandbox image of that version stays on the workers (:mod:`cfiddle_slurm.sandbox.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cfiddle_slurm.cluster.hosts.machines import Machine
+from cfiddle_slurm.cluster.hosts.fleet import Fleet
+from cfiddle_slurm.cluster.hosts.machines import Machine, all_of
 from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.image.images import CLUSTER
 from cfiddle_slurm.cluster.people import open_work
@@ -23,7 +24,7 @@ _FIRST = ("database", "accounting")
 _PAUSE = 0.2
 _NOTICE_SECONDS = 10.0
 _TEMPLATE = (
-    "{{.Spec.Name}}|{{.Spec.TaskTemplate.ContainerSpec.Image}}"
+    "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
     '|{{index .Spec.Labels "cfiddle.user"}}|{{index .Spec.Labels "cfiddle.sandbox"}}'
 )
 
@@ -49,7 +50,7 @@ class Postponed:
 
     Attributes:
         open: what of whom.
-        variables: for :func:`replace`.
+        variables: for :func:`finish`.
     """
 
     open: OpenWork
@@ -64,22 +65,50 @@ class Postponed:
         )
 
 
+@dataclass
+class Work:
+    """A cluster that is being brought up.
+
+    Attributes:
+        config: what it is to become; steps fill in what only the machines know.
+        seconds: how long its services may take to become healthy.
+        now: whether the user node is replaced even if that cuts somebody off.
+        before: the services that ran at the beginning.
+        variables: what the compose files' variables stand for.
+        postponed: what was left out, so that nobody is cut off.
+    """
+
+    config: Config
+    seconds: float
+    say: Say
+    now: bool = False
+    before: Mapping[str, Deployed] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    postponed: Postponed | None = None
+
+    def __post_init__(self) -> None:
+        self.head, *workers = all_of(self.config)
+        self.fleet = Fleet(workers, self.say)
+
+    @property
+    def alone(self) -> bool:
+        """Whether there are no workers, and the head measures itself."""
+        return not self.config.workers
+
+    @property
+    def heads_roles(self) -> tuple[str, ...]:
+        """What the head is for."""
+        return ("head", "user", "worker") if self.alone else ("head", "user")
+
+
 def deployed(head: Machine) -> dict[str, Deployed]:
     """What runs, by service; nothing where the cluster is not up.
 
     Raises:
         MachineError: Docker does not answer.
     """
-    names = [f"{stack.NAME}_{service.name}" for service in stack.services(head)]
-    if not names:
-        return {}
-    return parse(head.docker("service", "inspect", f"--format={_TEMPLATE}", *names))
-
-
-def parse(text: str) -> dict[str, Deployed]:
-    """Services from the lines of ``docker service inspect``."""
-    rows = [line.split("|") for line in text.splitlines() if line.strip()]
-    return {name.removeprefix(f"{stack.NAME}_"): Deployed(*facts[:3]) for name, *facts in rows}
+    found = stack.inspected(head, stack.services(head), _TEMPLATE)
+    return {name: Deployed(*words.split("|")) for name, words in found.items()}
 
 
 def is_older(services: Mapping[str, Deployed]) -> bool:
@@ -91,28 +120,19 @@ def is_older(services: Mapping[str, Deployed]) -> bool:
 
 def images_in_use(services: Mapping[str, Deployed]) -> set[str]:
     """The images that must stay: the services' own, and those that notebooks' runs get."""
-    found = {each.image for each in services.values()}
-    return (found | {each.sandbox for each in services.values()}) - {""}
+    return {image for each in services.values() for image in (each.image, each.sandbox)} - {""}
 
 
-def roll_out(
-    head: Machine, config: Config, services: Mapping[str, Deployed], seconds: float
-) -> dict[str, str]:
+def roll_out(work: Work) -> None:
     """Start everything but the user node, or bring it up to date.
 
     The database comes first, as Slurm's upgrade guide has it. The controller waits for it at its
     start, and whoever submits a run meanwhile waits for the controller, which must not be long.
 
-    Args:
-        services: what runs.
-        seconds: how long the database may take to become healthy.
-
-    Returns:
-        What the compose files' variables stand for.
-
     Raises:
         MachineError, NotHealthy: it does not become what it should be.
     """
+    head, config, services, seconds = work.head, work.config, work.before, work.seconds
     image = stack.versioned(head, CLUSTER)
     if all(name in services and services[name].image != image for name in _FIRST):
         before = [_container(head, name) for name in _FIRST]
@@ -123,7 +143,7 @@ def roll_out(
                     f"The new {name} is not healthy after {seconds:.0f} seconds"
                     f" (`logs {name}`); nothing else was changed."
                 )
-    return stack.deploy(head, config)
+    work.variables = stack.deploy(head, config)
 
 
 def _container(head: Machine, name: str) -> str:
@@ -134,53 +154,41 @@ def _container(head: Machine, name: str) -> str:
         return ""
 
 
-def may_be_deployed_at_once(
-    head: Machine, services: Mapping[str, Deployed], variables: Mapping[str, str]
-) -> bool:
-    """Whether the user node can come with the rest: it is new, or unchanged, or does not run.
+def deploy_user_node(work: Work) -> None:
+    """Start the user node where that cuts nobody off: it is new, or unchanged, or does not run.
 
     Raises:
         MachineError: Docker does not answer.
     """
-    if USER not in services or services[USER].edition == variables[rendering.EDITION]:
-        return True
-    return not _container(head, USER)
+    user = work.before.get(USER)
+    is_current = user is None or user.edition == work.variables[rendering.EDITION]
+    if is_current or not _container(work.head, USER):
+        stack.deploy_user_node(work.head, work.config, work.variables)
 
 
-def settle(
-    head: Machine,
-    config: Config,
-    variables: Mapping[str, str],
-    *,
-    now: bool,
-    seconds: float,
-    say: Say,
-) -> Postponed | None:
+def replace_user_node(work: Work) -> None:
     """Replace a user node that is older than the rest, unless that would cut somebody off.
-
-    Args:
-        now: whoever is cut off.
-        seconds: how long the new one may take to become healthy.
 
     Raises:
         MachineError, NotHealthy: it cannot be replaced.
     """
-    if deployed(head)[USER].edition == variables[rendering.EDITION]:
-        return None
+    head = work.head
+    if deployed(head)[USER].edition == work.variables[rendering.EDITION]:
+        return
     found = open_work.look(head)
-    if found and not now:
-        return Postponed(found, variables)
+    if found and not work.now:
+        work.postponed = Postponed(found, work.variables)
+        return
     if found:
-        say(f"replacing the user node cuts off: {found}")
+        work.say(f"replacing the user node cuts off: {found}")
     before = _task(head)
-    stack.deploy_user_node(head, config, variables)
+    stack.deploy_user_node(head, work.config, work.variables)
     # Docker takes a moment to see what is to be replaced, in which all looks healthy.
     for _ in until(_NOTICE_SECONDS, _PAUSE):
         if _task(head) != before:
             break
-    stack.wait_until_healthy(head, seconds, lambda text: None)  # the others are, as was said
-    say("the user node is replaced")
-    return None
+    stack.wait_until_healthy(head, work.seconds, lambda text: None)  # the others are, as was said
+    work.say("the user node is replaced")
 
 
 def _task(head: Machine) -> str:
@@ -188,10 +196,11 @@ def _task(head: Machine) -> str:
     return head.docker("service", "ps", "--quiet", "--filter=desired-state=running", service)
 
 
-def replace(
-    head: Machine, config: Config, postponed: Postponed, *, seconds: float, say: Say
-) -> bool:
+def finish(postponed: Postponed, config: Config, seconds: float, say: Say) -> bool:
     """Make a replacement that was postponed, whoever is cut off.
+
+    Args:
+        seconds: how long the new one may take to become healthy.
 
     Returns:
         Whether it was still to be made: another `update` may have come in between.
@@ -199,11 +208,12 @@ def replace(
     Raises:
         MachineError, NotHealthy: it cannot be made.
     """
-    services = deployed(head)
+    work = Work(config, seconds, say, now=True, variables=postponed.variables)
+    services = deployed(work.head)
     wanted = postponed.variables[rendering.EDITION]
     if not is_older(services) or services[NEWEST].edition != wanted:
         return False
-    settle(head, config, postponed.variables, now=True, seconds=seconds, say=say)
+    replace_user_node(work)
     return True
 
 

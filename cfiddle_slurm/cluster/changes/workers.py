@@ -15,7 +15,6 @@ from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import ProcessError
 
 Say = Callable[[str], None]
-USABLE_SECONDS = 60.0
 DRAINED = "drained by the administrator"
 """Why, where nobody says it."""
 
@@ -31,16 +30,15 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
         raise ConfigError(f"{address!r} is not the name or address of a machine.")
     head, worker = head_of(config), Machine(address, config.ssh_user)
     replace(config, workers=tuple(dict.fromkeys((*config.workers, address))))  # it may be refused
-    require([head])
-    swarm_state.check(head)
-    if swarm.state(head) != "active":
+    require(head)
+    if not swarm_state.check(head):
         raise MachineError("The cluster is not up: `up` starts it.")
     worker, listed = _known(config, head, worker, say)
     config = replace(config, workers=listed)
     if config.home == "nfs":
         provision.machine(head, config, say)  # exports the homes to the new one, too
     provision.machine(worker, config, say)
-    require([worker])
+    require(worker)
     swarm.join(worker, head)
     swarm.settle(head, worker)
     in_use = upgrade.images_in_use(upgrade.deployed(head))
@@ -52,7 +50,7 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
     name = worker.docker("info", "--format={{.Name}}")
     if any(node.name == name and node.reason == slurm.REMOVED for node in slurm.nodes(head)):
         slurm.resume(head, name)  # whoever removed it was interrupted
-    slurm.wait_until_usable(head, [name], USABLE_SECONDS)
+    slurm.wait_until_usable(head, [name])
     set_workers(file, listed)
     return name
 
@@ -60,11 +58,7 @@ def add(config: Config, file: Path, address: str, say: Say) -> str:
 def _known(
     config: Config, head: Machine, worker: Machine, say: Say
 ) -> tuple[Machine, tuple[str, ...]]:
-    """The machine by the address under which it is known, and all workers' addresses with it.
-
-    Raises:
-        MachineError: it cannot be a worker.
-    """
+    """The machine by the address under which it is known, and all workers' addresses with it."""
     who = {head: identity.ask(head), worker: identity.glimpse(worker)}
     members = swarm.members(head)
     elsewhere = identity.others(who, members, config.ssh_user)
@@ -102,7 +96,7 @@ def remove(config: Config, file: Path, name: str, seconds: float, say: Say) -> N
     member = _resolved(members, name, config)
     if member is None:
         if name not in config.workers:
-            raise no_worker(name, _workers(members))
+            raise _no_worker(name, members)
         _write_without(config, file, {name})  # it never came so far as to join
         return
     if member.node_id == own:
@@ -128,18 +122,21 @@ def remove(config: Config, file: Path, name: str, seconds: float, say: Say) -> N
 
 
 def _resolved(members: list[Member], name: str, config: Config) -> Member | None:
-    """The member that is called so, is reached so, or is found there; the living first."""
-    listed = sorted(members, key=lambda member: not member.ready)
-    for member in listed:
-        if name in (member.address, member.hostname):
-            return member
-    if not ADDRESS.fullmatch(name):
-        return None
+    """The member that is called so, is reached so, or is found there."""
+    called = _called(members, name)
+    if called is not None or not ADDRESS.fullmatch(name):
+        return called
     try:
         there = identity.ask(Machine(name, config.ssh_user))
     except (MachineError, ProcessError):
         return None
-    return next((member for member in listed if member.node_id == there.node_id), None)
+    return next((member for member in members if member.node_id == there.node_id), None)
+
+
+def _called(members: Iterable[Member], name: str) -> Member | None:
+    """The member that is called so, or is reached so; one that lives before its earlier lives."""
+    found = [member for member in members if name in (member.address, member.hostname)]
+    return max(found, key=lambda member: member.ready, default=None)
 
 
 def _check_it_may_leave(member: Member, config: Config) -> None:
@@ -227,29 +224,26 @@ def resume(head: Machine, address: str) -> str:
     name = find(head, address).hostname
     if any(node.name == name and node.withdrawn for node in slurm.nodes(head)):
         slurm.resume(head, name)
-    slurm.wait_until_usable(head, [name], USABLE_SECONDS)
+    slurm.wait_until_usable(head, [name])
     return name
 
 
 def find(head: Machine, name: str) -> Member:
-    """A worker by its address or its name; one that lives before its earlier lives.
+    """A worker by its address or its name.
 
     Raises:
         MachineError: there is none.
     """
     swarm_state.check(head)
-    workers = _workers(swarm.members(head))
-    for member in sorted(workers, key=lambda member: not member.ready):
-        if name in (member.address, member.hostname):
-            return member
-    raise no_worker(name, workers)
+    workers = [member for member in swarm.members(head) if "worker" in member.roles]
+    found = _called(workers, name)
+    if found is None:
+        raise _no_worker(name, workers)
+    return found
 
 
-def no_worker(name: str, workers: Iterable[Member]) -> MachineError:
-    """The error for a name that is no worker's."""
-    known = ", ".join(sorted({one.hostname for one in workers})) or "none"
-    return MachineError(f"There is no worker {name!r}; the workers are {known}.")
-
-
-def _workers(members: Iterable[Member]) -> list[Member]:
-    return [member for member in members if "worker" in member.roles]
+def _no_worker(name: str, members: Iterable[Member]) -> MachineError:
+    known = sorted({one.hostname for one in members if "worker" in one.roles})
+    return MachineError(
+        f"There is no worker {name!r}; the workers are {', '.join(known) or 'none'}."
+    )

@@ -3,8 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from textwrap import shorten
@@ -106,35 +105,28 @@ class Shown:
         self._log.write(f"{time.monotonic() - self._began:7.1f} {printable(text)}\n")
 
 
-def log_folder() -> Path:
-    """Where the log is: among the caches of the account (XDG Base Directory Specification)."""
-    caches = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(caches) if caches.startswith("/") else Path.home() / ".cache") / "cfiddle-slurm"
+def _log() -> IO[str]:
+    """A new log, which is written line by line.
 
-
-@contextmanager
-def _log() -> Iterator[IO[str]]:
-    """A new log, which is written line by line; elsewhere where the account has no home."""
+    It is among the caches of the account (XDG Base Directory Specification), if that has a home.
+    """
     name = f"{_LOG}-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
-    options = {"encoding": "utf-8", "errors": "replace", "buffering": 1}
     try:
-        log_folder().mkdir(parents=True, exist_ok=True)
-        for old in sorted(log_folder().glob(f"{_LOG}-*.log"))[: 1 - _KEPT]:
+        caches = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        folder = (caches if caches.is_absolute() else Path.home() / ".cache") / "cfiddle-slurm"
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in sorted(folder.glob(f"{_LOG}-*.log"))[: 1 - _KEPT]:
             old.unlink(missing_ok=True)
-        log: IO[str] = (log_folder() / name).open("x", **options)  # type: ignore[call-overload]
+        return (folder / name).open("x", buffering=1, encoding="utf-8", errors="replace")
     except OSError:
-        log = tempfile.NamedTemporaryFile(  # noqa: SIM115 - it is closed below
-            "w", prefix=f"cfiddle-{_LOG}-", suffix=".log", delete=False, **options
-        )  # type: ignore[call-overload]
-    with log:
-        yield log
+        return tempfile.NamedTemporaryFile(
+            "w", prefix=f"cfiddle-{_LOG}-", suffix=".log", delete=False,
+            buffering=1, encoding="utf-8", errors="replace",
+        )  # fmt: skip
 
 
-@contextmanager
-def _live() -> Iterator[Live | None]:
+def _live() -> AbstractContextManager[Live | None]:
     """A line that is drawn again and again, on a terminal that can do that."""
     if not console.is_terminal or console.is_dumb_terminal:
-        yield None
-        return
-    with Live(console=console, refresh_per_second=_PER_SECOND, transient=True) as live:
-        yield live
+        return nullcontext()
+    return Live(console=console, refresh_per_second=_PER_SECOND, transient=True)

@@ -2,13 +2,12 @@
 
 import difflib
 import functools
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
@@ -19,7 +18,8 @@ from cfiddle_slurm.printable import printable
 from cfiddle_slurm.process import ProcessError
 
 _PIPE_WIDTH = 200
-_NO_SWARM = "This node is not a swarm manager"
+INTERRUPTED = 130  # as shells have it: 128 and the signal's number
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class PrintableConsole(Console):
@@ -28,16 +28,10 @@ class PrintableConsole(Console):
     In a pipe or a file its lines are long, so that a row of a table stays one line.
     """
 
-    @property
-    def size(self) -> ConsoleDimensions:
-        found = super().size
-        if self.is_terminal or "COLUMNS" in os.environ:
-            return found
-        return ConsoleDimensions(_PIPE_WIDTH, found.height)
-
-    @size.setter
-    def size(self, new_size: tuple[int, int]) -> None:
-        self._width, self._height = new_size
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if not self.is_terminal and self._width is None:
+            self._width = _PIPE_WIDTH
 
     def render_str(self, text: str, **options: Any) -> Text:
         # Before it is laid out: a table's columns fit what is written out.
@@ -60,7 +54,11 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except (ClusterError, ProcessError) as error:
-            raise click.ClickException(printable(in_plain_words(str(error)))) from error
+            words = str(error)
+            # Docker advises to make or join one, which would be another than `up` makes.
+            if "This node is not a swarm manager" in words:
+                words = "The cluster is not up: `up` starts it."
+            raise click.ClickException(printable(words)) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -74,32 +72,16 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def in_plain_words(error: str) -> str:
-    """An error as an administrator can use it.
-
-    Without a swarm Docker advises to make or join one, which would be another than `up` makes.
-    """
-    if _NO_SWARM in error:
-        return "The cluster is not up: `up` starts it."
-    return error
-
-
 class Cluster:
     """The cluster that the commands are about, read when a command first needs it."""
 
     def __init__(self, file: Path, port: int | None) -> None:
         self.file = file
         self._port = port
-        self._config: Config | None = None
 
-    @property
+    @functools.cached_property
     def config(self) -> Config:
         """What its file says; without a file in the usual place, a cluster of this machine."""
-        if self._config is None:
-            self._config = self._read()
-        return self._config
-
-    def _read(self) -> Config:
         if self.file == FILE and not self.file.exists():
             return self.local()
         if self._port is not None:
@@ -110,50 +92,32 @@ class Cluster:
         """A cluster of this one machine."""
         return Config(jupyter_port=self._port) if self._port else Config()
 
-    def use_local(self) -> None:
-        """From now on it is a cluster of this one machine."""
-        self._config = self.local()
-
     @property
     def head(self) -> machines.Machine:
         """Its head."""
         return machines.head_of(self.config)
 
 
-def hold_the_lock(group: click.Group, names: Iterable[str]) -> None:
-    """Have commands do their work only while nobody else changes the cluster.
-
-    Args:
-        names: each with those of the groups that it is in.
-    """
-    for name in names:
-        command: click.Command = group
-        for word in name.split():
-            if not isinstance(command, click.Group):
-                raise TypeError(f"{name!r} is in no group")
-            command = command.commands[word]
-        command.callback = _locked(name, command.callback)
+pass_cluster = click.make_pass_decorator(Cluster)
 
 
-def _locked(name: str, callback: Callable[..., object] | None) -> Callable[..., object]:
-    if callback is None:
-        raise TypeError(f"{name!r} does nothing")
+def pass_locked_cluster(command: Callable[..., object]) -> Callable[..., object]:
+    """As :data:`pass_cluster`, for a command during which nobody else changes the cluster."""
 
-    @functools.wraps(callback)
-    def locked(*arguments: object, **options: object) -> object:
-        cluster = click.get_current_context().find_object(Cluster)
-        if cluster is None:
-            raise TypeError(f"{name!r} is about no cluster")
+    @pass_cluster
+    @functools.wraps(command)
+    def locked(cluster: Cluster, /, **options: object) -> object:
         if options.get("dry_run"):
-            return callback(*arguments, **options)
+            return command(cluster, **options)
+        context = click.get_current_context()
+        name = context.command_path.removeprefix(context.find_root().command_path).strip()
         head = machines.Machine() if options.get("local") else cluster.head
         with lock.held(head, name):
-            return callback(*arguments, **options)
+            return command(cluster, **options)
 
     return locked
 
 
-pass_cluster = click.make_pass_decorator(Cluster)
 health_timeout = click.option("--timeout", default=180.0, show_default=True,
                         help="Seconds to wait until all services are healthy.")  # fmt: skip
 

@@ -9,13 +9,19 @@ from rich.table import Table
 
 from cfiddle_slurm.cluster.changes import upgrade
 from cfiddle_slurm.cluster.commands import building
-from cfiddle_slurm.cluster.commands.common import Cluster, Group, console, pass_cluster, say
+from cfiddle_slurm.cluster.commands.common import (
+    Cluster,
+    Group,
+    console,
+    existing_file,
+    pass_cluster,
+    pass_locked_cluster,
+    say,
+)
 from cfiddle_slurm.cluster.hosts import fleet, machines
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.image.images import IMAGES, BuildSettings
 from cfiddle_slurm.cluster.members import swarm
-
-_existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group(cls=Group)
@@ -26,11 +32,11 @@ def images() -> None:
 @images.command()
 @click.option("--base", type=click.Choice(["auto", "registry", "debootstrap"]),
               help="Where Debian's image comes from.")  # fmt: skip
-@click.option("--ca-bundle", type=_existing,
+@click.option("--ca-bundle", type=existing_file,
               help="Certificates for package registries behind a proxy.")  # fmt: skip
 @click.option("--mirror", help="Debian mirror for debootstrap.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every line that Docker prints.")
-@pass_cluster
+@pass_locked_cluster
 def build(
     cluster: Cluster, base: str | None, ca_bundle: Path | None, mirror: str | None, verbose: bool
 ) -> None:
@@ -44,22 +50,22 @@ def build(
         BuildSettings.of(cluster.config),
         **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
-    machines.require([cluster.head])
+    machines.require(cluster.head)
     building.build(cluster.head, settings, verbose=verbose)
     console.print(f"The images are built ({time.monotonic() - began:.0f} s).")
 
 
 @images.command()
-@pass_cluster
+@pass_locked_cluster
 def push(cluster: Cluster) -> None:
     """Copy the images to every machine and check them there."""
     config = cluster.config
     everywhere = machines.all_of(config)
-    machines.require([cluster.head])
+    machines.require(cluster.head)
     others = fleet.Fleet(everywhere[1:], say)
-    others.each(machines.require_one)
-    reached = [cluster.head, *others.machines]
-    others.lose(distribution.push(cluster.head, reached, say, registry=config.registry))
+    others.each(machines.require)
+    others.lose(distribution.push(cluster.head, [cluster.head, *others.machines], say,
+                                  registry=config.registry))  # fmt: skip
     if swarm.state(cluster.head) == "active":
         in_use = upgrade.images_in_use(upgrade.deployed(cluster.head))
         others.lose(distribution.push_older(cluster.head, others.machines, in_use, say))

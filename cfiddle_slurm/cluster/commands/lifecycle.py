@@ -4,19 +4,24 @@ import json
 import sys
 import time
 from collections.abc import Iterable
+from datetime import datetime
+from typing import NoReturn
 
 import click
+from rich.console import RenderableType
+from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from cfiddle_slurm.cluster.changes import lifecycle, provision
-from cfiddle_slurm.cluster.changes.plan import Foreseen, State
-from cfiddle_slurm.cluster.commands import watching
+from cfiddle_slurm.cluster.changes.lifecycle import Foreseen, State
 from cfiddle_slurm.cluster.commands.common import (
     Cluster,
     console,
     health_timeout,
     pass_cluster,
+    pass_locked_cluster,
     say,
     tell,
 )
@@ -27,8 +32,11 @@ from cfiddle_slurm.cluster.members import swarm
 from cfiddle_slurm.cluster.people import accounts, user_node
 from cfiddle_slurm.cluster.services import slurm
 from cfiddle_slurm.cluster.site.config import HOMES, LOCAL, example, parse, write
+from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.printable import one_line, printable
+from cfiddle_slurm.process import ProcessError
 
+_WATCH_SECONDS = 2.0
 _STATE_COLOURS = {State.DONE: "green", State.TO_DO: "yellow", State.FAILS: "red"}
 _COLOURS = {check.Level.FINE: "green", check.Level.WARNING: "yellow", check.Level.FAILURE: "red"}
 
@@ -57,8 +65,7 @@ def init(
         tell(f"{cluster.file} already exists and was not changed (--force overwrites it).")
         return
     home = home or ("nfs" if workers else "volume")
-    values = {"head": head, "workers": workers, "ssh_user": ssh_user, "home": home}
-    text = example(values)
+    text = example({"head": head, "workers": workers, "ssh_user": ssh_user, "home": home})
     parse(text, str(cluster.file))
     write(cluster.file, text)
     tell(f"Wrote {cluster.file}. Read it through, then run `check`.")
@@ -86,7 +93,7 @@ def check_all(cluster: Cluster) -> None:
 
 
 @click.command("provision")
-@pass_cluster
+@pass_locked_cluster
 def provision_all(cluster: Cluster) -> None:
     """Install what the machines need and do not have.
 
@@ -105,7 +112,7 @@ def provision_all(cluster: Cluster) -> None:
               help="Replace the user node at once, even if that ends open notebooks.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what is still to be done, and change nothing.")
 @health_timeout
-@pass_cluster
+@pass_locked_cluster
 def up(
     cluster: Cluster, local: bool, no_test: bool, now: bool, dry_run: bool, timeout: float
 ) -> None:
@@ -115,7 +122,7 @@ def up(
     """
     began = time.monotonic()
     if local:
-        cluster.use_local()
+        cluster.config = cluster.local()
     elif not cluster.config.workers:
         say(f"a cluster of one machine: {cluster.head} measures, too")
     if dry_run:
@@ -130,34 +137,31 @@ def up(
     if postponed:
         console.print(str(postponed), markup=False)
     measures = no_test or _try(cluster, incomplete.lost if incomplete else frozenset())
-    if incomplete:
-        console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
-        raise incomplete
-    if not measures:
+    if not measures and not incomplete:
         raise click.ClickException("The cluster is up, but not every worker can run experiments.")
     console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
+    if incomplete:
+        raise incomplete
 
 
 def _show_plan(steps: Iterable[Foreseen]) -> None:
     table = Table("step", "state", "what it does", "needs")
-    for step in steps:
-        does = escape(step.why) if step.state is State.FAILS else step.does
-        table.add_row(step.name, step.state.value, does, ", ".join(step.needs),
-                      style=_STATE_COLOURS.get(step.state))  # fmt: skip
+    for one in steps:
+        does = escape(one.why) if one.state is State.FAILS else one.step.does
+        table.add_row(one.step.name, one.state.value, does, ", ".join(one.step.needs),
+                      style=_STATE_COLOURS.get(one.state))  # fmt: skip
     console.print(table)
     console.print("Nothing was changed.")
 
 
 def _jupyter(cluster: Cluster) -> str:
-    head = cluster.head
-    address = "127.0.0.1" if head.is_local else head.address
-    return user_node.jupyter_url(head, address, cluster.config.jupyter_port)
+    return user_node.jupyter_url(cluster.head, cluster.config.jupyter_port)
 
 
 @click.command()
 @click.option("--purge", is_flag=True, help="Also remove all data: homes, accounting, state.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@pass_cluster
+@pass_locked_cluster
 def down(cluster: Cluster, purge: bool, yes: bool) -> None:
     """Stop and remove the cluster; its data stay.
 
@@ -186,14 +190,40 @@ def status(cluster: Cluster, watch: bool, as_json: bool) -> None:
     if watch:
         if as_json:
             raise click.UsageError("--watch and --json cannot be used together.")
-        watching.watch(cluster)
+        _watch(cluster)
     facts = overview.gather(cluster.head, cluster.config.ssh_user)
     if as_json:
         click.echo(json.dumps(facts))
     else:
         console.print(overview.shown(facts))
         console.print(f"JupyterLab: {_jupyter(cluster)}", soft_wrap=True)
-    sys.exit(0 if overview.healthy(facts) else 1)
+    sys.exit(1 if facts["trouble"] else 0)
+
+
+def _watch(cluster: Cluster) -> NoReturn:
+    """Show the cluster's state again and again; where nothing can be drawn anew, one after another.
+
+    Whoever watches a cluster start or fail wants to see that, too: an error is shown, and no end.
+    """
+
+    def shown() -> RenderableType:
+        try:
+            return overview.shown(overview.gather(cluster.head, cluster.config.ssh_user))
+        except (ClusterError, ProcessError) as error:
+            return Text(str(error), style="red")
+
+    try:
+        if not console.is_terminal or console.is_dumb_terminal:
+            while True:
+                tell(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}")
+                console.print(shown())
+                time.sleep(_WATCH_SECONDS)
+        with Live(shown(), console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                time.sleep(_WATCH_SECONDS)
+                live.update(shown(), refresh=True)
+    except KeyboardInterrupt:
+        sys.exit(0)
 
 
 @click.command("test")

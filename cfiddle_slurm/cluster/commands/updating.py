@@ -9,6 +9,7 @@ import click
 from cfiddle_slurm.cluster.changes import lifecycle, unchanged, upgrade
 from cfiddle_slurm.cluster.commands import building
 from cfiddle_slurm.cluster.commands.common import (
+    INTERRUPTED,
     Cluster,
     console,
     health_timeout,
@@ -18,10 +19,9 @@ from cfiddle_slurm.cluster.commands.common import (
 )
 from cfiddle_slurm.cluster.hosts import lock
 from cfiddle_slurm.cluster.image import images
-from cfiddle_slurm.cluster.members import swarm, swarm_state
+from cfiddle_slurm.cluster.members import swarm_state
 
 _STEP_SECONDS = 1.0
-_INTERRUPTED = 130  # as a shell has it: 128 and the signal's number
 
 
 def _time_of_day(
@@ -50,8 +50,7 @@ def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> 
         raise click.UsageError("--now and --at cannot be used together.")
     config = cluster.config
     with lock.held(cluster.head, "update"):
-        swarm_state.check(cluster.head)
-        if swarm.state(cluster.head) != "active":
+        if not swarm_state.check(cluster.head):
             raise click.ClickException("The cluster is not up: `up` starts it.")
         unchanged.check(cluster.head, config)
         building.build(cluster.head, images.BuildSettings.of(config))
@@ -65,19 +64,17 @@ def update(cluster: Cluster, now: bool, at: datetime | None, timeout: float) -> 
         tell(str(postponed))
         return
     tell(f"Open on the user node: {postponed.open}.")
-    # Until then others may change the cluster.
-    if not _wait_until(at):
-        sys.exit(_INTERRUPTED)
+    _wait_until(at)  # others may change the cluster meanwhile
     with lock.held(cluster.head, "update --at"):
-        is_done = upgrade.replace(cluster.head, config, postponed, seconds=timeout, say=say)
+        is_done = upgrade.finish(postponed, config, timeout, say)
     if is_done:
         console.print("The cluster is up to date.")
     else:
         console.print("Another update came first; nothing was left to do.")
 
 
-def _wait_until(then: datetime) -> bool:
-    """Wait for a time of day; whether it came before Ctrl-C."""
+def _wait_until(then: datetime) -> None:
+    """Wait for a time of day; Ctrl-C ends the program."""
     console.print(f"Waiting until {then:%H:%M} to replace the user node; Ctrl-C cancels this.")
     try:
         # In small steps: the clock may be set, and a laptop may sleep.
@@ -85,5 +82,4 @@ def _wait_until(then: datetime) -> bool:
             time.sleep(_STEP_SECONDS)
     except KeyboardInterrupt:
         console.print("The user node stays as it is.")
-        return False
-    return True
+        sys.exit(INTERRUPTED)

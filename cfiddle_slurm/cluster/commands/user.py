@@ -5,12 +5,17 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from cfiddle_slurm.cluster.commands.common import Cluster, Group, console, pass_cluster
+from cfiddle_slurm.cluster.commands.common import (
+    Cluster,
+    Group,
+    console,
+    existing_file,
+    pass_cluster,
+    pass_locked_cluster,
+)
 from cfiddle_slurm.cluster.hosts import machines
 from cfiddle_slurm.cluster.people import accounts, quotas, user_node
 from cfiddle_slurm.cluster.services import slurm
-
-_existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group(cls=Group)
@@ -21,15 +26,15 @@ def user() -> None:
 @user.command("add")
 @click.argument("name")
 @click.option("--uid", type=int, help="Default: the next free uid.")
-@pass_cluster
+@pass_locked_cluster
 def add_user(cluster: Cluster, name: str, uid: int | None) -> None:
     """Add the account NAME."""
     _add(cluster, {name: uid})
 
 
 @user.command("import")
-@click.argument("file", type=_existing)
-@pass_cluster
+@click.argument("file", type=existing_file)
+@pass_locked_cluster
 def import_users(cluster: Cluster, file: Path) -> None:
     """Add the accounts listed in FILE: CSV with the column name and, if you like, uid."""
     _add(cluster, accounts.read_csv(file))
@@ -48,7 +53,7 @@ def _add(cluster: Cluster, wanted: dict[str, int | None]) -> None:
 @user.command("remove")
 @click.argument("name")
 @click.option("--purge", is_flag=True, help="Also remove the home directory.")
-@pass_cluster
+@pass_locked_cluster
 def remove_user(cluster: Cluster, name: str, purge: bool) -> None:
     """Remove the account NAME, its jobs and its processes; its home stays."""
     accounts.remove(machines.all_of(cluster.config), name, purge=purge)

@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cfiddle_slurm.cluster.hosts.conversations import Obstacle
 from cfiddle_slurm.cluster.hosts.machines import (
     Machine,
     MachineError,
     Unreachable,
     all_of,
     head_of,
-    on_each,
+    try_each,
 )
 from cfiddle_slurm.cluster.people import quotas
 from cfiddle_slurm.cluster.site.config import Config
 from cfiddle_slurm.ids import NAMES
-from cfiddle_slurm.process import ProcessError
 
 OLDEST_DOCKER = 23
 _KNOWN_SYSTEMS = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
@@ -82,17 +82,14 @@ class Finding:
 
 def run(config: Config) -> list[Finding]:
     """Look at all machines, at once."""
-    machines = all_of(config)
-    facts = on_each(machines, lambda machine: _facts(machine, config))
-    reached = {machine: found for machine, found in facts.items() if isinstance(found, dict)}
-    findings = [found for found in facts.values() if isinstance(found, Finding)]
-    for machine, found in reached.items():
-        findings += findings_of(str(machine), found, config, is_head=machine == head_of(config))
-    workers = {
-        str(machine): found
-        for machine, found in reached.items()
-        if measures(config, is_head=machine == head_of(config))
-    }
+    reached, failed = try_each(all_of(config), lambda machine: _facts(machine, config))
+    findings = [_out_of_reach(machine, error) for machine, error in failed.items()]
+    workers = {}
+    for machine, facts in reached.items():
+        is_head = machine == head_of(config)
+        findings += findings_of(str(machine), facts, config, is_head=is_head)
+        if measures(config, is_head=is_head):
+            workers[str(machine)] = facts
     return findings + (alike(workers) if config.workers else [])
 
 
@@ -101,26 +98,21 @@ def measures(config: Config, *, is_head: bool) -> bool:
     return not is_head or not config.workers
 
 
-def _facts(machine: Machine, config: Config) -> dict[str, str] | Finding:
+def _facts(machine: Machine, config: Config) -> dict[str, str]:
     before = time.time()
-    try:
-        done = machine.shell(_SCRIPT, config.home_path, config.home, timeout=60)
-    except Unreachable as error:
-        found = error.obstacle
-        return Finding(str(machine), "ssh", Level.FAILURE, found.what, found.mend)
-    except (MachineError, ProcessError) as error:
-        return _no_answer(machine, str(error))
+    done = machine.shell(_SCRIPT, config.home_path, config.home, timeout=60)
     if done.status != 0:
-        return _no_answer(machine, done.last_words)
+        raise MachineError(done.last_words)
     facts = parse(done.stdout)
     # It was read somewhere between the question and the answer.
     facts["skew"] = str(skew(facts.get("clock", ""), before, time.time()))
     return facts
 
 
-def _no_answer(machine: Machine, words: str) -> Finding:
+def _out_of_reach(machine: Machine, error: Exception) -> Finding:
     mend = "Make `ssh` work without a password, and sudo where ssh_user is not root."
-    return Finding(str(machine), "ssh", Level.FAILURE, words, mend)
+    found = error.obstacle if isinstance(error, Unreachable) else Obstacle(str(error), mend)
+    return Finding(str(machine), "ssh", Level.FAILURE, found.what, found.mend)
 
 
 def parse(text: str) -> dict[str, str]:
@@ -141,82 +133,88 @@ def findings_of(
     machine: str, facts: Mapping[str, str], config: Config, *, is_head: bool
 ) -> list[Finding]:
     """What one machine's facts mean. Pure."""
-    rows = [
-        ("ssh", Level.FINE, "reached", ""),
-        _root(facts, config),
-        _system(facts),
-        _docker(facts),
-        _ports(facts),
-        _clock(facts),
-        _disk(facts),
-        _ids(facts),
-        *([_perf(facts), _pmu(facts)] if measures(config, is_head=is_head) else []),
-        *_home(facts, config, is_head=is_head),
-        *([_quota(facts, config)] if is_head else []),
-    ]
-    return [Finding(machine, *row) for row in rows]
+    rows = {
+        "ssh": _fine("reached"),
+        "root": _root(facts, config),
+        "system": _system(facts),
+        "Docker": _docker(facts),
+        "swarm ports": _ports(facts),
+        "clock": _clock(facts),
+        "disk": _disk(facts),
+        "ids": _ids(facts),
+    }
+    if measures(config, is_head=is_head):
+        rows |= {"perf events": _perf(facts), "hardware counters": _pmu(facts)}
+    rows["home"] = _home(facts, config, is_head=is_head)
+    if is_head:
+        fine, found, mend = quotas.judged(facts, config)
+        rows["home quota"] = Level.FINE if fine else Level.WARNING, found, mend
+    return [Finding(machine, what, *row) for what, row in rows.items()]
 
 
-_Row = tuple[str, Level, str, str]
+_Row = tuple[Level, str, str]
+
+
+def _fine(found: str) -> _Row:
+    return Level.FINE, found, ""
 
 
 def _root(facts: Mapping[str, str], config: Config) -> _Row:
     if facts.get("uid") == "0":
-        return "root", Level.FINE, f"as {config.ssh_user}", ""
-    return ("root", Level.FAILURE, f"{config.ssh_user} is not root",
-            "Use ssh_user = \"root\", or allow sudo without a password.")  # fmt: skip
+        return _fine(f"as {config.ssh_user}")
+    mend = 'Use ssh_user = "root", or allow sudo without a password.'
+    return Level.FAILURE, f"{config.ssh_user} is not root", mend
 
 
 def _system(facts: Mapping[str, str]) -> _Row:
     system = facts.get("system", "")
     if system.startswith(_KNOWN_SYSTEMS):
-        return "system", Level.FINE, system, ""
-    return ("system", Level.WARNING, system,
-            f"Tested on {', '.join(_KNOWN_SYSTEMS)}; else install Docker by hand.")  # fmt: skip
+        return _fine(system)
+    mend = f"Tested on {', '.join(_KNOWN_SYSTEMS)}; else install Docker by hand."
+    return Level.WARNING, system, mend
 
 
 def _docker(facts: Mapping[str, str]) -> _Row:
     version = facts.get("docker", "")
     if facts.get("engine") == "live-restore":
-        return ("Docker", Level.FAILURE, "live-restore is on, and a swarm does not work with it",
+        return (Level.FAILURE, "live-restore is on, and a swarm does not work with it",
                 "Remove it from /etc/docker/daemon.json, and restart Docker.")  # fmt: skip
     if not version and facts.get("engine") == "installed":
-        return ("Docker", Level.WARNING, "installed, but no engine answers",
+        return (Level.WARNING, "installed, but no engine answers",
                 "See `systemctl status docker`; `provision` starts it.")  # fmt: skip
     if not version:
-        return "Docker", Level.WARNING, "no engine answers", "`provision` installs one."
+        return Level.WARNING, "no engine answers", "`provision` installs one."
     major = version.split(".")[0]
     if major.isdecimal() and int(major) >= OLDEST_DOCKER:
-        return "Docker", Level.FINE, version, ""
-    return ("Docker", Level.FAILURE, version,
-            f"Upgrade it: {OLDEST_DOCKER} is the first that knows CAP_PERFMON.")  # fmt: skip
+        return _fine(version)
+    mend = f"Upgrade it: {OLDEST_DOCKER} is the first that knows CAP_PERFMON."
+    return Level.FAILURE, version, mend
 
 
 def _ports(facts: Mapping[str, str]) -> _Row:
     if facts.get("swarm") == "active":
-        return "swarm ports", Level.FINE, "used by the swarm that it is in", ""
+        return _fine("used by the swarm that it is in")
     taken = sorted(set(_PORTS) & set(facts.get("ports", "").split()))
     if not taken:
-        return "swarm ports", Level.FINE, "free", ""
-    return ("swarm ports", Level.FAILURE, f"{', '.join(taken)} taken",
-            "Stop what listens there (`ss -lnptu`).")  # fmt: skip
+        return _fine("free")
+    return Level.FAILURE, f"{', '.join(taken)} taken", "Stop what listens there (`ss -lnptu`)."
 
 
 def _clock(facts: Mapping[str, str]) -> _Row:
     seconds = float(facts.get("skew", "0"))
     if seconds <= MOST_SKEW_SECONDS:
-        return "clock", Level.FINE, f"{seconds:.0f} s off at most", ""
-    return ("clock", Level.FAILURE, f"{seconds:.0f} s off",
-            "Install chrony or systemd-timesyncd: munge refuses wrong clocks.")  # fmt: skip
+        return _fine(f"{seconds:.0f} s off at most")
+    mend = "Install chrony or systemd-timesyncd: munge refuses wrong clocks."
+    return Level.FAILURE, f"{seconds:.0f} s off", mend
 
 
 def _disk(facts: Mapping[str, str]) -> _Row:
     free = int(facts.get("disk_mb") or 0)
-    mend = "Free some: the images take 2 GB, and a build 3 GB."
-    level = Level.FINE
-    if free < _SCANT_DISK_MB:
-        level = Level.WARNING if free >= _LEAST_DISK_MB else Level.FAILURE
-    return "disk", level, f"{free / 1000:.0f} GB free", mend if level else ""
+    found = f"{free / 1000:.0f} GB free"
+    if free >= _SCANT_DISK_MB:
+        return _fine(found)
+    level = Level.WARNING if free >= _LEAST_DISK_MB else Level.FAILURE
+    return level, found, "Free some: the images take 2 GB, and a build 3 GB."
 
 
 def _ids(facts: Mapping[str, str]) -> _Row:
@@ -227,8 +225,8 @@ def _ids(facts: Mapping[str, str]) -> _Row:
         if (owner := facts.get(f"{kind}_{number}", "")) not in ("", ours)
     ]
     if not taken:
-        return "ids", Level.FINE, "7000 and 7101 to 7103 are free or ours", ""
-    return "ids", Level.FAILURE, "; ".join(taken), "Give these accounts other ids."
+        return _fine("7000 and 7101 to 7103 are free or ours")
+    return Level.FAILURE, "; ".join(taken), "Give these accounts other ids."
 
 
 def _perf(facts: Mapping[str, str]) -> _Row:
@@ -236,46 +234,36 @@ def _perf(facts: Mapping[str, str]) -> _Row:
     # distributions add above 3 that is not sure.
     level = facts.get("paranoid", "")
     if not level:
-        return "perf events", Level.FAILURE, "the kernel has none", "Use a kernel with perf events."
+        return Level.FAILURE, "the kernel has none", "Use a kernel with perf events."
+    found = f"perf_event_paranoid is {level}"
     if level.lstrip("-").isdecimal() and int(level) >= 4:
-        return ("perf events", Level.WARNING, f"perf_event_paranoid is {level}",
-                "sysctl kernel.perf_event_paranoid=3")  # fmt: skip
+        return Level.WARNING, found, "sysctl kernel.perf_event_paranoid=3"
     if level == "-1":
-        return (
-            "perf events",
-            Level.WARNING,
-            "perf_event_paranoid is -1: experiments see what other processes do",
-            "sysctl kernel.perf_event_paranoid=1",
-        )
+        return (Level.WARNING, f"{found}: experiments see what other processes do",
+                "sysctl kernel.perf_event_paranoid=1")  # fmt: skip
     how = "without a capability" if level in ("0", "1") else "with CAP_PERFMON"
-    return "perf events", Level.FINE, f"perf_event_paranoid is {level}: counters {how}", ""
+    return _fine(f"{found}: counters {how}")
 
 
 def _pmu(facts: Mapping[str, str]) -> _Row:
     if facts.get("pmu"):
-        return "hardware counters", Level.FINE, "there", ""
-    return ("hardware counters", Level.WARNING, "none (no PMU)",
+        return _fine("there")
+    return (Level.WARNING, "none (no PMU)",
             "Experiments can count page faults and the like, but not cycles or cache misses."
             " In a virtual machine, have the host pass its PMU through.")  # fmt: skip
 
 
-def _home(facts: Mapping[str, str], config: Config, *, is_head: bool) -> list[_Row]:
+def _home(facts: Mapping[str, str], config: Config, *, is_head: bool) -> _Row:
     if config.home == "nfs":
         kind = "nfsd" if is_head and not config.nfs_server else "nfs"
         if facts.get(kind) == "yes":
-            return [("home", Level.FINE, f"the kernel knows {kind}", "")]
+            return _fine(f"the kernel knows {kind}")
         other = "bind" if config.workers else "volume"
-        return [("home", Level.FAILURE, f"the kernel has no {kind}",
-                 f"Use a kernel with NFS, or home = \"{other}\".")]  # fmt: skip
+        mend = f'Use a kernel with NFS, or home = "{other}".'
+        return Level.FAILURE, f"the kernel has no {kind}", mend
     if config.home == "bind" and facts.get("home") != "yes":
-        return [("home", Level.FAILURE, f"{config.home_path} is not there",
-                 "Mount the shared folder there.")]  # fmt: skip
-    return [("home", Level.FINE, config.home, "")]
-
-
-def _quota(facts: Mapping[str, str], config: Config) -> _Row:
-    fine, found, mend = quotas.judged(facts, config)
-    return "home quota", Level.FINE if fine else Level.WARNING, found, mend
+        return Level.FAILURE, f"{config.home_path} is not there", "Mount the shared folder there."
+    return _fine(config.home)
 
 
 def alike(workers: Mapping[str, Mapping[str, str]]) -> list[Finding]:

@@ -1,7 +1,7 @@
 """The disks of a machine by what lies on them, and when one of them is too full."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 LEAST_FREE = 1 << 30
@@ -63,11 +63,6 @@ def parse(text: str) -> list[Disk]:
             size, free, *inodes = (int(word) if word.isdecimal() else 0 for word in numbers)
             found.append(Disk(what, size, free, *inodes))
     return found
-
-
-def as_facts(found: list[Disk]) -> list[dict[str, Any]]:
-    """As plain data."""
-    return [{**asdict(disk), "low": disk.low} for disk in found]
 
 
 def size_text(size: int) -> str:

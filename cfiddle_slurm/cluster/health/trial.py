@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cfiddle_slurm import process
@@ -106,7 +106,7 @@ def _run(head: Machine, wanted: Sequence[tuple[str, str]]) -> list[Trial]:
 def _one(head: Machine, worker: str, user: str) -> Trial:
     command = user_node.exec_arguments(head, user, ["python3", "-c", _PROGRAM, worker])
     try:
-        with head.conversation():
+        with conversations.held_with(head.address):
             done = process.run(command, timeout=_SECONDS)
     except process.CommandTimeout:
         return Trial(worker, user, error=f"it did not end within {_SECONDS:.0f} seconds")
@@ -129,8 +129,6 @@ def with_deviations(trials: Sequence[Trial]) -> list[Trial]:
         return list(trials)
     median = statistics.median(times)
     return [
-        trial
-        if trial.seconds is None
-        else Trial(**{**vars(trial), "deviation": trial.seconds / median - 1})
+        trial if trial.seconds is None else replace(trial, deviation=trial.seconds / median - 1)
         for trial in trials
     ]

@@ -74,13 +74,9 @@ def _of_worker(row: dict[str, Any]) -> Iterator[str]:
     elif "not_responding" in row["state"] or not reason:
         yield f"{name}: does not answer Slurm ({row['state']}); see `{_CLI} logs worker`."
     else:
-        yield f"{name}: {reason.removeprefix(MARK)}: {advice(reason)}."
-
-
-def advice(reason: str) -> str:
-    """What to do about a machine's own reason."""
-    cause = reason.removeprefix(MARK)
-    return next((what for words, what in _ADVICE if cause.startswith(words)), _ELSE)
+        cause = reason.removeprefix(MARK)
+        advice = next((what for words, what in _ADVICE if cause.startswith(words)), _ELSE)
+        yield f"{name}: {cause}: {advice}."
 
 
 def _of_strangers(facts: dict[str, Any]) -> Iterator[str]:

@@ -16,21 +16,10 @@ from subprocess import PIPE
 from typing import IO
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster.hosts.machines import (
-    OWN_CONNECTION,
-    Machine,
-    MachineError,
-    unreachable,
-)
+from cfiddle_slurm.cluster.hosts.machines import OWN_CONNECTION, Machine, MachineError, unreachable
 from cfiddle_slurm.printable import one_line
 
-COMMANDS = (
-    "provision", "up", "down", "images build", "images push", "worker add",
-    "worker remove", "worker drain", "worker resume", "user add", "user import", "user remove",
-)  # fmt: skip
-"""Those that change a cluster, from their beginning to their end."""
 _BEAT_SECONDS = 20.0
-_FREE = "held"
 _PLACE = "/run"
 """What is locked: a directory that every machine has, and that one need not be root to lock."""
 # Who holds it is in the arguments of the shell that does, so that it cannot be out of date.
@@ -101,7 +90,7 @@ def _words(what: str) -> str:
 
 def _check(head: Machine, answer: IO[bytes] | None, words: IO[bytes]) -> None:
     first = answer.readline().strip() if answer else b""
-    if first == _FREE.encode():
+    if first == b"held":
         return
     if first == b"busy":
         holder = one_line(answer.readline().decode(errors="replace")) if answer else ""

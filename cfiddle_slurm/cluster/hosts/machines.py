@@ -6,13 +6,13 @@ its ssh server and its engine.
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster.hosts import conversations, reach
+from cfiddle_slurm.cluster.hosts import conversations
 from cfiddle_slurm.cluster.site.config import LOCAL, Config
 from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.process import Completed, ProcessError
@@ -34,7 +34,7 @@ class MachineError(ClusterError):
 class Unreachable(MachineError):
     """ssh finds no way to a machine; ``obstacle`` has why, and what to do about it."""
 
-    def __init__(self, message: str, obstacle: reach.Obstacle) -> None:
+    def __init__(self, message: str, obstacle: conversations.Obstacle) -> None:
         super().__init__(message)
         self.obstacle = obstacle
 
@@ -78,32 +78,18 @@ class Machine:
             ProcessError: there is no docker command here, or it took too long.
         """
         return conversations.run(
-            self.docker_arguments(*arguments), self._place, f"docker {' '.join(arguments[:2])}",
+            self.docker_arguments(*arguments), self.address, f"docker {' '.join(arguments[:2])}",
             timeout=timeout, input=input, env=env,
         )  # fmt: skip
 
-    @property
-    def _place(self) -> str:
-        return "" if self.is_local else self.address
-
-    def conversation(self) -> AbstractContextManager[None]:
-        """The time of a conversation with it; who would be one too many waits."""
-        return conversations.held_with(self._place)
-
-    def docker(
-        self,
-        *arguments: str,
-        timeout: float = SECONDS,
-        input: bytes | None = None,  # noqa: A002
-        env: Mapping[str, str] | None = None,
-    ) -> str:
-        """What a docker command prints, without white space around it.
+    def docker(self, *arguments: str, **options: Any) -> str:
+        """What a docker command prints, without white space around it; see :meth:`try_docker`.
 
         Raises:
             MachineError: it failed; the message has its words.
             ProcessError: as :meth:`try_docker`.
         """
-        done = self.try_docker(*arguments, timeout=timeout, input=input, env=env)
+        done = self.try_docker(*arguments, **options)
         if done.status != 0:
             raise failed(self, arguments, done)
         return done.stdout.strip()
@@ -119,11 +105,10 @@ class Machine:
             MachineError: the machine cannot be reached.
             ProcessError: it took too long.
         """
-        sh = ["sh", "-s", "--", *words]
-        command = self.root_arguments(sh)
         done = conversations.run(
-            command, self._place, "a script", timeout=timeout, input=script.encode()
-        )
+            self.root_arguments(["sh", "-s", "--", *words]), self.address, "a script",
+            timeout=timeout, input=script.encode(),
+        )  # fmt: skip
         if not self.is_local and done.status == _SSH_FAILED:
             raise unreachable(self, done.stderr)
         return done
@@ -161,7 +146,7 @@ class Machine:
 
 def failed(machine: Machine, arguments: Sequence[str], done: Completed) -> MachineError:
     """The error for a docker command that failed on a machine."""
-    if not machine.is_local and reach.is_unreachable(done.stderr):
+    if not machine.is_local and conversations.is_unreachable(done.stderr):
         return unreachable(machine, done.stderr)
     return MachineError(
         f"`docker {' '.join(arguments[:2])}` failed on {machine}: {done.last_words}"
@@ -170,7 +155,7 @@ def failed(machine: Machine, arguments: Sequence[str], done: Completed) -> Machi
 
 def unreachable(machine: Machine, stderr: str) -> Unreachable:
     """The error for a machine to which ssh finds no way."""
-    found = reach.obstacle(stderr)
+    found = conversations.obstacle(stderr)
     return Unreachable(
         f"{machine} cannot be reached by ssh as {machine.user}: {found.what}.", found
     )
@@ -206,33 +191,6 @@ def try_each(
     return given, failed
 
 
-def on_each(
-    machines: Iterable[Machine], action: Callable[[Machine], _Result]
-) -> dict[Machine, _Result]:
-    """Do something on several machines at once.
-
-    Raises:
-        MachineError, ProcessError: the action failed on one; where it failed on several, one error
-            has all their sentences. The others finish.
-        Exception: the first error of another kind.
-    """
-    given, failed = try_each(machines, action)
-    if len(failed) == 1:
-        raise next(iter(failed.values()))
-    if failed:
-        raise MachineError("\n".join(map(str, failed.values())))
-    return given
-
-
-def require(machines: Iterable[Machine]) -> None:
-    """Make sure that each machine can be reached and has an engine that answers.
-
-    Raises:
-        MachineError: one cannot or has not.
-    """
-    on_each(machines, require_one)
-
-
 _WHY_NO_ENGINE = """
 if ! command -v dockerd >/dev/null; then echo missing
 elif grep -qsE '"live-restore" *: *true' /etc/docker/daemon.json; then echo live-restore
@@ -245,8 +203,12 @@ LIVE_RESTORE = (
 )
 
 
-def require_one(machine: Machine) -> None:
-    """As :func:`require`, for one machine."""
+def require(machine: Machine) -> None:
+    """Make sure that a machine can be reached and has an engine that answers.
+
+    Raises:
+        MachineError: it cannot or has not.
+    """
     if not machine.is_local:
         machine.shell("true", timeout=30)
     done = machine.try_docker("version", "--format={{.Server.Version}}", timeout=30)

@@ -125,7 +125,7 @@ def others(
 def check(
     head: Machine,
     who: Mapping[Machine, Identity],
-    members: Iterable[Member],
+    members: Sequence[Member],
     elsewhere: Mapping[str, Identity],
 ) -> None:
     """Make sure that machines can be the head and workers of one cluster. Pure.
@@ -138,7 +138,6 @@ def check(
     Raises:
         MachineError: something about them does not fit; the message says what.
     """
-    known = list(members)
     named = {machine.address for machine in who}
     before: list[tuple[str, Identity]] = [(str(head), who[head])]
     for machine, me in who.items():
@@ -146,8 +145,8 @@ def check(
             continue
         _check_itself(machine, me)
         _check_places(machine, me, head, before)
-        _check_swarm(machine, me, who[head], known)
-        _check_members(machine, me, who[head], named, known, elsewhere)
+        _check_swarm(machine, me, who[head], members)
+        _check_members(machine, me, who[head], named, members, elsewhere)
         before.append((str(machine), me))
 
 

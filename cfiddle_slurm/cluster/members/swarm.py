@@ -51,16 +51,9 @@ def parse_members(text: str) -> list[Member]:
     for line in text.splitlines():
         told: dict[str, Any] = json.loads(line)
         labels = told["Spec"].get("Labels") or {}
-        found.append(
-            Member(
-                told["ID"],
-                told["Description"]["Hostname"],
-                labels.get(_ADDRESS, ""),
-                frozenset(role for role in ROLES if labels.get(f"cfiddle.{role}") == "true"),
-                told["Status"]["State"] == "ready",
-                labels,
-            )
-        )
+        roles = frozenset(role for role in ROLES if labels.get(f"cfiddle.{role}") == "true")
+        hostname, ready = told["Description"]["Hostname"], told["Status"]["State"] == "ready"
+        found.append(Member(told["ID"], hostname, labels.get(_ADDRESS, ""), roles, ready, labels))
     return found
 
 
@@ -97,9 +90,9 @@ def make(head: Machine, advertise: str) -> None:
         advertise: its address for the others; empty for a swarm of this one machine.
 
     Raises:
-        MachineError: Docker refused.
+        MachineError: Docker refused, or it is in another head's swarm.
     """
-    if state(head) != "active":
+    if not swarm_state.check(head):
         # Loopback: a swarm of one machine has nobody to listen to.
         address, listen = (advertise, "0.0.0.0") if advertise else ("127.0.0.1", "127.0.0.1")  # noqa: S104
         head.docker(
@@ -108,16 +101,8 @@ def make(head: Machine, advertise: str) -> None:
         _label(head, node_id(head), {_MADE_HERE: "made-here"})
         # The first certificate is made before any setting counts, for 90 days: another one.
         head.docker("swarm", "ca", "--rotate", "--quiet", _EXPIRY)
-    elif is_manager(head):
-        if was_made_here(head):
-            head.docker("swarm", "update", _EXPIRY)
-    else:
-        raise MachineError(swarm_state.trouble_of(str(head), "active", "", manages=False))
-
-
-def is_manager(head: Machine) -> bool:
-    """Whether a machine can answer for its swarm."""
-    return head.docker("info", "--format={{.Swarm.ControlAvailable}}") == "true"
+    elif was_made_here(head):
+        head.docker("swarm", "update", _EXPIRY)
 
 
 def address_of(head: Machine, wanted: str) -> str:
@@ -158,14 +143,10 @@ def join(worker: Machine, head: Machine) -> None:
     manager = head.docker("info", "--format={{(index .Swarm.RemoteManagers 0).Addr}}")
     try:
         # Through the API and not the command, in whose arguments others could read the token.
-        with closing(
-            docker.APIClient(
-                worker.docker_url or None,
-                version="auto",
-                timeout=_JOIN_SECONDS,
-                use_ssh_client=True,
-            )
-        ) as client:
+        client = docker.APIClient(
+            worker.docker_url or None, version="auto", timeout=_JOIN_SECONDS, use_ssh_client=True
+        )
+        with closing(client):
             client.join_swarm([manager], token)
     except (docker.errors.DockerException, OSError) as error:
         reason = getattr(error, "explanation", None) or error

@@ -3,19 +3,32 @@
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.printable import one_line
 
-_FORMAT = "--format={{.Swarm.LocalNodeState}}|{{.Swarm.ControlAvailable}}|{{.Swarm.Error}}"
+_FORMAT = (
+    "--format={{.DockerRootDir}}|{{.Swarm.LocalNodeState}}|{{.Swarm.ControlAvailable}}"
+    "|{{.Swarm.Error}}"
+)
 
 
-def check(head: Machine) -> None:
+def told(head: Machine) -> tuple[str, str, bool, str]:
+    """Docker's folder, the swarm's state, whether the machine manages it, and what is wrong."""
+    root, state, manages, reason = head.docker("info", _FORMAT).split("|", 3)
+    return root, state, manages == "true", one_line(reason)
+
+
+def check(head: Machine) -> bool:
     """Make sure that the head's swarm, if it has one, can be asked.
+
+    Returns:
+        Whether it has one.
 
     Raises:
         MachineError: it cannot; the message says why, and what loses nothing.
     """
-    found, manages, reason = head.docker("info", _FORMAT).split("|", 2)
-    trouble = trouble_of(str(head), found, one_line(reason), manages=manages == "true")
+    _, found, manages, reason = told(head)
+    trouble = trouble_of(str(head), found, reason, manages=manages)
     if trouble:
         raise MachineError(trouble)
+    return found == "active"
 
 
 def trouble_of(head: str, state: str, reason: str, *, manages: bool) -> str:

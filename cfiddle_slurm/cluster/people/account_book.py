@@ -66,8 +66,11 @@ def is_a_persons(uid: int) -> bool:
     return uid in UIDS and uid not in RESERVED
 
 
-def check(name: str, uid: int) -> None:
+def check(name: str, uid: int | None) -> None:
     """Refuse what cannot be an account.
+
+    Args:
+        uid: None if any free one will do.
 
     Raises:
         AccountError: a name or a uid that must not be used.
@@ -76,18 +79,15 @@ def check(name: str, uid: int) -> None:
         raise AccountError(f"{name!r} is not the name of an account: use a-z, 0-9, _ and -.")
     if name in SYSTEM_NAMES:
         raise AccountError(f"{name!r} is a name of the system and cannot be an account's.")
-    if not is_a_persons(uid):
+    if uid is not None and not is_a_persons(uid):
         raise AccountError(f"The uid {uid} of {name} is taken or outside 1000..59999.")
 
 
 def parse_passwd(text: str) -> list[Account]:
     """The accounts in the text of a passwd file (passwd(5))."""
-    found = []
-    for line in text.splitlines():
-        fields = line.split(":")
-        if len(fields) == 7 and is_number(fields[2]):
-            found.append(Account(fields[0], int(fields[2]), fields[5]))
-    return found
+    rows = [line.split(":") for line in text.splitlines()]
+    rows = [row for row in rows if len(row) == 7 and is_number(row[2])]
+    return [Account(row[0], int(row[2]), row[5]) for row in rows]
 
 
 def system_of(text: str) -> System:
@@ -140,19 +140,19 @@ def with_uids(
     found: dict[str, int | None] = {}
     for name, uid in wanted.items():
         if name not in there:
-            check(name, FIRST_FREE if uid is None else uid)
+            check(name, uid)
             _check_name(name, ever, system)
             found[name] = own = _decided(name, uid, ever, owners, book.homes, system)
-            check(name, FIRST_FREE if own is None else own)
+            check(name, own)
     fixed = [uid for uid in found.values() if uid is not None]
     if len(set(fixed)) != len(fixed):
         raise AccountError("Two accounts have the same uid.")
     taken = {*owners, *fixed, *book.homes.values(), *system.ids, *RESERVED}
     free = (uid for uid in range(FIRST_FREE, UIDS.stop) if uid not in taken)
-    given = {name: next(free, None) if uid is None else uid for name, uid in found.items()}
-    if None in given.values():
-        raise AccountError("No free uid is left.")
-    return {name: uid for name, uid in given.items() if uid is not None}
+    try:
+        return {name: next(free) if uid is None else uid for name, uid in found.items()}
+    except StopIteration:
+        raise AccountError("No free uid is left.") from None
 
 
 def _check_name(name: str, ever: Mapping[str, int], system: System) -> None:
@@ -172,7 +172,7 @@ def _decided(
     if uid is not None and before is not None and uid != before:
         raise AccountError(f"{name} had the uid {before} before and keeps it.")
     decided = uid if before is None else before
-    if decided is None and owner is not None and owner in UIDS and owner not in RESERVED:
+    if decided is None and owner is not None and is_a_persons(owner):
         decided = owner  # somebody of that name was here before this was written down
     if owner not in (None, decided):
         raise AccountError(f"The folder /home/{name} belongs to the uid {owner}, not to {name}.")

@@ -3,21 +3,19 @@
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
-from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, on_each
+from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, try_each
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES
 from cfiddle_slurm.cluster.people.account_book import (
-    FIRST_FREE,
+    Account,
+    AccountError,
     check,
     is_number,
     parse_ever,
     parse_passwd,
     system_of,
 )
-from cfiddle_slurm.cluster.people.account_book import Account as Account
-from cfiddle_slurm.cluster.people.account_book import AccountError as AccountError
 from cfiddle_slurm.cluster.people.account_program import REFUSED
 from cfiddle_slurm.cluster.services import slurm, stack
 
@@ -43,30 +41,25 @@ def read_csv(path: Path) -> dict[str, int | None]:
             rows = [(number, row) for number, row in enumerate(csv.reader(stream), 1) if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AccountError(f"{path} cannot be read: {error}.") from error
-    columns = {"name": 0, "uid": 1}
-    if rows and "name" in [cell.strip().lower() for cell in rows[0][1]]:
-        columns = {cell.strip().lower(): place for place, cell in enumerate(rows[0][1])}
-        rows = rows[1:]
+    columns = ["name", "uid"]
+    if rows and "name" in (first := [cell.strip().lower() for cell in rows[0][1]]):
+        columns, rows = first, rows[1:]
     found: dict[str, int | None] = {}
     for number, row in rows:
-        name = _cell(row, columns.get("name"))
-        uid = _cell(row, columns.get("uid"))
+        cells = dict(zip(columns, map(str.strip, row), strict=False))
+        name, uid = cells.get("name", ""), cells.get("uid", "")
         if uid and not is_number(uid):
             raise AccountError(f"{path}, line {number}: {uid[:40]!r} is not a uid.")
         if name in found:
             raise AccountError(f"{path}, line {number}: {name!r} is listed twice.")
+        found[name] = int(uid) if uid else None
         try:
-            check(name, int(uid) if uid else FIRST_FREE)
+            check(name, found[name])
         except AccountError as error:
             raise AccountError(f"{path}, line {number}: {error}") from error
-        found[name] = int(uid) if uid else None
     if not found:
         raise AccountError(f"{path} lists no accounts.")
     return found
-
-
-def _cell(row: list[str], place: int | None) -> str:
-    return row[place].strip() if place is not None and place < len(row) else ""
 
 
 def listed(head: Machine) -> list[Account]:
@@ -85,7 +78,7 @@ def add(head: Machine, wanted: Mapping[str, int | None]) -> dict[str, int]:
         AccountError, MachineError: they cannot be added; then none is.
     """
     for name, uid in wanted.items():
-        check(name, FIRST_FREE if uid is None else uid)
+        check(name, uid)
     system = system_of("\n".join(_system(head, image.tag) for image in IMAGES))
     told = {"wanted": dict(wanted), "names": sorted(system.names), "ids": sorted(system.ids)}
     new: dict[str, int] = json.loads(_program(head, "add", input=json.dumps(told).encode()))
@@ -113,23 +106,19 @@ def remove(machines: Sequence[Machine], name: str, *, purge: bool) -> None:
     if name in {account.name for account in listed(head)}:
         slurm.forget_user(head, name)
         _program(head, "remove", name)
-    try:
-        on_each(machines, partial(end, uid=ever[name]))
-    except MachineError as error:
+    _, failed = try_each(machines, lambda machine: _end(machine, ever[name]))
+    if failed:
+        why = "\n".join(map(str, failed.values()))
         raise MachineError(
-            f"The account {name} is removed, but some of its processes may still run: {error}"
+            f"The account {name} is removed, but some of its processes may still run: {why}"
             f" Fix that, then run `user remove {name}` again."
-        ) from error
+        )
     if purge:
         _program(head, "purge", name)
 
 
-def end(machine: Machine, *, uid: int) -> None:
-    """End all that runs under a uid in a machine's containers, and remove what it left there.
-
-    Raises:
-        MachineError: something does not end, or the machine does not answer.
-    """
+def _end(machine: Machine, uid: int) -> None:
+    """End all that runs under a uid in a machine's containers, and remove what it left there."""
     for service in _WITH_STUDENTS:
         label = f"--filter=label=com.docker.swarm.service.name={stack.NAME}_{service}"
         for container in machine.docker("ps", "--quiet", label).split():

@@ -39,9 +39,8 @@ def kill_all(uid: int) -> None:
         try:
             os.setgroups([])
             os.setresuid(uid, uid, uid)
-            os.kill(
-                -1, signal.SIGKILL
-            )  # all that this uid may signal, and not the caller (kill(2))
+            # All that this uid may signal, and not the caller (kill(2)).
+            os.kill(-1, signal.SIGKILL)
         except OSError:
             os._exit(1)  # there was none
         os._exit(0)

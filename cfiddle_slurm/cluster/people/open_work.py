@@ -3,8 +3,8 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.people import account_book
@@ -68,8 +68,8 @@ class Process:
 class OpenWork:
     """What is open, by account: kernels, and terminals and programs."""
 
-    notebooks: tuple[tuple[str, int], ...] = ()
-    programs: tuple[tuple[str, int], ...] = ()
+    notebooks: Mapping[str, int] = field(default_factory=dict)
+    programs: Mapping[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.notebooks or self.programs)
@@ -82,11 +82,12 @@ class OpenWork:
         return " and ".join(filter(None, parts))
 
 
-def _counted(accounts: tuple[tuple[str, int], ...], one: str, many: str) -> str:
+def _counted(accounts: Mapping[str, int], one: str, many: str) -> str:
     if not accounts:
         return ""
-    count = sum(number for _, number in accounts)
-    names = [f"{one_line(name)} {number}" for name, number in accounts[:_MOST_NAMES]]
+    count = sum(accounts.values())
+    most_first = sorted(accounts.items(), key=lambda each: (-each[1], each[0]))
+    names = [f"{one_line(name)} {number}" for name, number in most_first[:_MOST_NAMES]]
     left = len(accounts) - len(names)
     names += [f"{left} other accounts"] if left > 1 else ["1 other account"] if left else []
     return f"{count} {one if count == 1 else many} ({', '.join(names)})"
@@ -132,7 +133,7 @@ def summary(processes: Iterable[Process]) -> OpenWork:
             notebooks[process.account] += 1
         elif not _is_part_of_another(process, known):
             programs[process.account] += 1
-    return OpenWork(tuple(_sorted(notebooks)), tuple(_sorted(programs)))
+    return OpenWork(notebooks, programs)
 
 
 def _is_somebodys(process: Process) -> bool:
@@ -148,8 +149,3 @@ def _is_part_of_another(process: Process, known: dict[int, Process]) -> bool:
         seen.add(parent.pid)
         parent = known.get(parent.parent)
     return False
-
-
-def _sorted(counts: Counter[str]) -> list[tuple[str, int]]:
-    """The accounts with most first."""
-    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))

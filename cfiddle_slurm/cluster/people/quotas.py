@@ -11,6 +11,7 @@ from cfiddle_slurm.cluster.site.config import Config
 
 _SECONDS = 300.0
 _BYTES_PER_FILE = 4096
+# It ends with 4 where no quota is in force, and says why.
 _IN_FORCE = r"""
 mount=$(df --output=target -- "$1" | tail -n 1)
 options=$(awk -v place="$mount" '$2 == place { found = $4 } END { print found }' /proc/mounts)
@@ -30,20 +31,15 @@ kib=$1 files=$2; shift 2
 for uid; do setquota -u "$uid" 0 "$kib" 0 "$files" "$mount" || exit; done
 """
 )
-_REPORT = (
-    _IN_FORCE
-    + r"""
-exec repquota -u -n -O csv "$mount"
-"""
-)
-_NOT_IN_FORCE = 4
+_REPORT = _IN_FORCE + 'exec repquota -u -n -O csv "$mount"\n'
 FACTS = r"""
 homes=$(docker volume inspect --format '{{.Mountpoint}}' cfiddle_home 2>/dev/null)
 [ "$2" = volume ] || homes=$1
-say home_disk "$(df --output=target -- "$homes" 2>/dev/null | tail -n 1)"
+mount=$(df --output=target -- "$homes" 2>/dev/null | tail -n 1)
+say home_disk "$mount"
+say home_options "$(awk -v place="$mount" \
+    '$2 == place { found = $4 } END { print found }' /proc/mounts)"
 say docker_disk "$(df --output=target -- "$place" 2>/dev/null | tail -n 1)"
-say home_options "$(df --output=target -- "$homes" 2>/dev/null | tail -n 1 | while read -r mount; do
-    awk -v place="$mount" '$2 == place { found = $4 } END { print found }' /proc/mounts; done)"
 """
 """What `check` asks a machine; it has said before where Docker's folder is, and its
 arguments are the folder of the homes and their kind."""
@@ -67,7 +63,7 @@ def apply(head: Machine, config: Config, uids: Iterable[int]) -> str:
         Why there is no limit although there should be one: a sentence, or nothing.
 
     Raises:
-        MachineError: the head does not answer, or setquota refuses.
+        MachineError: the head does not answer.
     """
     if not config.home_quota:
         return ""

@@ -1,7 +1,5 @@
 """Do things on the user node as one of its accounts."""
 
-import os
-import sys
 import time
 from collections.abc import Sequence
 
@@ -33,11 +31,7 @@ def exec_arguments(
 
 
 def _require_account(head: Machine, container: str, user: str) -> None:
-    """Make sure that a name is a student's: nobody enters as one of the system's users.
-
-    Raises:
-        AccountError, MachineError: as :func:`exec_arguments`.
-    """
+    """Make sure that a name is a student's: nobody enters as one of the system's users."""
     unknown = AccountError(f"There is no account {user!r} on the user node.")
     if not NAME.fullmatch(user):
         raise unknown
@@ -62,21 +56,6 @@ def _require_account(head: Machine, container: str, user: str) -> None:
     )
 
 
-def replace_by(head: Machine, user: str, command: Sequence[str]) -> None:
-    """Become a command on the user node; returns only by an error.
-
-    Raises:
-        AccountError, MachineError, NotHealthy: as :func:`exec_arguments`.
-    """
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    become(exec_arguments(head, user, command, terminal=terminal))
-
-
-def become(arguments: Sequence[str]) -> None:
-    """Let a program take this one's place."""
-    os.execvp(arguments[0], list(arguments))  # noqa: S606 - no shell is wanted
-
-
 def copy_to_home(head: Machine, user: str, name: str, data: bytes) -> None:
     """Write a file below an account's home, as that account.
 
@@ -97,15 +76,12 @@ def give_examples(head: Machine) -> None:
     head.docker("exec", stack.container_on(head, "user"), f"{_FOLDER}/give-examples")
 
 
-def jupyter_url(head: Machine, address: str, port: int) -> str:
+def jupyter_url(head: Machine, port: int) -> str:
     """Where a browser finds Jupyter, token included.
-
-    Args:
-        address: the head's, as the browser's machine knows it.
 
     Raises:
         NotHealthy, MachineError: there is no user node.
     """
     place = f"/run/secrets/{credentials.JUPYTER_TOKEN}"
     token = head.docker("exec", stack.container_on(head, "user"), "cat", place)
-    return f"http://{address}:{port}/lab?token={token}"
+    return f"http://{'127.0.0.1' if head.is_local else head.address}:{port}/lab?token={token}"

@@ -18,7 +18,10 @@ def ensure(head: Machine) -> None:
         MachineError: Docker refused.
     """
     for name in missing(head):
-        head.docker("secret", "create", name, "-", input=_new(name))
+        new = secrets.token_hex(24).encode()
+        if name == MUNGE_KEY:
+            new = secrets.token_bytes(_MUNGE_KEY_BYTES)
+        head.docker("secret", "create", name, "-", input=new)
 
 
 def missing(head: Machine) -> list[str]:
@@ -27,18 +30,8 @@ def missing(head: Machine) -> list[str]:
     Raises:
         MachineError: Docker does not answer.
     """
-    known = _known(head)
+    known = head.docker("secret", "ls", "--format={{.Name}}").split()
     return [name for name in ALL if name not in known]
-
-
-def _known(head: Machine) -> set[str]:
-    return set(head.docker("secret", "ls", "--format={{.Name}}").split())
-
-
-def _new(name: str) -> bytes:
-    if name == MUNGE_KEY:
-        return secrets.token_bytes(_MUNGE_KEY_BYTES)
-    return secrets.token_hex(24).encode()
 
 
 def remove(head: Machine) -> None:
@@ -47,5 +40,5 @@ def remove(head: Machine) -> None:
     Raises:
         MachineError: a service still uses one.
     """
-    for name in sorted(_known(head) & set(ALL)):
+    for name in sorted({*ALL} - {*missing(head)}):
         head.docker("secret", "rm", name)

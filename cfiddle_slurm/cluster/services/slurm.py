@@ -6,21 +6,28 @@ Its commands run in the controller's container.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.services import stack
-from cfiddle_slurm.slurm_states import BEING_REPLACED, MARK, reason_is_a_machines
-from cfiddle_slurm.slurm_states import Node as Node
-from cfiddle_slurm.slurm_states import parse_nodes as parse_nodes
+from cfiddle_slurm.slurm_states import (
+    BEING_REPLACED,
+    MARK,
+    Node,
+    parse_nodes,
+    reason_is_a_machines,
+)
 
 ACCOUNT = "students"
 RETIRING = f"{MARK}{BEING_REPLACED}"
 """Why a worker that is stopped in good order took no more jobs."""
 REMOVED = "removed by the administrator"
 """Why a worker that is about to go takes no more jobs."""
+_SECONDS = 60.0
 _AT_ONCE = 100
 _END_SECONDS = 120.0
+_USABLE_SECONDS = 60.0
 _NO_CHANGE = re.compile(r"Nothing (?:new added|added|modified|deleted)|Already existing account")
 _ELAPSED = re.compile(r"(?:([0-9]{1,5})-)?(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -39,14 +46,15 @@ class Job:
     name: str
 
 
-def command(head: Machine, *words: str, timeout: float = 60.0) -> str:
+def command(head: Machine, *words: str) -> str:
     """What one of Slurm's commands prints.
 
     Raises:
         MachineError: it failed.
         NotHealthy: the controller is not up.
     """
-    return head.docker("exec", stack.container_on(head, "controller"), *words, timeout=timeout)
+    container = stack.container_on(head, "controller")
+    return head.docker("exec", container, *words, timeout=_SECONDS)
 
 
 def nodes(head: Machine) -> list[Node]:
@@ -58,30 +66,20 @@ def nodes(head: Machine) -> list[Node]:
     return parse_nodes(done.stdout)
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+def diagnosis(head: Machine) -> dict[str, Any]:
     """How Slurm itself is.
 
-    Attributes:
-        backlog: how many messages for accounting wait in the controller; None is not known.
-        partition: the partition's state, ``UP`` when jobs start.
+    Returns:
+        ``backlog``, how many messages for accounting wait in the controller, None if that is not
+        known; and ``partition``, the partition's state, ``UP`` when jobs start.
     """
-
-    backlog: int | None
-    partition: str
-
-
-def parse_diagnosis(text: str) -> Diagnosis:
-    """From what sdiag(1) and ``scontrol --oneliner show partition`` print."""
+    text = command(head, "sh", "-c", "sdiag; scontrol --oneliner show partition cfiddle")
     backlog = re.search(r"^DBD Agent queue size:\s*(\d+)", text, re.MULTILINE)
     partition = re.search(r"^PartitionName=.*? State=(\w+)", text, re.MULTILINE)
-    return Diagnosis(int(backlog[1]) if backlog else None, partition[1] if partition else "unknown")
-
-
-def diagnosis(head: Machine) -> Diagnosis:
-    """How Slurm itself is."""
-    script = "sdiag; scontrol --oneliner show partition cfiddle"
-    return parse_diagnosis(command(head, "sh", "-c", script))
+    return {
+        "backlog": int(backlog[1]) if backlog else None,
+        "partition": partition[1] if partition else "unknown",
+    }
 
 
 def queue(head: Machine) -> list[Job]:
@@ -166,21 +164,21 @@ def wait_until_free(head: Machine, node: str, seconds: float, say: Callable[[str
     )
 
 
-def wait_until_usable(head: Machine, names: Iterable[str], seconds: float) -> None:
+def wait_until_usable(head: Machine, names: Iterable[str]) -> None:
     """Wait until Slurm would give jobs to all these workers.
 
     Raises:
-        MachineError: it would not to one of them, after so many seconds.
+        MachineError: it would not to one of them, after a minute.
     """
     wanted = sorted(set(names))
-    for _ in until(seconds):
+    for _ in until(_USABLE_SECONDS):
         found = {node.name: node for node in nodes(head)}
         missing = [name for name in wanted if name not in found or not found[name].usable]
         if not missing:
             return
     node = found.get(missing[0])
     raise MachineError(
-        f"Slurm does not give jobs to {missing[0]} after {seconds:g} seconds: "
+        f"Slurm does not give jobs to {missing[0]} after {_USABLE_SECONDS:g} seconds: "
         + (f"its state is {node.state} {node.reason}" if node else "it is not registered")
     )
 

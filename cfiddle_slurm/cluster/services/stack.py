@@ -8,7 +8,7 @@ from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.hosts.waiting import until
 from cfiddle_slurm.cluster.image import content
 from cfiddle_slurm.cluster.image.images import CLUSTER, USER, Image
-from cfiddle_slurm.cluster.services import compose, rendering
+from cfiddle_slurm.cluster.services import rendering
 from cfiddle_slurm.cluster.site.config import Config, ConfigError
 from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.sandbox.daemon import container_config
@@ -16,12 +16,9 @@ from cfiddle_slurm.sandbox.daemon import container_config
 NAME = "cfiddle"
 HOME_VOLUME = "cfiddle_home"
 VOLUMES = (
-    *(
-        f"cfiddle_{name}"
-        for name in ("database", "state", "munge", "munge_user", "run", "spool", "registry")
-    ),
-    HOME_VOLUME,
-)
+    "cfiddle_database", "cfiddle_state", "cfiddle_munge", "cfiddle_munge_user", "cfiddle_run",
+    "cfiddle_spool", "cfiddle_registry", HOME_VOLUME,
+)  # fmt: skip
 SANDBOX_LABEL = f"{container_config.LABEL}={container_config.INSTANCE}"
 _NAMESPACE = f"label=com.docker.stack.namespace={NAME}"
 
@@ -123,8 +120,8 @@ def deploy(head: Machine, config: Config, only: Collection[str] = ()) -> dict[st
         if file.name not in known:
             head.docker("config", "create", file.name, "-", input=file.text.encode())
     images = versioned(head, CLUSTER), versioned(head, USER)
-    variables = compose.environment(config, *images, user_memory(head, config))
-    _deploy(head, compose.files(config), variables, only)
+    variables = rendering.environment(config, *images, user_memory(head, config))
+    _deploy(head, rendering.compose_files(config), variables, only)
     return variables
 
 
@@ -134,7 +131,7 @@ def deploy_user_node(head: Machine, config: Config, variables: Mapping[str, str]
     Raises:
         MachineError: Docker refused.
     """
-    _deploy(head, compose.files(config, compose.USER_NODE), variables)
+    _deploy(head, rendering.compose_files(config, rendering.USER_NODE), variables)
 
 
 def _deploy(
@@ -143,7 +140,7 @@ def _deploy(
     text = b""
     if only:
         whole = head.docker("stack", "config", *options, env=variables)
-        text, options = compose.only(whole, only).encode(), ["--compose-file=-"]
+        text, options = rendering.only(whole, only).encode(), ["--compose-file=-"]
     # What is not named, the other part of the stack, stays as it is.
     arguments = ["stack", "deploy", "--resolve-image=never", "--detach=true"]
     head.docker(*arguments, *options, NAME, input=text or None, env=variables)
@@ -199,7 +196,8 @@ def wait_until_healthy(head: Machine, seconds: float, say: Callable[[str], None]
     for _ in until(seconds):
         found = services(head)
         waiting = [service.name for service in found if not service.is_healthy]
-        waiting += [name for name in _being_updated(head, found) if name not in waiting]
+        updates = inspected(head, found, "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}")
+        waiting += [n for n, at in updates.items() if at == "updating" and n not in waiting]
         for service in found:
             if service.name not in waiting and service.name not in told:
                 told.add(service.name)
@@ -209,17 +207,21 @@ def wait_until_healthy(head: Machine, seconds: float, say: Callable[[str], None]
     raise NotHealthy(_why(head, waiting[0] if waiting else "the stack", seconds))
 
 
-def _being_updated(head: Machine, found: list[Service]) -> list[str]:
+def inspected(head: Machine, found: list[Service], template: str) -> dict[str, str]:
+    """What Docker tells of services, by name.
+
+    Args:
+        template: of Go, for ``docker service inspect``.
+
+    Raises:
+        MachineError: Docker does not answer.
+    """
+    if not found:
+        return {}
     names = [f"{NAME}_{service.name}" for service in found]
-    if not names:
-        return []
-    template = "{{.Spec.Name}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}"
-    lines = head.docker("service", "inspect", f"--format={template}", *names).splitlines()
-    return [
-        name.removeprefix(f"{NAME}_")
-        for name, _, state in (line.partition(" ") for line in lines)
-        if state == "updating"
-    ]
+    told = head.docker("service", "inspect", f"--format={{{{.Spec.Name}}}}|{template}", *names)
+    rows = (line.partition("|") for line in told.splitlines() if line.strip())
+    return {name.removeprefix(f"{NAME}_"): words for name, _, words in rows}
 
 
 def _why(head: Machine, name: str, seconds: float) -> str:
@@ -278,16 +280,13 @@ def wait_until_gone(machine: Machine, seconds: float = 180.0) -> None:
 
 
 def _left(machine: Machine) -> Iterator[str]:
-    yield from machine.docker(
-        "ps", "--all", f"--filter={_NAMESPACE}", "--format={{.Names}}"
-    ).split()
-    yield from machine.docker(
-        "network", "ls", f"--filter={_NAMESPACE}", "--format={{.Name}}"
-    ).split()
+    ours = f"--filter={_NAMESPACE}"
+    yield from machine.docker("ps", "--all", ours, "--format={{.Names}}").split()
+    yield from machine.docker("network", "ls", ours, "--format={{.Name}}").split()
 
 
-def remove_volumes(machine: Machine) -> list[str]:
-    """Remove a machine's data: homes, accounting, Slurm's state. Returns what was removed.
+def remove_volumes(machine: Machine) -> None:
+    """Remove a machine's data: homes, accounting, Slurm's state.
 
     Raises:
         MachineError: a volume is in use.
@@ -296,4 +295,3 @@ def remove_volumes(machine: Machine) -> list[str]:
     gone = [name for name in VOLUMES if name in found]
     if gone:
         machine.docker("volume", "rm", *gone)
-    return gone

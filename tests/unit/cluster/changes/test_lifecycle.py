@@ -9,13 +9,12 @@ import pytest
 from cfiddle_slurm.cluster.changes import (
     bring_up,
     lifecycle,
-    limits,
     revival,
     unchanged,
     upgrade,
     workers,
 )
-from cfiddle_slurm.cluster.changes.upgrade import Postponed
+from cfiddle_slurm.cluster.changes.upgrade import Deployed, Postponed, Work
 from cfiddle_slurm.cluster.hosts.fleet import Incomplete
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.image import distribution
@@ -24,11 +23,12 @@ from cfiddle_slurm.cluster.image.images import CLUSTER
 from cfiddle_slurm.cluster.members import identity, swarm, swarm_state
 from cfiddle_slurm.cluster.members.identity import Identity
 from cfiddle_slurm.cluster.members.swarm import Member
-from cfiddle_slurm.cluster.people import accounts
+from cfiddle_slurm.cluster.people import accounts, open_work
 from cfiddle_slurm.cluster.people.open_work import OpenWork
-from cfiddle_slurm.cluster.services import credentials, slurm, stack
-from cfiddle_slurm.cluster.services.slurm import Job, Node
+from cfiddle_slurm.cluster.services import credentials, rendering, slurm, stack
+from cfiddle_slurm.cluster.services.slurm import Job
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.slurm_states import Node
 from tests.unit.cluster.conftest import HEAD, Program
 from tests.unit.cluster.image_facts import facts, inspected
 from tests.unit.cluster.recorder import Recorder
@@ -44,30 +44,32 @@ def nobody(text: str) -> None:
 
 
 @pytest.fixture
-def steps(recorder: Recorder) -> Recorder:
+def steps(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """A cluster on which nothing is done; it is up."""
     recorder.replace(accounts, add={}, listed=[])
     recorder.replace(credentials, ensure=None, remove=None)
     recorder.replace(distribution, check_built={}, push={}, push_older={}, remove_registry=None)
     recorder.replace(identity, ask=Identity("h"), check=None, others={})
-    recorder.replace(limits, publish=None)
     recorder.replace(revival, renew_if_expired=None)
-    recorder.replace(swarm_state, check=None)
+    recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
-    recorder.replace(upgrade, deployed={}, roll_out={}, may_be_deployed_at_once=True, settle=None)
+    recorder.replace(upgrade, deployed={"user": Deployed("u:1", "1")})
+    recorder.replace(open_work, look=OpenWork())
     recorder.replace(slurm, ensure_users=None, nodes=[Node("one", "idle", "", "")], resume=None,
                      wait_until_usable=None, queue=[], command="")  # fmt: skip
-    recorder.replace(stack, ensure_home=None, versioned="cfiddle-sandbox:1", deploy={},
-                     deploy_user_node=None, wait_until_healthy=None, remove=None,
-                     remove_old_configuration=None, remove_volumes=[],
-                     published_ports=[8888], wait_until_gone=None)  # fmt: skip
+    recorder.replace(stack, ensure_home=None, versioned="cfiddle-sandbox:1",
+                     deploy={rendering.EDITION: "1"}, container_on="c0ffee", deploy_user_node=None,
+                     wait_until_healthy=None, remove=None, remove_old_configuration=None,
+                     remove_volumes=None, published_ports=[8888], wait_until_gone=None)  # fmt: skip
     recorder.replace(swarm, remove_left_links=None)
     recorder.replace(swarm, make=None, address_of="10.0.0.1", join=None, give_roles=None,
                      take_role=None, state="active", members=[H, W1], workers=[W1], leave=None,
                      node_id="id0", was_made_here=True, settle=None)  # fmt: skip
     recorder.replace(workers, leave=None)
     recorder.replace(lifecycle, require=None)
-    recorder.replace(bring_up, require_one=None, tidy=None)
+    recorder.replace(bring_up, require=None, tidy=None)
+    recorder.replace(rendering, limits_toml="")
+    monkeypatch.setattr(Machine, "docker", lambda *arguments, **options: "")
     return recorder
 
 
@@ -78,6 +80,8 @@ def in_order(steps: Recorder, *names: str) -> bool:
 
 
 def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
+    steps.replace(stack, deploy={rendering.EDITION: "2"}, container_on=stack.NotHealthy("none"))
+    steps.replace(open_work, look=OpenWork({"ann": 1}))
     lifecycle.up(THREE, 60, nobody)
     assert in_order(
         steps,
@@ -87,7 +91,7 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "swarm_state.check",
         "distribution.check_built",
         "unchanged.check",
-        "bring_up.require_one",
+        "bring_up.require",
         "identity.check",
         # what is changed
         "swarm.make",
@@ -99,13 +103,13 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
         "distribution.push",
         "distribution.push_older",
         "swarm.give_roles",  # services start by it, and need their images
-        "upgrade.roll_out",
+        "stack.deploy",
         "stack.deploy_user_node",
         "stack.wait_until_healthy",
-        "limits.publish",
+        "rendering.limits_toml",
         "slurm.ensure_users",
         "slurm.wait_until_usable",
-        "upgrade.settle",  # all that a new notebook needs is there
+        "open_work.look",  # all that a new notebook needs is there
         "bring_up.tidy",
     )
     assert steps.calls.count("swarm.join") == 2
@@ -113,19 +117,27 @@ def test_each_step_finds_what_it_needs(steps: Recorder) -> None:
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_user_node_that_somebody_uses_is_left_to_the_end(steps: Recorder, at_once: bool) -> None:
-    left = Postponed(OpenWork((("ann", 1),)), {})
-    steps.replace(upgrade, may_be_deployed_at_once=at_once, settle=left)
-    assert lifecycle.up(THREE, 60, nobody) is left
-    assert ("stack.deploy_user_node" in steps.calls) is at_once
-    assert False in steps.arguments["upgrade.settle"]  # not at once, unless it is asked for
-    lifecycle.up(THREE, 60, nobody, now=True)
-    assert True in steps.arguments["upgrade.settle"]
+def test_a_user_node_that_somebody_uses_is_left_to_the_end(
+    steps: Recorder, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    steps.replace(stack, deploy={rendering.EDITION: "2"})
+    if at_once:
+        steps.replace(stack, container_on=stack.NotHealthy("none"))
+    steps.replace(open_work, look=OpenWork({"ann": 1}))
+    left = lifecycle.up(THREE, 60, nobody)
+    assert left == Postponed(OpenWork({"ann": 1}), {rendering.EDITION: "2"})
+    assert steps.calls.count("stack.deploy_user_node") == at_once
+    tasks = iter("12")
+    monkeypatch.setattr(upgrade, "_task", lambda head: next(tasks))
+    said: list[str] = []
+    assert lifecycle.up(THREE, 60, said.append, now=True) is None
+    assert "the user node is replaced" in said
+    assert steps.calls.count("stack.deploy_user_node") == 1 + 2 * at_once
 
 
 def test_the_sandbox_image_is_named_by_its_content(steps: Recorder) -> None:
     lifecycle.up(THREE, 60, nobody)
-    _, config, *_ = steps.arguments["upgrade.roll_out"]
+    _, config, *_ = steps.arguments["stack.deploy"]
     assert isinstance(config, Config)
     assert config.policy.images == ("cfiddle-sandbox:1", "cfiddle-sandbox:latest")
 
@@ -176,13 +188,13 @@ def fail_for(address: str, words: str) -> Callable[[Machine], None]:
     return act
 
 
-@pytest.mark.parametrize("where", ["require_one", "join", "settle", "push", "give_roles"])
+@pytest.mark.parametrize("where", ["require", "join", "settle", "push", "give_roles"])
 def test_one_dead_worker_does_not_hold_up_the_others(
     steps: Recorder, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     if where == "push":
         steps.replace(distribution, push={Machine("w2"): MachineError("w2 is ill")})
-    elif where == "require_one":
+    elif where == "require":
         monkeypatch.setattr(bring_up, where, fail_for("w2", "w2 is ill"))
     elif where == "join":
         monkeypatch.setattr(swarm, where, fail_for("w2", "w2 is ill"))
@@ -197,22 +209,27 @@ def test_one_dead_worker_does_not_hold_up_the_others(
     assert steps.calls[-1] == "bring_up.tidy"
     assert steps.arguments["bring_up.tidy"][0] == Machine("w1")
     assert steps.calls.count("bring_up.tidy") == 2  # the head
-    assert steps.calls.count("upgrade.roll_out") == 1
+    assert steps.calls.count("stack.deploy") == 1
 
 
 def test_without_any_worker_it_is_not_up(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps.replace(bring_up, require_one=MachineError("it does not answer"))
+    steps.replace(bring_up, require=MachineError("it does not answer"))
     with pytest.raises(MachineError, match=r"^w1: it does not answer\nw2: .*$") as caught:
         lifecycle.up(THREE, 60, lambda text: None)
     assert not isinstance(caught.value, Incomplete)  # of which one may say: "The rest is up."
     assert "swarm.make" not in steps.calls
 
 
+def with_workers(*addresses: str) -> Work:
+    """A work for which these have been reached."""
+    return Work(Config(workers=addresses, home="nfs"), 60, nobody)
+
+
 def test_a_dead_worker_is_not_waited_for(steps: Recorder) -> None:
     steps.replace(swarm, workers=[W1, W3])
-    bring_up.enable(HEAD, THREE, [Machine("w1")])
+    bring_up.enable(with_workers("w1"))
     assert steps.arguments["slurm.wait_until_usable"][1] == ["one"]
-    bring_up.enable(HEAD, THREE, [Machine("w1"), Machine("w3")])  # it is just coming
+    bring_up.enable(with_workers("w1", "w3"))  # it is just coming
     assert steps.arguments["slurm.wait_until_usable"][1] == ["one", "three"]
 
 
@@ -229,7 +246,7 @@ def test_only_workers_that_were_replaced_are_resumed(
     steps: Recorder, node: Node, resumed: bool
 ) -> None:
     steps.replace(slurm, nodes=[node])
-    bring_up.enable(HEAD, THREE)
+    bring_up.enable(with_workers())
     assert ("slurm.resume" in steps.calls) is resumed
 
 
@@ -240,10 +257,10 @@ def left(steps: Recorder) -> int:
 
 def test_what_a_person_took_out_of_service_is_nothing_to_wait_for(steps: Recorder) -> None:
     steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "bad fan")])
-    bring_up.enable(HEAD, THREE)
+    bring_up.enable(with_workers())
     assert steps.arguments["slurm.wait_until_usable"][1] == []
     steps.replace(slurm, nodes=[Node("one", "idle+drain", "", "cfiddle: no image")])
-    bring_up.enable(HEAD, THREE)
+    bring_up.enable(with_workers())
     assert steps.arguments["slurm.wait_until_usable"][1] == ["one"]
 
 
@@ -286,6 +303,7 @@ def test_down_in_a_swarm_of_somebody_elses_takes_the_secrets_along(steps: Record
 
 
 def test_down_twice_is_no_error(steps: Recorder) -> None:
+    steps.replace(swarm_state, check=False)
     steps.replace(swarm, state="inactive", was_made_here=False)
     lifecycle.down(Config(), purge=False, say=nobody)
     assert not {"stack.remove", "swarm.leave", "credentials.remove"} & set(steps.calls)

@@ -8,14 +8,12 @@ import pytest
 from cfiddle_slurm.cluster.changes import (
     bring_up,
     lifecycle,
-    plan,
     revival,
     unchanged,
     upgrade,
 )
-from cfiddle_slurm.cluster.changes.bring_up import Work
-from cfiddle_slurm.cluster.changes.plan import State, Step
-from cfiddle_slurm.cluster.changes.upgrade import Deployed
+from cfiddle_slurm.cluster.changes.lifecycle import Foreseen, State, Step
+from cfiddle_slurm.cluster.changes.upgrade import Deployed, Work
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.image import distribution
 from cfiddle_slurm.cluster.image.images import CLUSTER, SANDBOX, USER
@@ -23,10 +21,11 @@ from cfiddle_slurm.cluster.members import identity, swarm, swarm_state
 from cfiddle_slurm.cluster.members.identity import Identity
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import accounts
-from cfiddle_slurm.cluster.people.accounts import Account
-from cfiddle_slurm.cluster.services import compose, credentials, rendering, stack
+from cfiddle_slurm.cluster.people.account_book import Account
+from cfiddle_slurm.cluster.services import credentials, rendering, stack
 from cfiddle_slurm.cluster.services.stack import NotHealthy, Service
 from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.process import Completed
 from tests.unit.cluster.recorder import Recorder
 
 THREE = Config(workers=("w1", "w2"), home="nfs", home_quota=1 << 30)
@@ -51,23 +50,24 @@ def do_nothing(work: object) -> None:
     """All is there."""
 
 
-def states(steps: list[plan.Foreseen]) -> dict[str, State]:
-    return {step.name: step.state for step in steps}
+def states(steps: list[Foreseen]) -> dict[str, State]:
+    return {one.step.name: one.state for one in steps}
 
 
-def test_what_is_seen_of_a_step() -> None:
-    done: list[None] = []
+def test_what_is_seen_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Work] = []
     steps = [
-        Step[None]("fine", "look", do_nothing, only_looks=True),
-        Step[None]("there", "make", done.append, ("fine",), is_done=lambda work: True),
-        Step[None]("always", "write", done.append, ("there",)),
-        Step[None]("missing", "make", done.append, ("always",), is_done=lambda work: False),
-        Step[None]("behind", "make", done.append, ("missing",), is_done=fail),  # type: ignore[arg-type]
-        Step[None]("bad", "look", fail, ("fine",), only_looks=True),
-        Step[None]("after", "make", done.append, ("bad",), is_done=lambda work: True),
-        Step[None]("other", "make", done.append, concerns=lambda work: False),
+        Step("fine", "look", do_nothing, only_looks=True),
+        Step("there", "make", done.append, ("fine",), is_done=lambda work: True),
+        Step("always", "write", done.append, ("there",)),
+        Step("missing", "make", done.append, ("always",), is_done=lambda work: False),
+        Step("behind", "make", done.append, ("missing",), is_done=fail),  # type: ignore[arg-type]
+        Step("bad", "look", fail, ("fine",), only_looks=True),
+        Step("after", "make", done.append, ("bad",), is_done=lambda work: True),
+        Step("other", "make", done.append, concerns=lambda work: False),
     ]
-    found = plan.foresee(steps, None)
+    monkeypatch.setattr(lifecycle, "STEPS", steps)
+    found = lifecycle.foresee_up(Config(), quiet)
     assert states(found) == {
         "fine": State.DONE,
         "there": State.DONE,
@@ -81,18 +81,21 @@ def test_what_is_seen_of_a_step() -> None:
     assert done == [], "nothing was changed"
 
 
-def test_steps_are_done_in_order_and_the_first_failure_ends_it() -> None:
+def test_steps_are_done_in_order_and_the_first_failure_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     done: list[str] = []
     steps = [
-        Step[str]("one", "", lambda work: done.append(f"{work} one")),
-        Step[str]("no", "", done.append, concerns=lambda work: False),
-        Step[str]("two", "", lambda work: done.append(f"{work} two"), is_done=lambda work: True),
-        Step[str]("three", "", fail),
-        Step[str]("four", "", done.append),
+        Step("one", "", lambda work: done.append(f"{work.seconds} one")),
+        Step("no", "", fail, concerns=lambda work: False),
+        Step("two", "", lambda work: done.append("two"), is_done=lambda work: True),
+        Step("three", "", fail),
+        Step("four", "", lambda work: done.append("four")),
     ]
+    monkeypatch.setattr(lifecycle, "STEPS", steps)
     with pytest.raises(MachineError):
-        plan.run(steps, "w")
-    assert done == ["w one", "w two"], "each step sees for itself what is missing"
+        lifecycle.up(Config(), 7, quiet)
+    assert done == ["7 one", "two"], "each step sees for itself what is missing"
 
 
 def test_the_steps_of_up() -> None:
@@ -122,9 +125,10 @@ def cluster(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     members = [Member(f"id-{at}", at, at if at != "h" else "local", frozenset(roles), True)
                for at, roles in ROLES.items()]  # fmt: skip
     recorder.replace(lifecycle, require=None)
-    recorder.replace(bring_up, require_one=None, check_port=None)
+    recorder.replace(bring_up, require=None)
+    monkeypatch.setattr(Machine, "shell", lambda *words: Completed((), 1, "", "no such port"))
     recorder.replace(revival, is_fine=True)
-    recorder.replace(swarm_state, check=None)
+    recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
     recorder.replace(identity, ask=Identity("h"), check=None, others={})
     recorder.replace(swarm, address_of="10.0.0.1", state="active", members=members)
@@ -132,7 +136,7 @@ def cluster(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder.replace(credentials, missing=[])
     recorder.replace(distribution, check_built=DIGESTS, are_everywhere=True)
     recorder.replace(stack, check_home=True, user_memory=1 << 30,
-                     services=[Service("user", 1, 1)])  # fmt: skip
+                     published_ports=[8888], services=[Service("user", 1, 1)])  # fmt: skip
     recorder.replace(accounts, listed=[Account(name, 1000, "/") for name in accounts.TEST_ACCOUNTS])
     deploy(recorder)
     return recorder
@@ -142,8 +146,8 @@ def deploy(recorder: Recorder, config: Config = THREE, **others: Deployed) -> No
     """Have the cluster run what goes with the images that are built."""
     tags = [image.tag_of(DIGESTS[image.name]) for image in (CLUSTER, USER, SANDBOX)]
     config = rendering.pinned(replace(config, advertise="10.0.0.1"), tags[2])
-    edition = compose.environment(config, tags[0], tags[1], 1 << 30)[rendering.EDITION]
-    services = {name: Deployed(tags[0]) for name in compose.services(config)}
+    edition = rendering.environment(config, tags[0], tags[1], 1 << 30)[rendering.EDITION]
+    services = {name: Deployed(tags[0]) for name in rendering.services(config)}
     services["sandboxd"] = Deployed(tags[0], edition, tags[2])
     services["user"] = Deployed(tags[1], edition, tags[2])
     recorder.replace(upgrade, deployed={**services, **others})
@@ -207,23 +211,23 @@ def test_the_first_thing_that_is_missing(
 def test_what_would_fail_is_told_with_its_reason(cluster: Recorder, error: Exception) -> None:
     cluster.replace(unchanged, check=error)
     steps = lifecycle.foresee_up(THREE, quiet)
-    assert [(step.name, step.why) for step in steps if step.why] == [("data", "not there")]
+    assert [(one.step.name, one.why) for one in steps if one.why] == [("data", "not there")]
     assert states(steps)["swarm"] is State.TO_DO
 
 
 def test_a_worker_that_does_not_answer_is_told_of(
     cluster: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def require_one(machine: Machine) -> None:
+    def require(machine: Machine) -> None:
         if machine.address == "w2":
             raise MachineError("w2 is off.")
 
-    monkeypatch.setattr(bring_up, "require_one", require_one)
+    monkeypatch.setattr(bring_up, "require", require)
     said: list[str] = []
     found = states(lifecycle.foresee_up(THREE, said.append))
     assert said == ["w2 is off. The others continue."]
     assert found["workers"] is State.DONE
-    cluster.replace(bring_up, require_one=MachineError("off"))
+    cluster.replace(bring_up, require=MachineError("off"))
     assert foreseen()["workers"] is State.FAILS
 
 

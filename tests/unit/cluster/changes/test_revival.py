@@ -13,7 +13,7 @@ from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, WORKER, Program
 from tests.unit.cluster.recorder import Recorder
 
 ASK = "*info --format={{.DockerRootDir}}|*"
-EXPIRED = "error|x509: certificate has expired or is not yet valid"
+EXPIRED = "error|false|x509: certificate has expired or is not yet valid"
 KNOWN = '{"AdvertiseAddr":"10.0.0.1:2377","ListenAddr":"0.0.0.0:2377"}'
 AGAIN = "swarm init --force-new-cluster --advertise-addr=10.0.0.1:2377 --listen-addr=0.0.0.0:2377"
 
@@ -37,11 +37,11 @@ def head(
     (tmp_path / "cluster/engine.sh").write_text("echo engine: Docker\n")
     monkeypatch.setattr(kit, "folder", lambda name: tmp_path / name)
     ssh.answers("*", BEHAVE_LIKE_SSH)
-    docker.answers(ASK, f"test -e restarted && echo '{tmp_path}/root|inactive|' || "
-                   f"echo '{tmp_path}/root|{EXPIRED}'")  # fmt: skip
-    docker.answers("*info --format={{.Swarm.LocalNodeState}}", "echo active")
-    docker.answers("*info --format={{.Swarm.ControlAvailable}}", "echo true")
-    docker.answers("*swarm init *")
+    docker.answers(ASK, f"""
+        if test -e made; then echo '{tmp_path}/root|active|true|'
+        elif test -e restarted; then echo '{tmp_path}/root|inactive|false|'
+        else echo '{tmp_path}/root|{EXPIRED}'; fi""")  # fmt: skip
+    docker.answers("*swarm init *", "touch made")
     return docker
 
 
@@ -66,23 +66,25 @@ def test_whoever_was_interrupted_goes_on(head: Program, tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="no"):
         revival.renew_if_expired(WORKER, quiet)
     assert (tmp_path / "root/swarm/docker-state.json.expired").read_text() == KNOWN
-    head.answers("*swarm init *")
+    head.answers("*swarm init *", "touch made")
     revival.renew_if_expired(WORKER, quiet)
-    assert head.lines[-3].endswith(AGAIN)
+    assert head.lines[-2].endswith(AGAIN)
     assert list((tmp_path / "root/swarm").iterdir()) == []
 
 
 def test_what_was_set_aside_and_cannot_be_read_is_not_nothing(
     head: Program, tmp_path: Path
 ) -> None:
-    head.answers(ASK, f"echo '{tmp_path}/root|inactive|'")
+    head.answers(ASK, f"echo '{tmp_path}/root|inactive|false|'")
     (tmp_path / "root/swarm/docker-state.json.expired").mkdir()
     with pytest.raises(MachineError, match=r"docker-state\.json\.expired"):
         revival.renew_if_expired(WORKER, quiet)
     assert not [line for line in head.lines if "swarm init" in line]
 
 
-@pytest.mark.parametrize("found", ["inactive|", "active|", "locked|Swarm is encrypted"])
+@pytest.mark.parametrize(
+    "found", ["inactive|false|", "active|true|", "locked|false|Swarm is encrypted"]
+)
 def test_all_others_are_left_alone(head: Program, tmp_path: Path, found: str) -> None:
     head.answers(ASK, f"echo '{tmp_path}/root|{found}'")
     revival.renew_if_expired(WORKER, quiet)

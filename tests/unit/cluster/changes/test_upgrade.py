@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from cfiddle_slurm.cluster.changes import upgrade
-from cfiddle_slurm.cluster.changes.upgrade import Deployed, Postponed
+from cfiddle_slurm.cluster.changes.upgrade import Deployed, Postponed, Work
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.people import open_work
 from cfiddle_slurm.cluster.people.open_work import OpenWork
@@ -19,7 +19,7 @@ OLD = Deployed("cfiddle-user:old", "one", "cfiddle-sandbox:old")
 NEW = Deployed("cfiddle-user:new", "two", "cfiddle-sandbox:new")
 REST = Deployed("cfiddle-cluster:new", "two", "cfiddle-sandbox:new")
 WANTED = {rendering.EDITION: "two"}
-OPEN = OpenWork((("ann", 1),))
+OPEN = OpenWork({"ann": 1})
 
 
 def nobody(text: str) -> None:
@@ -39,7 +39,9 @@ def steps(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 
 def settled(say: upgrade.Say = nobody, *, now: bool = False) -> Postponed | None:
-    return upgrade.settle(HEAD, Config(), WANTED, now=now, seconds=60, say=say)
+    work = Work(Config(), 60, say, now=now, variables=WANTED)
+    upgrade.replace_user_node(work)
+    return work.postponed
 
 
 def test_nobody_is_cut_off_unasked(steps: Recorder) -> None:
@@ -99,7 +101,9 @@ def test_the_controller_finds_its_database_when_it_is_replaced(
     monkeypatch.setattr(stack, "deploy", deploy)
     answers = iter(["old1", "old2", "old1", "", "new1", "old2", "new2"])
     monkeypatch.setattr(upgrade, "_container", lambda head, name: next(answers))
-    assert upgrade.roll_out(HEAD, Config(), services, 60) == WANTED
+    work = Work(Config(), 60, nobody, before=services)
+    upgrade.roll_out(work)
+    assert work.variables == WANTED
     assert found == deployed
 
 
@@ -109,7 +113,7 @@ def test_where_the_database_does_not_come_the_controller_stays(
     steps.replace(stack, versioned="cfiddle-cluster:newer", deploy=WANTED)
     monkeypatch.setattr(upgrade, "_container", lambda head, name: "old")
     with pytest.raises(NotHealthy, match="The new database is not healthy after 0 seconds"):
-        upgrade.roll_out(HEAD, Config(), CONTROLLER, 0)
+        upgrade.roll_out(Work(Config(), 0, nobody, before=CONTROLLER))
     assert steps.calls.count("stack.deploy") == 1
 
 
@@ -127,13 +131,15 @@ def test_what_may_come_with_the_rest(
     steps: Recorder, services: dict[str, Deployed], container: object, at_once: bool
 ) -> None:
     steps.replace(stack, container_on=container)
-    assert upgrade.may_be_deployed_at_once(HEAD, services, WANTED) is at_once
+    upgrade.deploy_user_node(Work(Config(), 60, nobody, before=services, variables=WANTED))
+    assert ("stack.deploy_user_node" in steps.calls) is at_once
 
 
 def test_an_engine_that_does_not_answer_is_no_first_start(steps: Recorder) -> None:
     steps.replace(stack, container_on=MachineError("no route"))
     with pytest.raises(MachineError):
-        upgrade.may_be_deployed_at_once(HEAD, {"user": OLD}, WANTED)
+        upgrade.deploy_user_node(Work(Config(), 60, nobody, before={"user": OLD}, variables=WANTED))
+    assert "stack.deploy_user_node" not in steps.calls
 
 
 @pytest.mark.parametrize(
@@ -150,7 +156,7 @@ def test_what_was_postponed_is_made_unless_another_update_came(
     steps.replace(upgrade, deployed=services)
     left = Postponed(OPEN, WANTED)
     said: list[str] = []
-    assert upgrade.replace(HEAD, Config(), left, seconds=60, say=said.append) is made
+    assert upgrade.finish(left, Config(), 60, said.append) is made
     assert ("stack.deploy_user_node" in steps.calls) is made
 
 

@@ -12,9 +12,9 @@ from cfiddle_slurm.cluster.members import identity, swarm, swarm_state
 from cfiddle_slurm.cluster.members.identity import Identity
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.services import slurm, stack
-from cfiddle_slurm.cluster.services.slurm import Node
 from cfiddle_slurm.cluster.site import config
 from cfiddle_slurm.cluster.site.config import Config, ConfigError
+from cfiddle_slurm.slurm_states import Node
 from tests.unit.cluster.conftest import HEAD
 from tests.unit.cluster.recorder import Recorder
 
@@ -61,11 +61,11 @@ def steps(
     recorder.replace(provision, machine=None)
     recorder.replace(slurm, nodes=[Node("one", "idle", "", "")], resume=None, delete=None,
                      wait_until_usable=None, drain=None, wait_until_free=None)  # fmt: skip
-    recorder.replace(stack, wait_until_gone=None, remove_volumes=[])
+    recorder.replace(stack, wait_until_gone=None, remove_volumes=None)
     recorder.replace(swarm, join=None, settle=None, give_roles=None, take_role=None, forget=None,
                      members=[H, W1], node_id="id0", state="active", leave=None,
                      leave_dead=None)  # fmt: skip
-    recorder.replace(swarm_state, check=None)
+    recorder.replace(swarm_state, check=True)
     recorder.replace(workers, require=None)
     monkeypatch.setattr(Machine, "docker", lambda *arguments: "four")
     return recorder

@@ -9,8 +9,9 @@ from click.testing import CliRunner, Result
 
 from cfiddle_slurm.cluster import __main__ as command_line
 from cfiddle_slurm.cluster.changes import lifecycle, provision, unchanged, upgrade
-from cfiddle_slurm.cluster.changes.plan import Foreseen, State
-from cfiddle_slurm.cluster.commands import updating, watching
+from cfiddle_slurm.cluster.changes.lifecycle import Foreseen, State, Step
+from cfiddle_slurm.cluster.commands import lifecycle as commands
+from cfiddle_slurm.cluster.commands import updating
 from cfiddle_slurm.cluster.health import check, overview, trial
 from cfiddle_slurm.cluster.health.check import Finding, Level
 from cfiddle_slurm.cluster.health.trial import Trial
@@ -23,12 +24,12 @@ from cfiddle_slurm.cluster.people import user_node
 from cfiddle_slurm.cluster.people.account_book import AccountError
 from cfiddle_slurm.cluster.people.open_work import OpenWork
 from cfiddle_slurm.cluster.services import slurm
-from cfiddle_slurm.cluster.services.slurm import Node
 from cfiddle_slurm.cluster.services.stack import NotHealthy
 from cfiddle_slurm.cluster.site import config
 from cfiddle_slurm.cluster.site.config import Config, ConfigError
 from cfiddle_slurm.cluster.site.kit import KitError
 from cfiddle_slurm.process import CommandTimeout
+from cfiddle_slurm.slurm_states import Node
 from tests.unit.cluster.conftest import HEAD
 from tests.unit.cluster.health.test_overview import GOOD
 from tests.unit.cluster.recorder import Recorder
@@ -48,7 +49,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path.parent / f"{tmp_path.name} caches"))
     recorder.replace(lifecycle, up=None, down=None)
-    recorder.replace(swarm_state, check=None)
+    recorder.replace(swarm_state, check=True)
     recorder.replace(unchanged, check=None)
     recorder.replace(check, run=[])
     recorder.replace(provision, all_machines=None)
@@ -168,9 +169,9 @@ def test_up_tries_every_worker_at_the_end(steps: Recorder) -> None:
 def test_a_dry_run_shows_the_plan_and_changes_nothing(steps: Recorder, locks: list[str]) -> None:
     wanted = written()
     steps.replace(lifecycle, foresee_up=[
-        Foreseen("head", "reach the head", (), State.DONE),
-        Foreseen("swarm", "make the swarm", ("head",), State.TO_DO),
-        Foreseen("data", "see the data", ("head",), State.FAILS, "The name [bold]is another."),
+        Foreseen(Step("head", "reach the head", print), State.DONE),
+        Foreseen(Step("swarm", "make the swarm", print, ("head",)), State.TO_DO),
+        Foreseen(Step("data", "see the data", print), State.FAILS, "The name [bold]is another."),
     ])  # fmt: skip
     result = call("up", "--dry-run")
     assert result.exit_code == 0, result.output
@@ -282,7 +283,7 @@ def test_status_is_for_people_and_for_scripts(steps: Recorder) -> None:
     assert result.exit_code == 0
     assert "idle" in result.output and "http://x/lab" in result.output
     assert json.loads(call("status", "--json").output) == GOOD
-    steps.replace(overview, gather={**GOOD, "unanswered": "no controller"})
+    steps.replace(overview, gather={**GOOD, "trouble": ["no controller"]})
     assert call("status").exit_code == 1
     assert call("status", "--json").exit_code == 1
     assert call("status", "--json", "--watch").exit_code == 2
@@ -300,7 +301,7 @@ def test_a_watched_cluster_may_fail_and_come_back(
         return found
 
     monkeypatch.setattr(overview, "gather", gather)
-    monkeypatch.setattr(watching, "_SECONDS", 0.0)
+    monkeypatch.setattr(commands, "_WATCH_SECONDS", 0.0)
     result = call("status", "--watch")
     assert result.exit_code == 0
     assert (result.output.count("Services"), result.output.count("no \\x1b[2J answer")) == (2, 1)
@@ -310,13 +311,13 @@ def test_update_builds_and_then_waits_for_running_jobs(steps: Recorder) -> None:
     assert call("update", "--timeout=10").exit_code == 0
     assert steps.calls[-2:] == ["images.build_all", "lifecycle.up"]
     assert steps.arguments["lifecycle.up"][1] == 10 + Config().policy.wall_seconds + 120
-    steps.replace(swarm, state="inactive")
+    steps.replace(swarm_state, check=False)
     result = call("update")
     assert result.exit_code == 1
     assert "The cluster is not up: `up` starts it." in result.output
 
 
-POSTPONED = upgrade.Postponed(OpenWork((("jovyan", 2), ("ana", 1))), {})
+POSTPONED = upgrade.Postponed(OpenWork({"jovyan": 2, "ana": 1}), {})
 
 
 @pytest.mark.parametrize("command", [("update",), ("up",)])
@@ -338,15 +339,15 @@ def test_update_now_asks_nobody(steps: Recorder) -> None:
 
 def test_update_at_waits(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     steps.replace(lifecycle, up=POSTPONED)
-    steps.replace(upgrade, replace=True)
+    steps.replace(upgrade, finish=True)
     monkeypatch.setattr(updating, "_STEP_SECONDS", 0.01)
     monkeypatch.setattr(upgrade, "next_time", lambda text, now: now + timedelta(seconds=0.3))
     result = call("update", "--at", "03:00")
     assert result.exit_code == 0
     assert "3 notebooks (jovyan 2, ana 1)" in result.output
     assert "Waiting until " in result.output and "is up to date." in result.output
-    assert steps.calls[-1] == "upgrade.replace"
-    steps.replace(upgrade, replace=False)
+    assert steps.calls[-1] == "upgrade.finish"
+    steps.replace(upgrade, finish=False)
     assert "Another update came first" in call("update", "--at", "03:00").output
 
 
@@ -357,12 +358,12 @@ def test_whoever_stops_waiting_has_changed_nothing(
         raise KeyboardInterrupt
 
     steps.replace(lifecycle, up=POSTPONED)
-    steps.replace(upgrade, replace=True)
+    steps.replace(upgrade, finish=True)
     monkeypatch.setattr("time.sleep", stop)
     result = call("update", "--at", "03:00")
     assert result.exit_code == 130
     assert "The user node stays as it is." in result.output
-    assert "upgrade.replace" not in steps.calls
+    assert "upgrade.finish" not in steps.calls
 
 
 def test_with_nothing_open_there_is_nothing_to_wait_for(steps: Recorder) -> None:
@@ -378,13 +379,13 @@ def test_a_time_that_is_none_changes_nothing(steps: Recorder, words: tuple[str, 
 
 def test_the_address_is_all_that_is_printed(steps: Recorder) -> None:
     assert call("url").output == "http://x/lab\n"
-    assert steps.arguments["user_node.jupyter_url"] == (HEAD, "127.0.0.1", 8888)
+    assert steps.arguments["user_node.jupyter_url"] == (HEAD, 8888)
 
 
 def test_the_address_is_another_machines_as_ssh_knows_it(steps: Recorder) -> None:
     written(head="h.lan")
     call("url")
-    assert steps.arguments["user_node.jupyter_url"] == (Machine("h.lan"), "h.lan", 8888)
+    assert steps.arguments["user_node.jupyter_url"] == (Machine("h.lan"), 8888)
 
 
 def test_provision_prepares_all_machines(steps: Recorder) -> None:

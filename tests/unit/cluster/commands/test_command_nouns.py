@@ -8,18 +8,18 @@ from click.testing import CliRunner, Result
 from cfiddle_slurm.cluster import __main__ as command_line
 from cfiddle_slurm.cluster.changes import upgrade, workers
 from cfiddle_slurm.cluster.changes.upgrade import Deployed
-from cfiddle_slurm.cluster.commands import logs
+from cfiddle_slurm.cluster.commands import inside
 from cfiddle_slurm.cluster.hosts import machines
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
 from cfiddle_slurm.cluster.image import distribution, images
 from cfiddle_slurm.cluster.members import swarm
 from cfiddle_slurm.cluster.members.swarm import Member
 from cfiddle_slurm.cluster.people import accounts, quotas, user_node
-from cfiddle_slurm.cluster.people.accounts import Account
+from cfiddle_slurm.cluster.people.account_book import Account
 from cfiddle_slurm.cluster.services import slurm, stack
-from cfiddle_slurm.cluster.services.slurm import Node
 from cfiddle_slurm.cluster.services.stack import Service
 from cfiddle_slurm.cluster.site import config
+from cfiddle_slurm.slurm_states import Node
 from tests.unit.cluster.recorder import Recorder
 
 FILE = Path("cluster.toml")
@@ -39,8 +39,8 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     FILE.write_text(config.example({"workers": ("w1.lan",), "ssh_user": "admin"}))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     recorder.replace(images, build_all=None)
-    recorder.replace(logs, show=0)
-    recorder.replace(machines, require=None, require_one=None)
+    recorder.replace(inside, show=0, _become=None)
+    recorder.replace(machines, require=None)
     recorder.replace(distribution, push={}, push_older={})
     recorder.replace(swarm, state="active")
     recorder.replace(upgrade, deployed={"user": Deployed("u:1", "1", "cfiddle-sandbox:1")})
@@ -50,7 +50,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     recorder.replace(accounts, add={"cyd": 1100}, remove=None,
                      listed=[Account("ann", 1234, "/home/ann")])  # fmt: skip
     recorder.replace(stack, services=[Service("worker", 1, 1)], container_on="c0ffee")
-    recorder.replace(user_node, become=None, replace_by=None, copy_to_home=None,
+    recorder.replace(user_node, exec_arguments=["docker", "exec"], copy_to_home=None,
                      give_examples=None)  # fmt: skip
     return recorder
 
@@ -125,11 +125,12 @@ def test_one_machine_that_gets_no_images_is_named_and_the_others_get_them(steps:
     [
         ("images", "build"), ("images", "push"), ("worker", "add", "w2"),
         ("worker", "remove", "w2"), ("worker", "drain", "w2"), ("worker", "resume", "w2"),
-        ("user", "add", "cyd"), ("user", "remove", "ann"),
+        ("user", "add", "cyd"), ("user", "import", "class.csv"), ("user", "remove", "ann"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("steps")
 def test_what_changes_a_cluster_holds_its_lock(locks: list[str], words: tuple[str, ...]) -> None:
+    Path("class.csv").write_text("cyd\n")
     assert call(*words).exit_code == 0
     assert locks == [" ".join(words[:2])]
 
@@ -206,14 +207,14 @@ def test_users_are_listed() -> None:
 
 def test_a_service_is_looked_into_where_it_runs(steps: Recorder) -> None:
     assert call("logs", "worker", "--tail=5", "--follow").exit_code == 0
-    assert steps.arguments["logs.show"] == (
+    assert steps.arguments["inside.show"] == (
         ["docker", "service", "logs", "--raw", "--tail=5", "--follow", "cfiddle_worker"],
     )
     assert call("logs", "worker", "--tail=-1").exit_code == 2
-    steps.replace(logs, show=KeyboardInterrupt())
+    steps.replace(inside, show=KeyboardInterrupt())
     assert call("logs", "worker").exit_code == 130
     assert call("shell", "worker", "w1.lan").exit_code == 0
-    assert steps.arguments["user_node.become"] == (
+    assert steps.arguments["inside._become"] == (
         ["docker", "--host=ssh://admin@w1.lan", "exec", "--interactive", "--tty", "c0ffee", "bash"],
     )
 
@@ -229,7 +230,7 @@ def test_a_service_that_is_none_is_told_with_those_that_are(steps: Recorder, com
 
 def test_a_users_command_keeps_its_own_options(steps: Recorder) -> None:
     assert call("run", "ann", "squeue", "--me", "-h").exit_code == 0
-    assert steps.arguments["user_node.replace_by"][1:] == ("ann", ("squeue", "--me", "-h"))
+    assert steps.arguments["user_node.exec_arguments"][1:3] == ("ann", ("squeue", "--me", "-h"))
 
 
 def test_a_file_is_copied_as_it_is(steps: Recorder) -> None:

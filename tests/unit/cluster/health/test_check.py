@@ -6,7 +6,6 @@ import pytest
 
 from cfiddle_slurm.cluster.health import check
 from cfiddle_slurm.cluster.health.check import Finding, Level
-from cfiddle_slurm.cluster.hosts import machines
 from cfiddle_slurm.cluster.site.config import Config
 from tests.unit.cluster.conftest import BEHAVE_LIKE_SSH, HEAD, Program
 
@@ -211,13 +210,11 @@ def test_a_clock_is_compared_with_this_machines(
 
 def test_a_script_that_fails_is_told(cluster: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "_SCRIPT", "echo 'df: no such thing' >&2; exit 1")
-    found = check._facts(machines.Machine("w1"), NFS)
-    assert isinstance(found, Finding)
+    found, _ = check.run(BIND)
     assert (found.level, found.found) == (Level.FAILURE, "df: no such thing")
 
 
 def test_what_keeps_ssh_from_a_machine_comes_with_what_to_do(cluster: Program) -> None:
     cluster.answers("*", "echo 'ssh: Could not resolve hostname w1' >&2; exit 255")
-    found = check._facts(machines.Machine("w1"), NFS)
-    assert isinstance(found, Finding)
+    found, _ = check.run(BIND)
     assert (found.found, found.mend[:16]) == ("its name cannot be resolved", "Correct the name")

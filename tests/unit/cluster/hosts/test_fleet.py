@@ -59,6 +59,6 @@ def test_where_several_fail_all_are_told() -> None:
         raise MachineError(f"{machine} is ill")
 
     with pytest.raises(MachineError, match=r"^a is ill\nb is ill$"):
-        machines.on_each([A, B], ill)
+        Fleet([A, B], quiet).each(ill)
     given, failed = machines.try_each([A, B], act)
     assert (given, list(failed)) == ({A: "A"}, [B])

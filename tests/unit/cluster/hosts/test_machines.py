@@ -125,8 +125,8 @@ def test_what_is_done_on_each_machine_is_done_at_once() -> None:
         together.wait()
         return machine.address
 
-    assert machines.on_each(some, name) == {one: one.address for one in some}
-    assert machines.on_each([], name) == {}
+    assert machines.try_each(some, name) == ({one: one.address for one in some}, {})
+    assert machines.try_each([], name) == ({}, {})
 
 
 def test_all_machines_finish_before_one_of_them_fails() -> None:
@@ -137,15 +137,17 @@ def test_all_machines_finish_before_one_of_them_fails() -> None:
             raise MachineError("a is ill")
         done.append(machine.address)
 
-    with pytest.raises(MachineError, match=r"a is ill"):
-        machines.on_each([Machine("a"), Machine("b"), Machine("c")], act)
+    _, failed = machines.try_each([Machine("a"), Machine("b"), Machine("c")], act)
+    assert {machine.address: str(error) for machine, error in failed.items()} == {"a": "a is ill"}
     assert sorted(done) == ["b", "c"]
 
 
 def test_each_machine_needs_ssh_and_an_engine(ssh: Program, docker: Program) -> None:
     ssh.answers("*")
     docker.answers("*version *", "echo 26.1.5")
-    machines.require([HEAD, WORKER])
+    machines.require(HEAD)
+    assert ssh.calls == []
+    machines.require(WORKER)
     assert len(ssh.calls) == 1
     docker.answers(f"{AT_WORKER} version *", "echo 'Cannot connect to the daemon' >&2; exit 1")
     for why, words in (
@@ -155,10 +157,10 @@ def test_each_machine_needs_ssh_and_an_engine(ssh: Program, docker: Program) -> 
     ):
         ssh.answers("*", f"echo {why}")
         with pytest.raises(MachineError, match=rf"No Docker engine answers on w1: .*{words}.*Can"):
-            machines.require([HEAD, WORKER])
+            machines.require(WORKER)
     ssh.answers("*", "echo 'Permission denied (publickey).' >&2; exit 255")
     with pytest.raises(MachineError, match=r"w1 cannot be reached by ssh as root: it refuses"):
-        machines.require([HEAD, WORKER])
+        machines.require(WORKER)
 
 
 def test_a_docker_command_that_finds_no_machine_is_told_as_ssh_is(docker: Program) -> None:

@@ -16,7 +16,7 @@ STATE = "info --format={{.Swarm.LocalNodeState}}"
 ID = "info --format={{.Swarm.NodeID}}"
 ROOT = "info --format={{.DockerRootDir}}"
 MANAGERS = "info --format={{range .Swarm.RemoteManagers}}{{.Addr}} {{end}}"
-MANAGER = "info --format={{.Swarm.ControlAvailable}}"
+ANSWERS = "info --format={{.DockerRootDir}}|*"
 
 
 def line(
@@ -63,7 +63,7 @@ def engine(docker: Program) -> Program:
     """The head's engine, in no swarm until it is told to make one; and a worker's, in none."""
     docker.answers(STATE, "test -e swarm && echo active || echo inactive")
     docker.answers(ID, "test -e swarm && echo id0")
-    docker.answers(MANAGER, "echo true")
+    docker.answers(ANSWERS, "test -e swarm && echo '/|active|true|' || echo '/|inactive|false|'")
     docker.answers("swarm init *", "touch swarm")
     docker.answers("swarm leave --force", "rm swarm")
     docker.answers("swarm ca *")
@@ -111,7 +111,7 @@ def test_a_swarm_that_is_there_stays(engine: Program) -> None:
 
 def test_a_head_that_is_anothers_worker_is_refused(engine: Program) -> None:
     Path("swarm").touch()
-    engine.answers(MANAGER, "echo false")
+    engine.answers(ANSWERS, "echo '/|active|false|'")
     with pytest.raises(MachineError, match="this machine is a worker in the swarm of another head"):
         swarm.make(HEAD, "")
 

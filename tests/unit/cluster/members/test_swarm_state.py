@@ -62,9 +62,9 @@ def test_only_expired_certificates_are_expired() -> None:
 
 
 def test_a_head_is_asked_once(docker: Program) -> None:
-    docker.answers("info *", "echo 'locked|false|a|b'")
+    docker.answers("info *", "echo '/|locked|false|a|b'")
     with pytest.raises(MachineError, match="is locked"):
         swarm_state.check(HEAD)
-    docker.answers("info *", "echo 'active|true|'")
+    docker.answers("info *", "echo '/|active|true|'")
     swarm_state.check(HEAD)
     assert len(docker.calls) == 2

@@ -29,20 +29,20 @@ def program(pid: int, parent: int, account: str = "jovyan", uid: int = 1000) -> 
     [
         (NOBODY, OpenWork(), ""),
         ([*NOBODY, program(9, 0, "root", 0), program(10, 0, "munge", 101)], OpenWork(), ""),
-        ([*NOBODY, kernel(9)], OpenWork((("jovyan", 1),)), "1 notebook (jovyan 1)"),
+        ([*NOBODY, kernel(9)], OpenWork({"jovyan": 1}), "1 notebook (jovyan 1)"),
         (
             [*NOBODY, kernel(9, "ana"), kernel(10), kernel(11), program(12, 11)],
-            OpenWork((("jovyan", 2), ("ana", 1))),
+            OpenWork({"jovyan": 2, "ana": 1}),
             "3 notebooks (jovyan 2, ana 1)",
         ),
         (  # a terminal with a program in it; a program that was started from outside
             [*NOBODY, program(9, 7), program(10, 9), program(11, 0, "ana", 1001)],
-            OpenWork((), (("ana", 1), ("jovyan", 1))),
+            OpenWork({}, {"ana": 1, "jovyan": 1}),
             "2 terminals and programs (ana 1, jovyan 1)",
         ),
         (
             [*NOBODY, kernel(9), program(10, 1)],  # what is left of a terminal that was closed
-            OpenWork((("jovyan", 1),), (("jovyan", 1),)),
+            OpenWork({"jovyan": 1}, {"jovyan": 1}),
             "1 notebook (jovyan 1) and 1 terminal or program (jovyan 1)",
         ),
         # A list that was not made in one moment may hold a circle.
@@ -70,7 +70,7 @@ def test_the_user_node_is_asked(docker: Program, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(stack, "container_on", lambda head, service: "c0ffee")
     rows = [[7, 1, 1000, "jovyan", ["jupyter-lab"]], [9, 7, 1000, "jovyan", ["x/kernel-9.json"]]]
     docker.answers("exec *", f"echo '{json.dumps(rows)}'")
-    assert open_work.look(HEAD) == OpenWork((("jovyan", 1),))
+    assert open_work.look(HEAD) == OpenWork({"jovyan": 1})
     assert docker.calls[0][:3] == ["exec", "--user=0", "c0ffee"]
 
 

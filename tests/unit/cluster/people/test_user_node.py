@@ -1,14 +1,11 @@
 """The user node: commands, files and Jupyter's address."""
 
-import io
-import os
-
 import pytest
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.people import user_node
-from cfiddle_slurm.cluster.people.accounts import AccountError
+from cfiddle_slurm.cluster.people.account_book import AccountError
 from cfiddle_slurm.cluster.services.stack import NotHealthy
 from tests.unit.cluster.conftest import AT_WORKER, HEAD, WORKER, Program
 
@@ -102,19 +99,10 @@ def test_a_file_that_cannot_be_written_is_told(node: Program) -> None:
 
 def test_jupyters_address_holds_its_token(node: Program) -> None:
     node.answers("exec c0ffee cat /run/secrets/cfiddle_jupyter_token", "echo 5ec4e7")
-    assert user_node.jupyter_url(HEAD, "h.lan", 8000) == "http://h.lan:8000/lab?token=5ec4e7"
-
-
-@pytest.mark.usefixtures("node")
-def test_a_command_takes_this_processs_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    replaced: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    monkeypatch.setattr(os, "execvp", lambda name, arguments: replaced.append((name, arguments)))
-    user_node.replace_by(HEAD, "ann", ["id", "--user"])
-    ((name, arguments),) = replaced
-    assert name == arguments[0] == "docker"
-    assert arguments[-3:] == ["ann", "id", "--user"]
-    assert "--tty" not in arguments  # this standard input is no terminal
+    assert user_node.jupyter_url(HEAD, 8000) == "http://127.0.0.1:8000/lab?token=5ec4e7"
+    node.answers(f"{AT_WORKER} ps *", "echo c0ffee")
+    node.answers(f"{AT_WORKER} exec c0ffee cat *", "echo 7")
+    assert user_node.jupyter_url(WORKER, 8000) == "http://w1:8000/lab?token=7"
 
 
 def test_another_machines_user_node_is_reached_through_its_engine(docker: Program) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfiddle_slurm.cluster.services import compose
+from cfiddle_slurm.cluster.services import rendering
 from cfiddle_slurm.cluster.site.config import Config
 
 TEXT = """\
@@ -35,12 +35,12 @@ volumes:
     ],
 )
 def test_other_services_go_and_all_else_stays(names: tuple[str, ...], gone: str) -> None:
-    assert compose.only(TEXT, names) == TEXT.replace(gone, "", 1)
+    assert rendering.only(TEXT, names) == TEXT.replace(gone, "", 1)
 
 
 def test_the_names_of_a_parts_services() -> None:
     for config in (Config(), Config(home="bind"), Config(workers=("w1",), home="nfs")):
-        assert compose.services(config) == {
+        assert rendering.services(config) == {
             "accounting", "controller", "database", "munge", "munge_user", "sandboxd", "worker",
         }  # fmt: skip
-        assert compose.services(config, compose.USER_NODE) == {"user"}
+        assert rendering.services(config, rendering.USER_NODE) == {"user"}

@@ -10,8 +10,9 @@ import pytest
 from cfiddle_slurm.cluster.hosts import waiting
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.services import slurm
-from cfiddle_slurm.cluster.services.slurm import Job, Node
+from cfiddle_slurm.cluster.services.slurm import Job
 from cfiddle_slurm.cluster.services.stack import NotHealthy
+from cfiddle_slurm.slurm_states import Node, parse_nodes
 from tests.unit.cluster.conftest import HEAD, Program
 
 SHOW = "exec c0ffee scontrol --oneliner show nodes"
@@ -62,14 +63,14 @@ def line(name: str, state: str, more: str = "", features: str = "cfiddle,cpu_AMD
     ],
 )  # fmt: skip
 def test_a_node_and_whether_it_takes_jobs(text: str, node: Node, usable: bool, busy: bool) -> None:
-    (found,) = slurm.parse_nodes(text)
+    (found,) = parse_nodes(text)
     assert found == node
     assert (found.usable, found.busy) == (usable, busy)
 
 
 def test_nodes_are_listed_by_name() -> None:
     text = f"{line('w2', 'IDLE')}\n{line('w1', 'DOWN')}\n\nNo nodes in the system\n"
-    assert [node.name for node in slurm.parse_nodes(text)] == ["w1", "w2"]
+    assert [node.name for node in parse_nodes(text)] == ["w1", "w2"]
 
 
 @pytest.fixture
@@ -183,17 +184,20 @@ def test_workers_are_waited_for_until_all_take_jobs(controller: Program) -> None
     controller.answers(
         SHOW, f"test -e seen && echo '{line('w2', 'IDLE')}'; >seen; echo '{line('w1', 'IDLE')}'"
     )
-    slurm.wait_until_usable(HEAD, ["w1", "w2"], 100)
+    slurm.wait_until_usable(HEAD, ["w1", "w2"])
     assert len(asked(controller)) == 2
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_worker_that_takes_no_jobs_is_told_with_its_state(controller: Program) -> None:
+def test_a_worker_that_takes_no_jobs_is_told_with_its_state(
+    controller: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "_USABLE_SECONDS", 2.0)
     controller.answers(SHOW, f"echo '{line('w1', 'IDLE+DRAIN', ' Reason=a fan')}'")
     with pytest.raises(MachineError, match=r"jobs to w1 after 2 .*its state is idle\+drain a fan"):
-        slurm.wait_until_usable(HEAD, ["w1"], 2)
+        slurm.wait_until_usable(HEAD, ["w1"])
     with pytest.raises(MachineError, match="jobs to w2 after 2 seconds: it is not registered"):
-        slurm.wait_until_usable(HEAD, ["w2"], 2)
+        slurm.wait_until_usable(HEAD, ["w2"])
 
 
 def test_users_are_added_by_the_hundred(controller: Program) -> None:
@@ -253,5 +257,6 @@ def test_a_person_gives_no_reason_that_a_machine_would_take_back(
 def test_how_slurm_itself_is(controller: Program) -> None:
     text = "DBD Agent queue size: 42\nPartitionName=cfiddle AllowGroups=ALL State=UP TotalCPUs=4"
     controller.answers("exec c0ffee sh -c *", f"echo '{text}'")
-    assert slurm.diagnosis(HEAD) == slurm.Diagnosis(42, "UP")
-    assert slurm.parse_diagnosis("") == slurm.Diagnosis(None, "unknown")
+    assert slurm.diagnosis(HEAD) == {"backlog": 42, "partition": "UP"}
+    controller.answers("exec c0ffee sh -c *")
+    assert slurm.diagnosis(HEAD) == {"backlog": None, "partition": "unknown"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfiddle_slurm.cluster.hosts import reach
+from cfiddle_slurm.cluster.hosts import conversations
 
 RESOLVE = "ssh: Could not resolve hostname w9: Name or service not known"
 CHANGED = """@@@@@@@@@@@@@@
@@ -36,7 +36,7 @@ DOCKER = (
     ],
 )  # fmt: skip
 def test_what_stands_in_the_way(said: str, what: str, mend: str) -> None:
-    found = reach.obstacle(said)
+    found = conversations.obstacle(said)
     assert found.what == what
     assert mend in found.mend
 
@@ -55,12 +55,18 @@ def test_what_stands_in_the_way(said: str, what: str, mend: str) -> None:
     ],
 )
 def test_only_what_had_not_begun_is_done_again(said: str, again: bool) -> None:
-    assert reach.is_worth_another_try(said) is again
+    assert bool(conversations._AGAIN.search(said)) is again
 
 
 def test_docker_commands_that_found_no_way() -> None:
-    assert reach.is_unreachable(DOCKER.format("ssh: connect to host w1 port 22: No route to host"))
-    assert reach.is_unreachable(DOCKER.format(RESOLVE))
+    assert conversations.is_unreachable(
+        DOCKER.format("ssh: connect to host w1 port 22: No route to host")
+    )
+    assert conversations.is_unreachable(DOCKER.format(RESOLVE))
     # ssh did its part:
-    assert not reach.is_unreachable("Error: Get https://registry/v2/: dial tcp: i/o timed out")
-    assert not reach.is_unreachable("Cannot connect to the Docker daemon at unix:///var/run")
+    assert not conversations.is_unreachable(
+        "Error: Get https://registry/v2/: dial tcp: i/o timed out"
+    )
+    assert not conversations.is_unreachable(
+        "Cannot connect to the Docker daemon at unix:///var/run"
+    )

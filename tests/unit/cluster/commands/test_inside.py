@@ -1,4 +1,4 @@
-"""A service's log is shown as it comes, and obeyed by no terminal."""
+"""A command inside takes this one's place; a log is shown as it comes, and nothing obeys it."""
 
 import io
 import os
@@ -8,18 +8,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cfiddle_slurm import process
-from cfiddle_slurm.cluster.commands import logs
+from cfiddle_slurm.cluster.__main__ import main
+from cfiddle_slurm.cluster.commands import inside
 from cfiddle_slurm.printable import printable
+from tests.unit.cluster.conftest import Program
 
 HOSTILE = "slurmctld: x\x1b]0;PWNED\x07 \x9b31m \u202e \r\ufeff"
 
 
+def test_a_command_takes_this_processs_place(
+    docker: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker.answers("ps *", "echo c0ffee")
+    docker.answers("exec c0ffee getent *", "echo ann:x:1001:1005::/home/ann:/bin/bash")
+    replaced: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(os, "execvp", lambda name, arguments: replaced.append((name, arguments)))
+    CliRunner().invoke(main, ["run", "ann", "id", "--user"])
+    ((name, arguments),) = replaced
+    assert name == arguments[0] == "docker"
+    assert arguments[-3:] == ["ann", "id", "--user"]
+    assert "--tty" not in arguments  # this standard input is no terminal
+
+
 def shown(script: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    status = logs.show([sys.executable, "-c", script])
+    status = inside.show([sys.executable, "-c", script])
     return status, capsys.readouterr().out
 
 
@@ -40,8 +57,8 @@ def test_what_is_no_text_is_shown_even_so(capsys: pytest.CaptureFixture[str]) ->
 @given(st.binary(max_size=300), st.integers(1, 20))
 def test_any_bytes_come_out_in_whole_characters(data: bytes, longest: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logs, "_LONGEST", longest)
-        text = "".join(logs.pieces(io.BytesIO(data)))
+        patch.setattr(inside, "_LONGEST", longest)
+        text = "".join(inside.pieces(io.BytesIO(data)))
     assert text.replace("\r\n", "\n") == data.decode(errors="replace").replace("\r\n", "\n")
     assert printable(text) == "".join(map(printable, [text]))
 
@@ -67,8 +84,8 @@ print("second", flush=True)
 """
     program = f"""
 import sys
-from cfiddle_slurm.cluster.commands import logs
-sys.exit(logs.show([sys.executable, "-c", {script!r}]))
+from cfiddle_slurm.cluster.commands import inside
+sys.exit(inside.show([sys.executable, "-c", {script!r}]))
 """
     child = process.start([sys.executable, "-c", program], stdout=here)
     watchdog = threading.Timer(60, process.end_group, [child])
@@ -91,5 +108,5 @@ def test_what_cannot_be_shown_of_a_task_that_never_ran_is_no_failure(
     last: str, status: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     script = f"print('all there is'); print({last!r}); print(); raise SystemExit(7)"
-    assert logs.show([sys.executable, "-c", script]) == status
+    assert inside.show([sys.executable, "-c", script]) == status
     assert capfd.readouterr().out == f"all there is\n{last}\n\n"
