@@ -19,6 +19,8 @@ else:
     import tomli as tomllib
 
 HERE = Path(__file__).parent
+HELPERS = ("caller.py", "driver.py", "floods.py", "sources.py", "student.py", "ways.hpp")
+"""What travels with an attack."""
 ATTACKS = sorted(path.parent for path in HERE.glob("*/attack.toml"))
 GROUPS = ("resources", "escape", "network", "bundle", "results", "queue", "daemon", "faking")
 NOTHING: dict[str, Any] = {"experiment": 0, "call": [], "notebook": []}
@@ -195,7 +197,7 @@ def read_verdict(attack: Attack, done: Completed) -> Verdict:
 def _packed(attack: Attack) -> bytes:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
-        for name in ("caller.py", "driver.py", "floods.py", "student.py", "ways.hpp"):
+        for name in HELPERS:
             tar.add(HERE / name, f"tests/attacks/{name}")
         tar.add(attack.folder, f"tests/attacks/{attack.name}")
     return data.getvalue()

@@ -10,7 +10,8 @@ import cfiddle
 
 import cfiddle_slurm
 from cfiddle_slurm import errors
-from tests.attacks.student import FAILING, JOBS, SCRIPT, Student
+from tests.attacks.sources import FAILING, SCRIPT
+from tests.attacks.student import JOBS, Student
 
 
 def attack(student: Student) -> list[str]:
