@@ -110,7 +110,7 @@ def test_what_the_worker_finds(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_
     manifest: Manifest = found["manifest"]
     assert (tmp_path / "call.pickle").read_bytes() == b"pickle"
     assert (manifest.kind, manifest.entry, manifest.outputs) == ("call", TASK.entry, ("*.csv",))
-    assert set(manifest.versions) == {"python", "cfiddle", "cfiddle_slurm"}
+    assert set(manifest.versions) == {"python", "cfiddle", "cfiddle_code", "cfiddle_slurm"}
     assert manifest.environment["CFIDDLE_FOR_THE_RUN"] == "x"
     assert not {"A_SECRET", "CFIDDLE_SLURM_QOS"} & set(manifest.environment)
     request = {"image": "lab:1", "wall_seconds": 90.0, "memory_bytes": 1 << 30}
