@@ -4,7 +4,7 @@ import hashlib
 import math
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from cfiddle_slurm.cluster.image.images import SANDBOX
@@ -86,14 +86,20 @@ def policy_toml(policy: Policy) -> str:
     )
 
 
-def limits_toml(policy: Policy) -> str:
-    """What a policy allows, as settings that the notebooks read before they submit anything."""
-    limits = {
+def limits_toml(policy: Policy, libraries: Sequence[str] = ()) -> str:
+    """What a policy allows, as settings that the notebooks read before they submit anything.
+
+    Args:
+        libraries: the shared libraries of the sandbox image; none if they are not known.
+    """
+    limits: dict[str, object] = {
         "max_time_limit": policy.wall_seconds,
         "max_memory": policy.memory,
         "max_inputs": policy.bundle_bytes,
         "allowed_images": policy.images,
     }
+    if libraries:
+        limits["sandbox_libraries"] = " ".join(libraries)  # one text: a list takes longer to read
     return "".join(f"{name} = {_toml(value)}\n" for name, value in limits.items())
 
 
