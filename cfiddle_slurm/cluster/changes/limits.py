@@ -1,6 +1,7 @@
-"""What the sandbox policy allows, made known to the notebooks."""
+"""What the sandbox policy allows and its image has, made known to the notebooks."""
 
 from cfiddle_slurm.cluster.hosts.machines import Machine
+from cfiddle_slurm.cluster.image import labels
 from cfiddle_slurm.cluster.image.images import CLUSTER
 from cfiddle_slurm.cluster.services import rendering, stack
 from cfiddle_slurm.cluster.site.config import Config
@@ -23,8 +24,9 @@ def publish(head: Machine, config: Config) -> None:
     Raises:
         MachineError: the home cannot be written.
     """
+    libraries = labels.libraries_of(head, config.policy.images[0])
     head.docker(
         "run", "--rm", "--interactive", "--network=none", f"--volume={stack.HOME_VOLUME}:/home",
         "--entrypoint=/bin/sh", CLUSTER.tag, "-c", _PROGRAM,
-        input=rendering.limits_toml(config.policy).encode(),
+        input=rendering.limits_toml(config.policy, libraries).encode(),
     )  # fmt: skip
