@@ -23,6 +23,7 @@ STAND_INS = frozenset(
     (
         "IPython",
         "click",
+        "dill",
         "elftools",
         "ipywidgets",
         "matplotlib",
