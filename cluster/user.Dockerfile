@@ -11,8 +11,8 @@ COPY cluster/install-packages /build/
 COPY packages/user /build/packages
 RUN /build/install-packages install --break-system-packages
 COPY dist/*.whl /build/
-# Whatever is there already fits: only what is missing is fetched.
-RUN pip install --break-system-packages /build/*.whl
+# Whatever is there already fits: only what is missing is fetched, and CFiddle stays the chosen one.
+RUN pip install --break-system-packages /build/*.whl /build/cfiddle/*.whl
 # No debugger's port (see sitecustomize.py), whatever has brought it; and no button that would ask for one.
 RUN pip uninstall --yes --break-system-packages debugpy \
     && sed -i 's/"debugger": true/"debugger": false/' /usr/local/share/jupyter/kernels/*/kernel.json
