@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from cfiddle_slurm.printable import one_line
+from cfiddle_slurm.sandbox.versions import CODE
 
 _TABLE_WIDTH = 78
 
@@ -167,6 +168,7 @@ class RunReport:
         stages = ", ".join(f"{name} {_seconds(getattr(self, f'{name}_seconds'))}" for name in times)
         perf = self.perf_status or "unknown"
         outside = f"container's CPU time {_seconds(self.container_cpu_seconds)}"
+        versions = [f"{k} {v}" for k, v in sorted(self.versions.items()) if k != CODE]
         rows = [
             ("run", self.run_id or "unknown"),
             ("job", f"{self.job_id or 'unknown'} ({self.scheduler})"),
@@ -182,7 +184,7 @@ class RunReport:
             ("perf events", f"{perf}: {self.perf_detail}" if self.perf_detail else perf),
             ("kernel", self.kernel or "unknown"),
             ("governor", self.governor or "unknown"),
-            ("versions", ", ".join(f"{k} {v}" for k, v in sorted(self.versions.items()))),
+            ("versions", ", ".join(versions)),
         ]
         return [(name, one_line(value)) for name, value in rows]
 

@@ -54,6 +54,8 @@ class Settings:
         max_time_limit, max_memory, max_inputs, allowed_images: what the site's policy allows; what
             goes beyond is refused before it is submitted. The site says so; None, or no image, if
             that is not known.
+        sandbox_libraries: the shared libraries that the sandbox has, as the site says; a run of a
+            library that needs another is refused before it is submitted.
 
     Raises:
         SettingsError: a value is wrong.
@@ -86,6 +88,7 @@ class Settings:
     max_memory: int | None = key(None, values.size, optional=True)
     max_inputs: int | None = key(None, values.size, optional=True)
     allowed_images: tuple[str, ...] = key((), values.words)
+    sandbox_libraries: tuple[str, ...] = key((), values.words)
 
     def __post_init__(self) -> None:
         for name, parse in _PARSERS.items():

@@ -1,16 +1,18 @@
 # The user node: Jupyter, a compiler, CFiddle and cfiddle_slurm, and Slurm's commands.
 FROM cfiddle-builder:latest AS packages
-ARG CFIDDLE_VERSION
-ARG EXTRA_PIP=""
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc python3-dev \
     && rm -rf /var/lib/apt/lists/*
+COPY --from=cfiddle-wheel:latest /build/cfiddle /build/cfiddle
 RUN pip install --ignore-installed --no-compile --break-system-packages jupyterlab ipywidgets \
-        cfiddle==${CFIDDLE_VERSION} 'pandas<3' 'setuptools<80' \
+        /build/cfiddle/*.whl 'pandas<3' 'setuptools<80' \
     && python3 -m compileall -q -j 0 /usr/local/lib/python3*/dist-packages
+COPY cluster/install-packages /build/
+COPY packages/user /build/packages
+RUN /build/install-packages install --break-system-packages
 COPY dist/*.whl /build/
-# Whatever is there already fits: only what is missing is fetched.
-RUN pip install --break-system-packages /build/*.whl ${EXTRA_PIP}
+# Whatever is there already fits: only what is missing is fetched, and CFiddle stays the chosen one.
+RUN pip install --break-system-packages /build/*.whl /build/cfiddle/*.whl
 # No debugger's port (see sitecustomize.py), whatever has brought it; and no button that would ask for one.
 RUN pip uninstall --yes --break-system-packages debugpy \
     && sed -i 's/"debugger": true/"debugger": false/' /usr/local/share/jupyter/kernels/*/kernel.json
@@ -21,11 +23,15 @@ RUN groupadd --system --gid 7103 door \
     && useradd --system --uid 7103 --gid 7103 --home-dir /nonexistent --shell /usr/sbin/nologin door
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        g++ gcc git less libnss-extrausers make munge nano nftables slurm-client ${EXTRA_APT} \
+        g++ gcc git graphviz less libnss-extrausers libtbb-dev make munge nano nftables \
+        python3-pip python3-venv slurm-client ${EXTRA_APT} \
     && rm -rf /var/lib/apt/lists/* /etc/munge/munge.key \
     && rm -rf /var/lib/extrausers && ln -s /home/.accounts /var/lib/extrausers \
     && find / -xdev -perm /6000 -type f -exec chmod ug-s {} + \
     && sed -i -E 's/^(passwd|group|shadow):(.*)$/\1:\2 extrausers/' /etc/nsswitch.conf
+# Students install into their own homes, and cannot write anywhere else. Debian's marker (PEP 668) guards a
+# system from its root, but pip heeds it for everybody.
+RUN printf '[global]\nbreak-system-packages = true\ndisable-pip-version-check = true\n' >/etc/pip.conf
 COPY --from=packages /usr/local /usr/local
 # CFiddle's library of counters is found by every process, however it was started.
 RUN python3 -W ignore -c 'from cfiddle.paths import cfiddle_lib_path as p; print(p())' >/etc/ld.so.conf.d/cfiddle.conf \
@@ -38,7 +44,8 @@ RUN ln -sf /usr/local/lib/cfiddle-slurm/sitecustomize.py \
         from ipykernel.iostream import IOPubThread as t; \
         assert j.KernelManager().transport == k.IPKernelApp().transport == "ipc"; \
         assert t._setup_pipe_in.__module__ == t._setup_pipe_out.__module__ == s.__name__; \
-        assert type(cfiddle.get_config("RunnerDelegate_type")).__name__ == "Unconfigured"'
+        from cfiddle_slurm.cfiddle_hook import hook; \
+        assert type(cfiddle.get_config(hook())).__name__ == "Unconfigured"'
 COPY cluster/config.toml /etc/cfiddle-slurm/config.toml
 # What the sandbox policy allows: `up` writes it to the shared home.
 RUN ln -s /home/.accounts/limits.toml /etc/cfiddle-slurm/limits.toml

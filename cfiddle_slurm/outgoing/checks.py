@@ -1,7 +1,7 @@
 """What can be known to be wrong with a run before anything is submitted."""
 
 import ctypes
-import functools
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,8 +10,12 @@ from types import FrameType
 from typing import Any
 
 from cfiddle_slurm.errors import InputError, MeasurementWarning
+from cfiddle_slurm.run import shared_libraries
+from cfiddle_slurm.run.shared_libraries import SharedLibrary
 
 _OURS = ("cfiddle", "cfiddle_slurm")
+_OPENMP = re.compile(r"GOMP_|__kmpc_|omp_(?:destroy|get|in|init|pause|set|test|unset)_")
+_OPENMP_LIBRARIES = ("libgomp.", "libomp.", "libiomp")
 _CLOCKS = frozenset(("PERF_COUNT_SW_CPU_CLOCK", "PERF_COUNT_SW_TASK_CLOCK"))
 # CFiddle never sets a function's result type, so ctypes takes every result for a C int.
 _RETURNED_RIGHT = frozenset(
@@ -86,30 +90,25 @@ def _check_symbols(invocation: Any) -> None:
         )
     # A name that the library does not export may still be found in the C library:
     # a function "time" would run time(2) instead.
-    if invocation.function not in exported_functions(library, library.stat().st_mtime_ns):
+    found = shared_libraries.read(library, library.stat().st_mtime_ns)
+    source = invocation.executable.build_spec.source_file
+    if invocation.function not in found.exports:
         raise RunnerException(
-            f"The compiled library of {invocation.executable.build_spec.source_file} does not "
+            f"The compiled library of {source} does not "
             f'export {invocation.function!r}. Declare it extern "C", and not static.'
         )
+    _check_openmp(source, found)
 
 
-@functools.lru_cache(maxsize=256)
-def exported_functions(library: Path, _modified: int) -> frozenset[str]:
-    """Names of the functions that a shared library exports.
-
-    Raises:
-        InputError: the file is not a shared library.
-    """
-    from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
-
-    try:
-        with library.open("rb") as stream:
-            table: Any = ELFFile(stream).get_section_by_name(".dynsym")
-            symbols = table.iter_symbols() if table is not None else ()
-            return frozenset(symbol.name for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF")
-    except ELFError as error:
-        raise InputError(f"{str(library)!r} is not a shared library: {error}.") from error
+def _check_openmp(source: object, library: SharedLibrary) -> None:
+    """Refuse what was compiled for OpenMP and linked without it: CFiddle has flags for each."""
+    called = sorted(filter(_OPENMP.match, library.missing))
+    if called and not any(name.startswith(_OPENMP_LIBRARIES) for name in library.needs):
+        raise InputError(
+            f"The compiled library of {source} calls {called[0]}() of OpenMP, but is not linked "
+            "with it.",
+            hint='Add MORE_LDFLAGS="-fopenmp" to the build parameters.',
+        )
 
 
 def _doubts(invocations: Iterable[Any]) -> Iterator[str]:

@@ -41,7 +41,12 @@ _BY_KIND: dict[OutcomeKind, tuple[type[CFiddleSlurmError], str]] = {
     _K.REFUSED: (errors.SandboxRefused, ""),
     _K.BUSY: (errors.SandboxBusy, "Try again in a moment."),
     _K.UNAVAILABLE: (errors.SandboxUnavailable, "Try again, and tell whoever runs the cluster."),
-    _K.VERSION_MISMATCH: (errors.VersionMismatch, "Install the same versions on both sides."),
+    _K.VERSION_MISMATCH: (
+        errors.VersionMismatch,
+        "Was the cluster updated? Then restart the kernel. Otherwise install here what the sandbox "
+        "has, or ask whoever runs the cluster to name your CFiddle in cluster.toml (the setting "
+        "cfiddle) and to run `update`.",
+    ),
     _K.HOME: (
         errors.HomeUnwritable,
         "Is the home full? Remove what you do not need, or tell whoever runs the cluster.",

@@ -27,7 +27,7 @@ GOOD_TYPES: dict[str, tuple[type, ...]] = {
     "shared_root": (type(NOWHERE),), "poll_fast": (float,), "poll_slow": (float,),
     "query_interval": (float,), "result_grace": (float,),
     "max_time_limit": (float,), "max_memory": (int,), "max_inputs": (int,),
-    "allowed_images": (tuple,),
+    "allowed_images": (tuple,), "sandbox_libraries": (tuple,),
 }  # fmt: skip
 OPTIONAL = {field.name for field in fields(Settings) if field.default is None}
 

@@ -175,3 +175,10 @@ def test_a_report_puts_no_markup_into_a_notebook() -> None:
     assert "<script" not in shown and "<b>" not in shown
     assert "&lt;script&gt;" in shown and "&lt;b&gt; &amp;" in shown
     assert shown.count("<tr>") == shown.count("</tr>") == len(report_of({}).rows())
+
+
+def test_a_digest_is_for_programs_and_not_shown() -> None:
+    report = report_of({"versions": {"cfiddle": "0.6.1", "cfiddle_code": "0a1b2c3d"}})
+    assert report.to_dict()["versions"]["cfiddle_code"] == "0a1b2c3d"
+    assert dict(report.rows())["versions"].startswith("cfiddle 0.6.1")
+    assert "0a1b2c3d" not in str(report)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from cfiddle_slurm.cluster.changes import upgrade
 from cfiddle_slurm.cluster.changes.upgrade import Work
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, require
-from cfiddle_slurm.cluster.image import distribution
+from cfiddle_slurm.cluster.image import distribution, labels
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES, SANDBOX, USER
 from cfiddle_slurm.cluster.members import identity, swarm
 from cfiddle_slurm.cluster.people import accounts, quotas
@@ -162,11 +162,12 @@ def is_healthy(work: Work) -> bool:
 
 
 def publish_limits(work: Work) -> None:
-    """Write what the sandbox policy allows where the user node's settings look for it."""
+    """Write what the policy allows, and the image has, where the user node's settings look."""
+    libraries = labels.libraries_of(work.head, work.config.policy.images[0])
     work.head.docker(
         "run", "--rm", "--interactive", "--network=none", f"--volume={stack.HOME_VOLUME}:/home",
         "--entrypoint=/bin/sh", CLUSTER.tag, "-c", _WRITE_LIMITS,
-        input=rendering.limits_toml(work.config.policy).encode(),
+        input=rendering.limits_toml(work.config.policy, libraries).encode(),
     )  # fmt: skip
 
 

@@ -8,14 +8,14 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
+from cfiddle_slurm.cluster.image import labels, python_packages
 from cfiddle_slurm.cluster.site import kit
-from cfiddle_slurm.cluster.site.config import NO_PACKAGES, Config, Packages
-from cfiddle_slurm.sandbox.versions import LABEL
+from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.packages import NO_PACKAGES, Packages
 
 DEBIAN = "debian:trixie-slim"
 SUITE = "trixie"
@@ -23,11 +23,12 @@ BUILD_SECONDS = 1800.0
 Say = Callable[[str], None]
 _LAST_LINES = 15
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
+_SAYS_IT_ALL = re.compile(
+    r"(?:ERROR|E): ((?:Could not find a version that satisfies|Invalid requirement|Unable to locate"
+    r" package|Package '|Version '|.* is not a supported wheel|Cannot install ).*)"
+)
+"""What pip and apt say in one line of a package that there is not, or that does not fit."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_VERSIONS = """
-from cfiddle_slurm.sandbox import versions
-print(versions.text_of(versions.here()))
-"""
 _BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _USELESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale",
             "usr/share/man")  # fmt: skip
@@ -51,6 +52,7 @@ class Image:
 
 BASE = Image("cfiddle-base", "cluster/base.Dockerfile")
 BUILDER = Image("cfiddle-builder", "cluster/builder.Dockerfile")
+WHEEL = Image("cfiddle-wheel", "cluster/cfiddle.Dockerfile")
 SANDBOX = Image("cfiddle-sandbox", "sandbox/Dockerfile")
 CLUSTER = Image("cfiddle-cluster", "cluster/cluster.Dockerfile")
 USER = Image("cfiddle-user", "cluster/user.Dockerfile")
@@ -68,6 +70,7 @@ class BuildSettings:
         ca_bundle: certificates for package registries behind a proxy; None for Debian's own.
         pip_index: index of Python packages; None for pip's default.
         mirror: Debian mirror for debootstrap; empty for its own choice.
+        cfiddle: the images' CFiddle, see :func:`.python_packages.put_cfiddle`.
         user, sandbox: what is installed in these images in addition.
         registry: whether the registry's image is built, too.
     """
@@ -76,6 +79,7 @@ class BuildSettings:
     ca_bundle: Path | None = None
     pip_index: str | None = None
     mirror: str = ""
+    cfiddle: str = ""
     user: Packages = NO_PACKAGES
     sandbox: Packages = NO_PACKAGES
     registry: bool = False
@@ -90,6 +94,7 @@ class BuildSettings:
             ca_bundle=Path(bundle) if bundle else None,
             pip_index=environ.get("PIP_INDEX_URL"),
             mirror=config.mirror,
+            cfiddle=config.cfiddle,
             user=config.user_packages,
             sandbox=config.sandbox_packages,
             registry=config.registry and bool(config.workers),
@@ -98,7 +103,7 @@ class BuildSettings:
     @property
     def images(self) -> tuple[Image, ...]:
         """What is built, in order."""
-        return (BASE, BUILDER, *IMAGES, *([REGISTRY] if self.registry else []))
+        return (BASE, BUILDER, WHEEL, *IMAGES, *([REGISTRY] if self.registry else []))
 
 
 def step_of(line: str) -> tuple[int, int, str] | None:
@@ -126,7 +131,7 @@ def build_all(
             say(f"building {image.name} ({number} of {len(settings.images)})")
             build(head, image, context, settings, on_line)
             if image is SANDBOX:
-                label_versions(head)
+                labels.write(head, image.tag)
 
 
 def ensure_debian(
@@ -188,6 +193,9 @@ def build_context(settings: BuildSettings) -> Iterator[Path]:
         bundle = settings.ca_bundle.read_bytes() if settings.ca_bundle else b""
         (context / "ca-bundle.pem").write_bytes(bundle)
         (context / "pip.conf").write_text(pip_conf(settings))
+        python_packages.put_cfiddle(context, settings.cfiddle)
+        python_packages.put(context, python_packages.USER, settings.user)
+        python_packages.put(context, python_packages.SANDBOX, settings.sandbox)
         yield context
 
 
@@ -236,40 +244,26 @@ def _stream(
     """Run a program that takes long.
 
     Raises:
-        MachineError: it failed; the message has its last lines.
+        MachineError: it failed; the message has the line that says why, or else the last lines.
     """
     last: deque[str] = deque(maxlen=_LAST_LINES)
+    sentences: list[str] = []
 
     def hear(line: str) -> None:
         bare = _COLOURS.sub("", line).rstrip("\r")
         last.append(bare)
+        if (match := _SAYS_IT_ALL.fullmatch(bare)) is not None:
+            sentences.append(match[1].rstrip("."))
         on_line(bare)
 
     if process.stream(command, hear, timeout=BUILD_SECONDS, env=env) != 0:
+        if sentences:
+            raise MachineError(f"{trouble}: {sentences[0]}.")
         words = "\n".join(last)
         raise MachineError(f"{trouble}; the last lines were:\n{words}")
-
-
-def label_versions(head: Machine) -> None:
-    """Write on the sandbox image for which notebooks it is: those of the versions that are in it.
-
-    Raises:
-        MachineError: it cannot say, or the engine cannot write it.
-    """
-    found = head.docker(
-        "run", "--rm", "--network=none", "--entrypoint=python3", SANDBOX.tag, "-I", "-c", _VERSIONS
-    )  # fmt: skip
-    head.docker(
-        "build", "--quiet", f"--tag={SANDBOX.tag}", f"--label={LABEL}={found}", "-",
-        input=f"FROM {SANDBOX.tag}\n".encode(), env={**os.environ, "DOCKER_BUILDKIT": "0"},
-    )  # fmt: skip
 
 
 def build_arguments(image: Image, settings: BuildSettings) -> dict[str, str]:
     """What a Dockerfile's arguments stand for."""
     extra = {USER: settings.user, SANDBOX: settings.sandbox}.get(image, NO_PACKAGES)
-    return {
-        "CFIDDLE_VERSION": metadata.version("cfiddle"),
-        "EXTRA_APT": " ".join(extra.apt),
-        "EXTRA_PIP": " ".join(extra.pip),
-    }
+    return {"EXTRA_APT": " ".join(extra.apt)}

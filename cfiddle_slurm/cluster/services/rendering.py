@@ -5,7 +5,7 @@ import math
 import os
 import re
 import string
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -89,14 +89,20 @@ def policy_toml(policy: Policy) -> str:
     return tomlkit.dumps(asdict(policy))
 
 
-def limits_toml(policy: Policy) -> str:
-    """What a policy allows, as settings that the notebooks read before they submit anything."""
-    limits = {
+def limits_toml(policy: Policy, libraries: Sequence[str] = ()) -> str:
+    """What a policy allows, as settings that the notebooks read before they submit anything.
+
+    Args:
+        libraries: the shared libraries of the sandbox image; none if they are not known.
+    """
+    limits: dict[str, object] = {
         "max_time_limit": policy.wall_seconds,
         "max_memory": policy.memory,
         "max_inputs": policy.bundle_bytes,
         "allowed_images": policy.images,
     }
+    if libraries:
+        limits["sandbox_libraries"] = " ".join(libraries)  # one text: a list takes longer to read
     return tomlkit.dumps(limits)
 
 

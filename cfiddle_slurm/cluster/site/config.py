@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import tomlkit
 import tomlkit.exceptions
 
 from cfiddle_slurm import tables
-from cfiddle_slurm.cluster.site import kit
+from cfiddle_slurm.cluster.site import kit, packages
 from cfiddle_slurm.cluster.site.errors import ClusterError
+from cfiddle_slurm.cluster.site.packages import Packages
 from cfiddle_slurm.sandbox.policy import Policy
 from cfiddle_slurm.tables import key, subtable
 from cfiddle_slurm.values import choice, flag, size_from, text, whole
@@ -22,7 +23,6 @@ LOCAL = "local"
 HOMES = ("volume", "bind", "nfs")
 BASES = ("auto", "registry", "debootstrap")
 ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}")
-_PACKAGE = r"[A-Za-z0-9][A-Za-z0-9.+_=<>!~\[\],:-]{0,120}"
 _LEAST_BYTES = 1 << 20
 
 
@@ -52,18 +52,6 @@ def _optional_size(value: object) -> int:
 
 _address = text(ADDRESS, "the name or address of a machine")
 _path = text(r"/[^\0\n:]+", "an absolute path")
-_packages = _texts(_PACKAGE, "package names")
-
-
-@dataclass(frozen=True)
-class Packages:
-    """Further packages of an image, by their names in Debian and on the Python index."""
-
-    apt: tuple[str, ...] = key((), _packages)
-    pip: tuple[str, ...] = key((), _packages)
-
-
-NO_PACKAGES = Packages()
 
 
 @dataclass(frozen=True)
@@ -82,6 +70,8 @@ class Config:
         nfs_server: who exports it, when it is not the head.
         registry: whether images go through a registry on the head, or from machine to machine.
         base, ca_bundle, mirror: how images are built, see :class:`.images.BuildSettings`.
+        cfiddle: the images' CFiddle: a version, or the path of a wheel or of its sources; empty for
+            the version that is installed here.
         user_packages, sandbox_packages: what is installed in these images in addition.
         jupyter_port: where JupyterLab is published on the head.
         queued_jobs: how many jobs a user may have in the queue.
@@ -105,6 +95,7 @@ class Config:
     base: str = key("auto", choice(*BASES))
     ca_bundle: str = key("", _or_empty(_path))
     mirror: str = key("", _or_empty(text(r"https?://\S+", "an http address")))
+    cfiddle: str = key("", packages.cfiddle_entry)
     user_packages: Packages = field(
         default_factory=Packages, metadata=subtable("user_packages", Packages)
     )
@@ -152,7 +143,30 @@ def load(path: Path = FILE) -> Config:
         raise ConfigError(str(error)) from error
     if table is None:
         raise ConfigError(f"There is no {path}: `python -m cfiddle_slurm.cluster init` writes one.")
-    return _described(table, where)
+    return located(_described(table, where), path.parent, where)
+
+
+def located(config: Config, folder: Path, where: str) -> Config:
+    """The cluster with the whole paths of the packages that its file names, which are there.
+
+    Args:
+        folder: of the file, to which they are relative.
+        where: what the file is, for errors.
+
+    Raises:
+        ConfigError: one is missing, or is something else.
+    """
+    setting = "cfiddle"
+    try:
+        cfiddle = packages.located_cfiddle(config.cfiddle, folder)
+        setting = "user_packages."
+        user = packages.located(config.user_packages, folder)
+        setting = "sandbox_packages."
+        sandbox = packages.located(config.sandbox_packages, folder)
+    except ValueError as error:
+        separator = "" if setting.endswith(".") else " "
+        raise ConfigError(f"The setting {setting}{separator}{error} (in {where}).") from error
+    return replace(config, cfiddle=cfiddle, user_packages=user, sandbox_packages=sandbox)
 
 
 def parse(text: str, path: Path | str) -> Config:

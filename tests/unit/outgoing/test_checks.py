@@ -21,7 +21,8 @@ from cfiddle.Runner import (
 
 from cfiddle_slurm import process
 from cfiddle_slurm.errors import InputError, MeasurementWarning
-from cfiddle_slurm.outgoing.checks import check_invocations, exported_functions
+from cfiddle_slurm.outgoing.checks import check_invocations
+from cfiddle_slurm.run.shared_libraries import read
 
 SOURCE = b"""
 #include <time.h>
@@ -81,7 +82,7 @@ def test_what_is_right_passes_in_silence(compiled: Path) -> None:
 
 
 def test_exported_functions_are_those_that_the_library_has_itself(compiled: Path) -> None:
-    found = exported_functions(compiled, 0)
+    found = read(compiled, 0).exports
     assert {"twice", "late"} <= found
     assert not {"hidden", "time", ""} & found
 
@@ -137,7 +138,42 @@ def test_a_program_without_exports_has_no_functions(compiled: Path, tmp_path: Pa
     plain = tmp_path / "plain.o"
     gcc = ["gcc", "-c", "-x", "c", "-", "-o", str(plain)]
     process.check(gcc, timeout=60, input=SOURCE)
-    assert exported_functions(plain, 0) == frozenset()
+    assert read(plain, 0).exports == frozenset()
+
+
+OPENMP = b"""
+#include <omp.h>
+int twice(int n) { return n * omp_get_num_threads(); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "flags", "refused"),
+    [
+        (OPENMP, [], True),
+        (OPENMP, ["-fopenmp"], False),
+        (b"int GOMP_x(void); int twice(int n) { return GOMP_x(); }", [], True),
+        (b"int omp_mine(void); int twice(int n) { return omp_mine(); }", [], False),
+    ],
+)
+def test_openmp_without_its_library_is_told_with_the_flag(
+    tmp_path: Path, source: bytes, flags: list[str], refused: bool
+) -> None:
+    made, compiled = tmp_path / "made.so", tmp_path / "made.o"
+    gcc = ["gcc", "-fPIC"]
+    compile_only = [*gcc, "-fopenmp", "-c", "-x", "c", "-", "-o", str(compiled)]
+    process.check(compile_only, timeout=60, input=source)
+    # As CFiddle's make rules do it: MORE_CXXFLAGS are not among the flags of the linker.
+    link = [*gcc, str(compiled), *flags, "-shared", "-o", str(made)]
+    process.check(link, timeout=60)
+    if not refused:
+        assert check(invocation(made)) == []
+        return
+    with pytest.raises(
+        InputError, match=r"of made\.c calls \w+\(\) of OpenMP, but is not"
+    ) as caught:
+        check(invocation(made))
+    assert 'MORE_LDFLAGS="-fopenmp"' in caught.value.hint
 
 
 def test_a_library_that_was_built_again_is_read_again(compiled: Path, tmp_path: Path) -> None:

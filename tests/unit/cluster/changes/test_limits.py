@@ -13,11 +13,22 @@ from tests.unit.cluster.conftest import Program
 
 def test_they_get_to_the_shared_home(docker: Program) -> None:
     docker.answers("run *")
+    docker.answers("image inspect *", "echo 'libc.so.6 libgomp.so.1'")
     bring_up.publish_limits(Work(Config(), 0, print))
-    (call,) = docker.calls
+    _, call = docker.calls
     assert "--volume=cfiddle_home:/home" in call
     assert "--network=none" in call
-    assert docker.input_of(*call).decode() == rendering.limits_toml(Config().policy)
+    assert docker.input_of(*call).decode() == rendering.limits_toml(
+        Config().policy, ("libc.so.6", "libgomp.so.1")
+    )
+
+
+def test_an_image_that_does_not_say_what_it_has_is_no_trouble(docker: Program) -> None:
+    docker.answers("run *")
+    docker.answers("image inspect *", "exit 1")
+    bring_up.publish_limits(Work(Config(), 0, print))
+    _, call = docker.calls
+    assert b"sandbox_libraries" not in docker.input_of(*call)
 
 
 def test_the_program_replaces_the_file_as_a_whole(tmp_path: Path) -> None:

@@ -1,12 +1,10 @@
 """How images are built; no engine is needed for that here."""
 
 import configparser
-import sys
 from pathlib import Path
 
 import pytest
 
-from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.image import images
 from cfiddle_slurm.cluster.image.images import (
@@ -18,15 +16,16 @@ from cfiddle_slurm.cluster.image.images import (
     REGISTRY,
     SANDBOX,
     USER,
+    WHEEL,
     BuildSettings,
     Image,
 )
 from cfiddle_slurm.cluster.site import kit
-from cfiddle_slurm.cluster.site.config import Config, Packages
-from cfiddle_slurm.sandbox import versions
+from cfiddle_slurm.cluster.site.config import Config
+from cfiddle_slurm.cluster.site.packages import Packages
 from tests.unit.cluster.conftest import AT_WORKER, HEAD, WORKER, Program
 
-ALL = (BASE, BUILDER, *IMAGES, REGISTRY)
+ALL = (BASE, BUILDER, WHEEL, *IMAGES, REGISTRY)
 INSPECT = f"image inspect {DEBIAN}"
 
 
@@ -65,11 +64,12 @@ def test_this_machines_certificates_and_index_are_taken(
 def test_what_the_file_says_comes_first() -> None:
     config = Config(
         head="h", workers=("w1",), home="nfs", base="registry", ca_bundle="/mine.pem",
-        mirror="http://near", user_packages=Packages(("vim",)), sandbox_packages=Packages(("gdb",)),
+        mirror="http://near", cfiddle="0.5", user_packages=Packages(("vim",)),
+        sandbox_packages=Packages(("gdb",)),
     )  # fmt: skip
     assert BuildSettings.of(config, {"PIP_CERT": "/pip.pem"}) == BuildSettings(
-        "registry", Path("/mine.pem"), None, "http://near", Packages(("vim",)), Packages(("gdb",)),
-        registry=True,
+        "registry", Path("/mine.pem"), None, "http://near", "0.5", Packages(("vim",)),
+        Packages(("gdb",)), registry=True,
     )  # fmt: skip
 
 
@@ -84,25 +84,21 @@ def test_a_registry_is_built_only_for_those_who_pull_from_it(
     assert BuildSettings.of(config, {}).images == (ALL if built else ALL[:-1])
 
 
-def test_further_packages_go_into_their_own_image_only() -> None:
-    settings = BuildSettings(user=Packages(("vim", "gdb"), ("x>1",)), sandbox=Packages(("libfoo",)))
+def test_debians_further_packages_go_into_their_own_image_only() -> None:
+    settings = BuildSettings(user=Packages(("vim", "gdb")), sandbox=Packages(("libfoo",)))
 
-    def extra(image: Image) -> tuple[str, str]:
-        found = images.build_arguments(image, settings)
-        return found["EXTRA_APT"], found["EXTRA_PIP"]
+    def extra(image: Image) -> str:
+        return images.build_arguments(image, settings)["EXTRA_APT"]
 
-    assert extra(USER) == ("vim gdb", "x>1")
-    assert extra(SANDBOX) == ("libfoo", "")
-    assert extra(CLUSTER) == ("", "")
+    assert (extra(USER), extra(SANDBOX), extra(CLUSTER)) == ("vim gdb", "libfoo", "")
 
 
-@pytest.mark.parametrize(("image", "names"), [(USER, "APT PIP"), (SANDBOX, "APT PIP")])
-def test_a_dockerfile_takes_the_further_packages(image: Image, names: str) -> None:
+@pytest.mark.parametrize("image", [USER, SANDBOX])
+def test_a_dockerfile_takes_the_further_packages(image: Image) -> None:
     folder, _, name = image.dockerfile.partition("/")
     text = (kit.folder(folder) / name).read_text()
-    for kind in names.split():
-        assert f"ARG EXTRA_{kind}=" in text
-        assert f"${{EXTRA_{kind}}}" in text
+    assert "ARG EXTRA_APT=" in text and "${EXTRA_APT}" in text
+    assert "/build/install-packages install" in text
 
 
 @pytest.mark.parametrize("base", ["auto", "registry", "debootstrap"])
@@ -153,7 +149,7 @@ def test_without_a_registry_it_is_made_of_debians_packages(
 def context(tmp_path: Path) -> Path:
     folder = tmp_path / "context"
     folder.mkdir()
-    (folder / "with").write_text("ARG CFIDDLE_VERSION\n")
+    (folder / "with").write_text("ARG EXTRA_APT\n")
     (folder / "without").write_text("FROM scratch\n")
     return folder
 
@@ -167,8 +163,8 @@ def test_an_image_is_built_by_the_classic_builder(docker: Program, context: Path
     assert one[:3] == ["build", "--tag", "one:latest"]
     assert one[one.index("--file") + 1] == str(context / "with")
     assert one[-1] == two[-1] == str(context)
-    assert any(word.startswith("CFIDDLE_VERSION=") for word in one)
-    assert not any(word.startswith("CFIDDLE_VERSION=") for word in two)
+    assert any(word.startswith("EXTRA_APT=") for word in one)
+    assert not any(word.startswith("EXTRA_APT=") for word in two)
     assert Path("builder").read_text() == "0\n"
 
 
@@ -178,6 +174,31 @@ def test_a_failed_build_is_told_by_its_last_lines(docker: Program, context: Path
         images.build(HEAD, Image("one", "without"), context, BuildSettings())
     lines = str(caught.value).splitlines()
     assert (lines[-1], len(lines)) == ("E: no such package", 16)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "ERROR: Could not find a version that satisfies the requirement cfiddle==0.6.9 (from "
+            "versions: 0.6.0, 0.6.1)",
+            "Could not find a version that satisfies the requirement cfiddle==0.6.9 (from "
+            "versions: 0.6.0, 0.6.1).",
+        ),
+        ("E: Unable to locate package libfo", "Unable to locate package libfo."),
+        (
+            "ERROR: x-1-cp38-cp38-linux_x86_64.whl is not a supported wheel on this platform.",
+            "x-1-cp38-cp38-linux_x86_64.whl is not a supported wheel on this platform.",
+        ),
+    ],
+)
+def test_a_package_that_there_is_not_is_told_in_one_sentence(
+    docker: Program, context: Path, line: str, sentence: str
+) -> None:
+    docker.answers("build *", f"seq 100; printf '\\033[91m%s\\033[0m\\n' '{line}'; seq 9; exit 1")
+    with pytest.raises(MachineError) as caught:
+        images.build(HEAD, Image("one", "without"), context, BuildSettings())
+    assert str(caught.value) == f"one could not be built: {sentence}"
 
 
 @pytest.fixture
@@ -238,24 +259,12 @@ def test_everything_is_built_in_the_order_of_need(docker: Program) -> None:
     assert built == [f"{name}:latest" for name in names]
 
 
-def test_the_sandbox_image_is_labelled_with_the_versions_that_are_in_it(docker: Program) -> None:
-    docker.answers("run *", "echo cfiddle=1 python=3.13")
-    docker.answers("build *")
-    images.label_versions(HEAD)
-    asked, labelled = docker.calls
-    assert asked[:4] == ["run", "--rm", "--network=none", "--entrypoint=python3"]
-    assert labelled[2:] == [
-        "--tag=cfiddle-sandbox:latest", "--label=cfiddle-slurm.versions=cfiddle=1 python=3.13", "-"
-    ]  # fmt: skip
-    assert docker.input_of(*labelled) == b"FROM cfiddle-sandbox:latest\n"
-
-
 @pytest.mark.usefixtures("no_wheel")
 def test_images_are_built_where_the_head_is(docker: Program) -> None:
     docker.answers(f"{AT_WORKER} *")
     images.build_all(WORKER, BuildSettings(), lambda text: None)
-    # The sandbox image is the third, and then asked for its versions, and labelled with them.
-    asked = ["image", "build", "build", "build", "run", "build", "build", "build"]
+    # The sandbox image is the fourth, then asked what is in it, and labelled with that.
+    asked = ["image", *["build"] * 4, "run", "run", "build", "build", "build"]
     assert [call[1] for call in docker.calls] == asked
 
 
@@ -282,8 +291,3 @@ def test_all_lines_are_handed_on_and_the_last_are_in_the_error(docker: Program) 
 )
 def test_steps_of_a_dockerfile(line: str, step: tuple[int, int, str] | None) -> None:
     assert images.step_of(line) == step
-
-
-def test_an_image_can_say_for_which_notebooks_it_is() -> None:
-    said = process.check([sys.executable, "-c", images._VERSIONS], timeout=60)
-    assert said.strip() == versions.text_of(versions.here())

@@ -124,9 +124,14 @@ def test_the_heads_volume_with_the_homes(config: Config, options: dict[str, str]
 
 
 @pytest.mark.parametrize("policy", [Policy(), UNLIKE])
-def test_notebooks_are_told_what_the_policy_allows(policy: Policy, tmp_path: Path) -> None:
+def test_notebooks_are_told_what_the_sandbox_allows_and_has(policy: Policy, tmp_path: Path) -> None:
     (tmp_path / "limits.toml").write_text(rendering.limits_toml(policy))
     found = resolve({"scheduler": "slurm"}, {}, tmp_path / "none", tmp_path / "config.toml")
     assert (found.max_time_limit, found.max_memory, found.max_inputs, found.allowed_images) == (
         policy.wall_seconds, policy.memory, policy.bundle_bytes, policy.images,
     )  # fmt: skip
+    assert found.sandbox_libraries == ()
+    libraries = ("libc.so.6", "libstdc++.so.6")
+    (tmp_path / "limits.toml").write_text(rendering.limits_toml(policy, libraries))
+    found = resolve({"scheduler": "slurm"}, {}, tmp_path / "none", tmp_path / "config.toml")
+    assert found.sandbox_libraries == libraries

@@ -6,7 +6,8 @@ import pytest
 
 from cfiddle_slurm import tables
 from cfiddle_slurm.cluster.site import config
-from cfiddle_slurm.cluster.site.config import Config, ConfigError, Packages
+from cfiddle_slurm.cluster.site.config import Config, ConfigError
+from cfiddle_slurm.cluster.site.packages import Packages
 from cfiddle_slurm.sandbox.policy import GIB, Policy
 
 GOOD = """
@@ -26,6 +27,7 @@ jupyter_port = 8000
 user_memory = "16GiB"
 home_quota = "10GiB"
 queued_jobs = 7
+cfiddle = "0.6.1"
 [user_packages]
 apt = ["g++", "libfoo1.2=1:3"]
 pip = ["matplotlib>=3,<4", "x[y]"]
@@ -54,7 +56,7 @@ def test_all_that_a_file_can_say(file: Path) -> None:
         advertise="10.0.0.1", home="nfs", home_path="/export/my home", nfs_server="nas",
         user_memory=16 * GIB, home_quota=10 * GIB,
         registry=False, base="debootstrap", ca_bundle="/etc/ca.pem",
-        mirror="http://near.example/debian", jupyter_port=8000, queued_jobs=7,
+        mirror="http://near.example/debian", jupyter_port=8000, queued_jobs=7, cfiddle="0.6.1",
         user_packages=Packages(("g++", "libfoo1.2=1:3"), ("matplotlib>=3,<4", "x[y]")),
         sandbox_packages=Packages(("libgomp1",)),
         policy=Policy(memory=GIB, wall_seconds=60.0),
@@ -81,6 +83,7 @@ WRONG = [
     ("base", ['"cdrom"', "1"]),
     ("ca_bundle", ['"ca.pem"', "1"]),
     ("mirror", ['"ftp://x"', '"http://a b"', "1"]),
+    ("cfiddle", ["3", '"a\\nb"', "true", "[]"]),
     ("user_packages", ["[]", '"vim"']),
     ("sandbox_packages", ["1"]),
     ("jupyter_port", ["0", "65536", '"port"', "true", "80.0"]),
@@ -108,15 +111,46 @@ def test_every_key_has_wrong_values_above() -> None:
 
 
 @pytest.mark.parametrize("key", ["user_packages", "sandbox_packages"])
-@pytest.mark.parametrize("name", ["--index-url=x", "a b", "$(id)", "a;b", "", "../x"])
-def test_a_package_that_is_an_option_or_a_shells_is_refused(
-    file: Path, key: str, name: str
+@pytest.mark.parametrize("name", ["--index-url=x", "a b", "$(id)", "a;b", "", "../x", "x*", "[a]"])
+def test_a_package_of_debian_is_a_name(file: Path, key: str, name: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"apt must be a list of package names of Debian.*\(in \[{key}\] of the"
+    ):
+        loaded(file, f"[{key}]\napt = ['{name}']")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('cfiddle = "./no.whl"', r"The setting cfiddle names '.*/no.whl', and there is no such"),
+        ('cfiddle = "main"', r"The setting cfiddle is neither a version like '0.6.1' nor a file"),
+        (
+            '[user_packages]\npip = ["./no.whl"]',
+            r"The setting user_packages.pip names '.*/no.whl', and there is no such file or folder",
+        ),
+        (
+            '[sandbox_packages]\nwheels = ["no.whl"]',
+            r"The setting sandbox_packages.wheels names '.*/no.whl', and there is no such file or",
+        ),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_when_it_is_read(
+    file: Path, text: str, words: str
 ) -> None:
-    for kind in ("apt", "pip"):
-        with pytest.raises(
-            ConfigError, match=rf"{kind} must be a list of package .*\(in \[{key}\] of the file "
-        ):
-            loaded(file, f"[{key}]\n{kind} = ['{name}']")
+    with pytest.raises(
+        ConfigError, match=words + r".* \(in the file .*cluster.toml\)\.$"
+    ) as caught:
+        loaded(file, text)
+    assert "\n" not in str(caught.value)
+
+
+def test_paths_are_relative_to_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = file.parent / "mine"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    monkeypatch.chdir("/")
+    found = loaded(file, "cfiddle = 'mine'\n[sandbox_packages]\npip = ['./mine']")
+    assert (found.cfiddle, found.sandbox_packages.pip) == (str(project), (str(project),))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +160,7 @@ def test_a_package_that_is_an_option_or_a_shells_is_refused(
         ("[sandbox]\nmemry = 1", r"no setting 'memry' \(in \[sandbox\] of the file .*mean memory"),
         (
             "[user_packages]\nmamba = []",
-            r"no setting 'mamba' \(in \[user_packages\] .* are apt, pip",
+            r"no setting 'mamba' \(in \[user_packages\] .* are apt, pip, wheels",
         ),
     ],
 )
