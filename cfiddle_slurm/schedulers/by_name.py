@@ -33,6 +33,14 @@ def jobs_of(run_id: str, folder: Path) -> list[str]:
     return []
 
 
+def has_no_job() -> bool:
+    """Whether this user has no job at all, as far as Slurm can be asked."""
+    with suppress(SchedulerUnavailable):
+        answer = slurm_commands.ask(["squeue", "--me", "--noheader", "--format=%i"])
+        return answer.status == 0 and not answer.stdout.strip()
+    return False
+
+
 def cancel_jobs_of(run_id: str) -> None:
     """Cancel this user's jobs of the run's name, if Slurm can be asked to."""
     name = f"--name={job_name(run_id)}"

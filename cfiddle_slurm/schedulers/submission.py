@@ -1,7 +1,6 @@
 """One run's submission to Slurm, which happens once whatever becomes of Slurm's reply."""
 
 import math
-import os
 import subprocess
 import sys
 import threading
@@ -13,22 +12,20 @@ from cfiddle_slurm import process
 from cfiddle_slurm.bundle.layout import JOB_SCRIPT, SLURM_LOG
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
-    NodeFailed,
     QueueTimeout,
-    SchedulerUnavailable,
     SubmissionError,
 )
 from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.printable import one_line
-from cfiddle_slurm.process import CommandMissing, CommandTimeout
-from cfiddle_slurm.schedulers import slurm_commands
-from cfiddle_slurm.schedulers.by_name import cancel_jobs_of, jobs_of
+from cfiddle_slurm.process import CommandTimeout
+from cfiddle_slurm.schedulers import slurm_commands, srun
+from cfiddle_slurm.schedulers.by_name import cancel_jobs_of, has_no_job, jobs_of
 from cfiddle_slurm.schedulers.job_script import sbatch_arguments, script_text, srun_arguments
+from cfiddle_slurm.schedulers.refusals import error_of
 from cfiddle_slurm.schedulers.room import Place, room_for
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
     complains,
-    failed_node,
     own_words,
     parse_srun_log,
     parse_submission,
@@ -135,7 +132,7 @@ class Submission:
     def _note_refusal(self, words: str) -> None:
         self._refusals += 1
         self._tell(words)
-        if self._refusals % _HOPELESS_AFTER == 0 and is_own_limit(words) and self._has_no_job():
+        if self._refusals % _HOPELESS_AFTER == 0 and is_own_limit(words) and has_no_job():
             raise SubmissionError(
                 f"Slurm takes no job of yours, though you have none: {one_line(words)}.",
                 hint="Ask whoever runs the cluster.",
@@ -156,12 +153,6 @@ class Submission:
             f"{self._why}.",
             hint="Try again later, or with a longer queue_timeout.",
         )
-
-    def _has_no_job(self) -> bool:
-        with suppress(SchedulerUnavailable):
-            answer = slurm_commands.ask(["squeue", "--me", "--noheader", "--format=%i"])
-            return answer.status == 0 and not answer.stdout.strip()
-        return False
 
     def _sbatch(self) -> str:
         arguments = sbatch_arguments(self._run_id, self._folder, self._settings)
@@ -190,17 +181,8 @@ class Submission:
 
     def _srun(self) -> str:
         arguments = srun_arguments(self._run_id, self._folder, self._settings)
-        environment = slurm_commands.command_environment(os.environ)
         log = self._folder / SLURM_LOG
-        with log.open("wb") as stream:
-            try:
-                child = process.start(
-                    arguments, stdout=stream, stderr=stream, env=environment, cwd=self._folder
-                )
-            except CommandMissing as error:
-                raise slurm_commands.missing(arguments[0], error) from error
-        # It is waited for, so that it does not stay in the process table when it has ended.
-        threading.Thread(target=child.wait, name="cfiddle-srun", daemon=True).start()
+        child = srun.start(arguments, self._folder, log)
         try:
             return self._job_id_of(child, log)
         except BaseException:
@@ -231,32 +213,19 @@ class Submission:
             time.sleep(_SRUN_POLL)
 
     def _after_failure(self, stderr: str) -> str:
-        words = own_words(stderr)
-        match trouble_of(stderr):
+        words, trouble = own_words(stderr), trouble_of(stderr)
+        match trouble:
             case Trouble.REPLY_LOST:
                 return self._find(words)
             case Trouble.NOT_REACHED:
                 raise _NotReached(words)
             case Trouble.NO_ROOM:
                 raise _NoRoom(words)
-            case Trouble.HEAD_FULL:
-                raise SchedulerUnavailable(
-                    "Slurm cannot write the job down: the disk of the cluster's head is full.",
-                    hint="Tell whoever runs the cluster; it is not your experiment's fault.",
-                    cause=words,
-                )
-            case Trouble.NOT_STARTED:
-                raise NodeFailed(
-                    f"The worker could not start the job: {words}.", node=failed_node(stderr)
-                )
-            case Trouble.REFUSED:
-                # A wrapper may have failed after sbatch had succeeded.
-                if not complains(stderr) and (found := jobs_of(self._run_id, self._folder)):
-                    return self._keep_first(found)
-                raise SubmissionError(
-                    f"Slurm refused the job: {words}.",
-                    hint="job_script() shows what was submitted.",
-                )
+            case Trouble.REFUSED if not complains(stderr) and (
+                found := jobs_of(self._run_id, self._folder)
+            ):
+                return self._keep_first(found)  # a wrapper failed after sbatch had succeeded
+        raise error_of(trouble, stderr)
 
     def _find(self, words: str) -> str:
         """The job whose id did not come back; where there is none, see to it that none can run."""
