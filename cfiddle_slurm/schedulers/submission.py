@@ -19,6 +19,7 @@ from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import CommandTimeout
 from cfiddle_slurm.schedulers import slurm_commands, srun
+from cfiddle_slurm.schedulers.binding import questions
 from cfiddle_slurm.schedulers.by_name import cancel_jobs_of, has_no_job, jobs_of
 from cfiddle_slurm.schedulers.job_script import sbatch_arguments, script_text, srun_arguments
 from cfiddle_slurm.schedulers.refusals import error_of
@@ -35,6 +36,8 @@ from cfiddle_slurm.settings import Settings
 from cfiddle_slurm.slurm_states import is_own_limit, no_room
 
 _SEARCH_SECONDS = 15.0
+_SEARCH_AFTER_DEATH = 5.0
+"""The same where Slurm answers, and only the process that asked it has died."""
 _SEARCH_PAUSE = 0.5
 _PATIENCE_SECONDS = 10.0
 """How long a controller that is just being restarted is waited for."""
@@ -125,7 +128,7 @@ class Submission:
 
     def _attempt(self) -> str:
         try:
-            return self._srun() if self._settings.submit == "srun" else self._sbatch()
+            return self._srun() if self._settings.submit == "srun" else self._pyslurm()
         except BlockingIOError as error:  # fork(2): as many processes as there may be
             raise _NoRoom(f"{error.strerror}; this machine can start no more processes") from error
 
@@ -154,6 +157,33 @@ class Submission:
             hint="Try again later, or with a longer queue_timeout.",
         )
 
+    def _jobs(self) -> list[str]:
+        return jobs_of(self._run_id, self._folder, self._settings.binding)
+
+    def _pyslurm(self) -> str:
+        """Submit by pyslurm; where it does not, sbatch does, which never makes two jobs of one."""
+        try:
+            with _at_once:
+                job_id = questions.submit(self._run_id, self._folder, self._settings)
+        except questions.ReplyLost as error:
+            if not error.died:
+                return self._find(str(error))
+            return self._search(_SEARCH_AFTER_DEATH) or self._once_more(error)
+        except questions.NoRoom as error:
+            raise _NoRoom(own_words(str(error))) from error
+        return job_id or self._sbatch()
+
+    def _once_more(self, lost: questions.ReplyLost) -> str:
+        """By sbatch, after pyslurm's process has died and Slurm knows of no job.
+
+        Should one come after all, only one of the two can start the run.
+        """
+        cancel_jobs_of(self._run_id)
+        try:
+            return self._sbatch()
+        except _NotTaken as error:
+            return self._take_back(f"{lost}; {error}")
+
     def _sbatch(self) -> str:
         arguments = sbatch_arguments(self._run_id, self._folder, self._settings)
         try:
@@ -173,7 +203,7 @@ class Submission:
         if trouble is Trouble.NOT_REACHED:
             return self._take_back(f"{error} {own_words(error.stderr)}")
         if trouble is Trouble.NO_ROOM:
-            found = jobs_of(self._run_id, self._folder)
+            found = self._jobs()
             if found:
                 return self._keep_first(found)
             raise _NoRoom(own_words(error.stderr))
@@ -198,7 +228,7 @@ class Submission:
             job_id = self._directory.started_job() or parse_srun_log(words)
             if job_id is None and not ended and time.monotonic() > ask_at:
                 ask_at = time.monotonic() + _SRUN_ASKS_AFTER
-                job_id = next(iter(jobs_of(self._run_id, self._folder)), None)
+                job_id = next(iter(self._jobs()), None)
             if job_id is not None:
                 return job_id
             if ended and child.returncode == 0:  # a wrapper went before its job started
@@ -221,22 +251,26 @@ class Submission:
                 raise _NotReached(words)
             case Trouble.NO_ROOM:
                 raise _NoRoom(words)
-            case Trouble.REFUSED if not complains(stderr) and (
-                found := jobs_of(self._run_id, self._folder)
-            ):
+            case Trouble.REFUSED if not complains(stderr) and (found := self._jobs()):
                 return self._keep_first(found)  # a wrapper failed after sbatch had succeeded
         raise error_of(trouble, stderr)
 
     def _find(self, words: str) -> str:
         """The job whose id did not come back; where there is none, see to it that none can run."""
-        give_up = time.monotonic() + _SEARCH_SECONDS
+        job_id = self._search(_SEARCH_SECONDS)
+        if job_id is not None:
+            return job_id
+        cancel_jobs_of(self._run_id)
+        return self._take_back(words)
+
+    def _search(self, seconds: float) -> str | None:
+        give_up = time.monotonic() + seconds
         while time.monotonic() < give_up:
-            found = jobs_of(self._run_id, self._folder)
+            found = self._jobs()
             if found:
                 return self._keep_first(found)
             time.sleep(_SEARCH_PAUSE)
-        cancel_jobs_of(self._run_id)
-        return self._take_back(words)
+        return None
 
     def _take_back(self, words: str) -> str:
         """See to it that the run cannot start any more; the job's id if it has started already.
