@@ -61,12 +61,12 @@ class Conversation:
     """
 
     def __init__(self) -> None:
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the helper
         self._number = 0
         self._taken = False
         self._is_ready = False
         self._buffer = b""
         try:
+            self._words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the helper
             self._child = process.start(
                 [sys.executable or "python3", str(PROGRAM)],
                 stdin=PIPE,
@@ -76,7 +76,6 @@ class Conversation:
                 cwd=Path("/"),  # the folder of a notebook may go while the helper lives
             )
         except (CommandMissing, OSError) as error:
-            self._words.close()
             raise Unanswered(f"it cannot be started: {error}") from error
         self._into, self._out_of = (
             stream.fileno() for stream in (self._child.stdin, self._child.stdout) if stream

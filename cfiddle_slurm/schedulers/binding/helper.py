@@ -99,6 +99,7 @@ def main() -> int:
 
 def _import() -> types.ModuleType:
     """Import pyslurm, if it fits this machine's Slurm."""
+    os.environ.pop("PYSLURM_DISABLE_AUTO_INIT", None)
     pyslurm = importlib.import_module("pyslurm")
     # Beside another release's library it would read other structures than those in memory.
     with suppress(AttributeError):

@@ -13,10 +13,12 @@ from typing import Any
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import last_words
 from cfiddle_slurm.schedulers.binding.conversation import Conversation, Failed, Unanswered
+from cfiddle_slurm.schedulers.slurm_parse import Trouble, trouble_of
 
 ANSWER_SECONDS = 10.0
 """As long as one of Slurm's commands may take."""
 START_SECONDS = 10.0
+"""Longest wait for a start, until one takes longer: without Slurm that may be a minute."""
 _MOST_DEATHS = 3
 _DEATHS_WITHIN = 600.0
 """A helper that has died so often in so many seconds is not started again before some are over."""
@@ -37,6 +39,7 @@ class Shared:
         self._helper: Conversation | None = None
         self._deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
         self._never: str | None = None
+        self._is_patient = True
         self._has_told = False
 
     def ask(self, binding: str, question: dict[str, Any]) -> Any:
@@ -71,7 +74,10 @@ class Shared:
             helper = self._started(binding)
             try:
                 return helper.ask(question, time.monotonic() + ANSWER_SECONDS)
-            except Failed:
+            except Failed as error:
+                # Slurm's library has read only once where the controller is: it may have moved.
+                if trouble_of(error.words) is Trouble.NOT_REACHED:
+                    self._note_death()
                 raise
             except Unanswered as error:
                 self._note_end(error)
@@ -92,20 +98,23 @@ class Shared:
         try:
             if self._helper is None:
                 self._helper = self._start(binding)
-            patience = START_SECONDS if binding == "pyslurm" else 0.0
+            patience = START_SECONDS if binding == "pyslurm" and self._is_patient else 0.0
             if self._helper.ready(time.monotonic() + patience):
+                self._is_patient = True
                 return self._helper
         except Failed as error:
             self._never = last_words(error.log) or error.words
             self.close()
             raise Unavailable(self._never) from error
         except Unanswered as error:
+            self._is_patient = False
             self._note_end(error)
             raise Unavailable(error.words) from error
         except BaseException:
             self.close()
             raise
-        raise Unavailable("" if binding == "auto" else "its start takes too long")
+        self._is_patient = self._is_patient and binding == "auto"
+        raise Unavailable("its start takes too long")
 
     def _start(self, binding: str) -> Conversation:
         if binding == "auto" and not _may_be_there():
@@ -117,8 +126,13 @@ class Shared:
         return Conversation()
 
     def _note_end(self, error: Unanswered) -> None:
-        if not error.in_good_order or error.taken:
-            self._deaths.append(time.monotonic())
+        if error.in_good_order and not error.taken:
+            self.close()
+        else:
+            self._note_death()
+
+    def _note_death(self) -> None:
+        self._deaths.append(time.monotonic())
         self.close()
 
     def _tell(self, binding: str, words: str) -> None:

@@ -14,7 +14,7 @@ from cfiddle_slurm.schedulers.binding.conversation import Failed, Unanswered
 from cfiddle_slurm.schedulers.binding.shared import Shared, Unavailable
 from tests.patience import wait_until
 
-from .conftest import PATIENCE, StandIn, ends, is_alive
+from .conftest import PATIENCE, PLACE, StandIn, ends, is_alive
 
 KILL = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
 HANG = "import time; time.sleep(100)"
@@ -75,7 +75,9 @@ def test_without_pyslurm_auto_starts_nothing_and_says_nothing(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.undo()
-    assert not shared._may_be_there()
+    monkeypatch.setattr(sys, "path", [str(PLACE)])
+    assert shared._may_be_there() and "pyslurm" not in sys.modules
+    monkeypatch.setattr(sys, "path", [])
     with pytest.raises(Unavailable):
         states(stand_in.shared, binding="auto")
     assert stand_in.shared._helper is None
@@ -85,6 +87,8 @@ def test_without_pyslurm_auto_starts_nothing_and_says_nothing(
 def test_who_asks_for_pyslurm_is_told_once_that_there_is_none(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    missing = "raise ModuleNotFoundError(\"No module named 'pyslurm'\")"
+    (stand_in.folder / "pyslurm.py").write_text(missing)  # this machine may have it
     monkeypatch.setenv("PYTHONPATH", str(stand_in.folder))
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -96,13 +100,17 @@ def test_an_import_that_ends_the_process(
     stand_in: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
     stand_in.at("import", "os.write(1, b'fatal: no configuration\\n'); os._exit(1)")
-    for _ in range(6):
-        with pytest.raises(Unavailable):
+
+    def is_given_up() -> bool:
+        with pytest.raises(Unavailable) as caught:
             states(stand_in.shared)
+        return "died too often" in str(caught.value)
+
+    assert wait_until(is_given_up, PATIENCE) and is_given_up()
     assert capfd.readouterr().err == TELLING.format(
         "its process has ended: fatal: no configuration"
     )
-    assert len(stand_in.calls("import")) == 3  # then it is given up for a while
+    assert len(stand_in.calls("import")) == 3
 
 
 def test_an_import_that_says_that_it_fails(
@@ -119,7 +127,7 @@ def test_an_import_that_says_that_it_fails(
 
 def test_what_is_printed_breaks_nothing(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     (stand_in.folder / "sitecustomize.py").write_text("print('Welcome'); print('{\"n\": 0}')")
-    os.environ["PYTHONPATH"] += f":{stand_in.folder}"
+    monkeypatch.setenv("PYTHONPATH", f"{PLACE}:{stand_in.folder}")
     garbage = (
         "print('hello'); os.write(1, b'\\xff{\"n\": 1, \"answer\": []}\\n'); os.write(2, b'x')"
     )
@@ -152,6 +160,30 @@ def test_an_error_has_its_words_and_what_slurm_printed(stand_in: StandIn) -> Non
     stand_in.at("before_load", "")
     assert states(stand_in.shared, "7") == []
     assert len(stand_in.calls("import")) == 1
+
+
+def test_one_that_does_not_reach_slurm_is_replaced(stand_in: StandIn) -> None:
+    """The controller may have another address by now."""
+    stand_in.at("before_load", "raise RPCError(1, 'Unable to contact slurm controller')")
+    with pytest.raises(Failed):
+        states(stand_in.shared)
+    assert ends(stand_in.calls("import")[0])
+    stand_in.at("before_load", "")
+    assert states(stand_in.shared) == []
+    assert len(stand_in.calls("import")) == 2
+
+
+def test_a_start_that_takes_long_is_waited_for_once(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stand_in.at("import", HANG)
+    monkeypatch.setattr(shared, "START_SECONDS", 0.2)
+    with pytest.raises(Unavailable):
+        states(stand_in.shared)
+    monkeypatch.setattr(shared, "START_SECONDS", 3600.0)
+    with pytest.raises(Unavailable):
+        states(stand_in.shared)
+    assert capfd.readouterr().err == TELLING.format("its start takes too long")
 
 
 def test_one_that_died_before_the_question_is_replaced(stand_in: StandIn) -> None:
