@@ -169,8 +169,9 @@ class Submission:
             if not error.died:
                 return self._find(str(error))
             return self._search(_SEARCH_AFTER_DEATH) or self._once_more(error)
-        except questions.NoRoom as error:
-            raise _NoRoom(own_words(str(error))) from error
+        except questions.NotTaken as error:
+            kind = _NoRoom if error.trouble is Trouble.NO_ROOM else _NotReached
+            raise kind(own_words(error.words)) from error
         return job_id or self._sbatch()
 
     def _once_more(self, lost: questions.ReplyLost) -> str:

@@ -12,6 +12,7 @@ from cfiddle_slurm.schedulers.base import JobState
 from cfiddle_slurm.schedulers.binding.conversation import Failed, Unanswered
 from cfiddle_slurm.schedulers.binding.shared import Unavailable, shared
 from cfiddle_slurm.schedulers.job_script import SPARE_MINUTES, excluded_by, job_name, run_id_of
+from cfiddle_slurm.schedulers.slurm_commands import unavailable
 from cfiddle_slurm.schedulers.slurm_parse import Trouble, trouble_of
 from cfiddle_slurm.settings import Settings
 from cfiddle_slurm.slurm_states import status_of
@@ -27,8 +28,17 @@ class ReplyLost(Exception):
         self.died = died
 
 
-class NoRoom(Exception):
-    """Slurm has no room for the job at the moment; the argument is its words, as sbatch's."""
+class NotTaken(Exception):
+    """There is no job, and Slurm may be asked again.
+
+    Attributes:
+        trouble: why: it was not reached, or has no room.
+        words: its own, as sbatch prints them.
+    """
+
+    def __init__(self, trouble: Trouble, words: str) -> None:
+        super().__init__(words)
+        self.trouble, self.words = trouble, words
 
 
 def submit(run_id: str, folder: Path, settings: Settings) -> str | None:
@@ -40,7 +50,7 @@ def submit(run_id: str, folder: Path, settings: Settings) -> str | None:
 
     Raises:
         ReplyLost: the job has to be looked for by its name.
-        NoRoom: there is no job, and asking sbatch would be asking twice.
+        NotTaken: there is no job, and asking sbatch would be asking twice.
     """
     job = description(run_id, folder, settings)
     if job is None:
@@ -57,8 +67,8 @@ def submit(run_id: str, folder: Path, settings: Settings) -> str | None:
         match trouble_of(words):
             case Trouble.REPLY_LOST:
                 raise ReplyLost(error.words) from error
-            case Trouble.NO_ROOM:
-                raise NoRoom(words) from error
+            case (Trouble.NO_ROOM | Trouble.NOT_REACHED) as trouble:
+                raise NotTaken(trouble, words) from error
         return None
 
 
@@ -98,10 +108,17 @@ def description(run_id: str, folder: Path, settings: Settings) -> dict[str, Any]
 
 
 def states(binding: str, job_ids: Sequence[str]) -> dict[str, JobState] | None:
-    """The states of all those jobs that slurmctld knows; None if squeue is to be asked."""
+    """The states of all those jobs that slurmctld knows; None if squeue is to be asked.
+
+    Raises:
+        SchedulerUnavailable: slurmctld does not answer, and would not answer squeue.
+    """
     try:
         answer = shared.ask(binding, {"ask": "states", "ids": list(job_ids)})
-    except (Unavailable, Unanswered, Failed):
+    except (Unavailable, Unanswered):
+        return None
+    except Failed as error:
+        _check_that_it_was_reached(error)
         return None
     return {
         job_id: JobState(
@@ -128,9 +145,21 @@ def cancel(binding: str, job_id: str) -> bool:
 
     pyslurm may tell of an old failure although the job was cancelled: it reads ``errno`` after a
     success, too. To cancel twice does no harm.
+
+    Raises:
+        SchedulerUnavailable: slurmctld does not answer, and would not answer scancel.
     """
     try:
         shared.ask(binding, {"ask": "cancel", "id": job_id})
-    except (Unavailable, Unanswered, Failed):
+    except (Unavailable, Unanswered):
+        return False
+    except Failed as error:
+        _check_that_it_was_reached(error)
         return False
     return True
+
+
+def _check_that_it_was_reached(error: Failed) -> None:
+    """The command would try as long, and in vain."""
+    if trouble_of(error.words) is Trouble.NOT_REACHED:
+        raise unavailable(error.words) from error

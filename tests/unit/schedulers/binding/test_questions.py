@@ -157,8 +157,7 @@ def test_sbatch_has_the_last_word_on_a_refusal(
 @pytest.mark.parametrize(
     "trouble",
     [
-        "raise RPCError(1, 'Unable to contact slurm controller (connect failure)')",
-        "raise RPCError(1, 'Protocol authentication error')",
+        "raise RPCError(1, 'Invalid feature specification')",
         "raise TypeError('an integer is required')",
     ],
 )
@@ -169,6 +168,36 @@ def test_what_pyslurm_cannot_do_sbatch_may(
     sbatch = commands("sbatch", "echo 12")
     assert submit(folder) == "12"
     assert len(sbatch.read_text().splitlines()) == 1
+
+
+GONE = "raise RPCError(1, 'Unable to contact slurm controller (connect failure)')"
+
+
+def test_a_controller_that_is_just_being_restarted_is_waited_for(
+    stand_in: StandIn, folder: Path, calls: Callable[[], str]
+) -> None:
+    stand_in.at(
+        "before_submit", f"os.unlink({str(stand_in.folder / 'before_submit.py')!r}); {GONE}"
+    )
+    assert submit(folder) == "100"
+    assert len(stand_in.calls("before_submit")) == 2
+    assert calls() == ""
+
+
+def test_a_controller_that_is_not_there_is_told_of_without_asking_twice(
+    stand_in: StandIn, folder: Path, calls: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "_PATIENCE_SECONDS", 0.0)
+    for point in ("before_submit", "before_load", "before_cancel"):
+        stand_in.at(point, GONE)
+    scheduler = SlurmScheduler("pyslurm")
+    with pytest.raises(SchedulerUnavailable, match="does not answer: Unable to contact"):
+        submit(folder)
+    with pytest.raises(SchedulerUnavailable, match="does not answer: Unable to contact"):
+        scheduler.states(["7"])
+    with pytest.raises(SchedulerUnavailable, match="does not answer: Unable to contact"):
+        scheduler.cancel("7")
+    assert calls() == ""
 
 
 FULL = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
