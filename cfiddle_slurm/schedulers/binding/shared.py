@@ -122,7 +122,7 @@ class Shared:
             raise Unavailable(self._never)
         deaths = self._deaths
         if len(deaths) == _MOST_DEATHS and time.monotonic() < deaths[0] + _DEATHS_WITHIN:
-            raise Unavailable("its process has died too often")
+            raise Unavailable("it has failed too often")
         return Conversation()
 
     def _note_end(self, error: Unanswered) -> None:

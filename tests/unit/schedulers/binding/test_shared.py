@@ -104,7 +104,7 @@ def test_an_import_that_ends_the_process(
     def is_given_up() -> bool:
         with pytest.raises(Unavailable) as caught:
             states(stand_in.shared)
-        return "died too often" in str(caught.value)
+        return "failed too often" in str(caught.value)
 
     assert wait_until(is_given_up, PATIENCE) and is_given_up()
     assert capfd.readouterr().err == TELLING.format(
