@@ -254,9 +254,13 @@ def test_ctrl_c_leaves_no_answer_for_the_next_question(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states(stand_in.shared)
-    stand_in.at("before_load", f"os.kill({os.getpid()}, 2)\n{HANG}")
-    with pytest.raises(KeyboardInterrupt):
-        states(stand_in.shared)
+    stand_in.at("before_load", f"os.kill({os.getpid()}, {signal.SIGINT.value})\n{HANG}")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # xdist ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            states(stand_in.shared)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ends(stand_in.calls("import")[0])
     stand_in.at("before_load", "")
     stand_in.put({"id": 7})
