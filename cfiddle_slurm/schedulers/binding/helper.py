@@ -33,6 +33,7 @@ _MOST_WORDS = 64 << 10
 _LARGEST_FILE = 16 << 20
 """For what Slurm's library logs, and for the configuration that it fetches into memory."""
 _CHUNK = 64 << 10
+_UNKNOWN_JOB = "Invalid job id"
 
 Table = dict[str, Any]
 
@@ -54,12 +55,22 @@ class Slurm:
 
     def states(self, question: Table) -> list[list[str]]:
         """Id, state, reason, nodes and name of the jobs that slurmctld knows of those asked for."""
-        wanted = set(question["ids"])
         return [
             [str(job.id), job.state or "", job.state_reason or "", job.allocated_nodes or "",
              job.name or ""]
-            for job in self._pyslurm.Jobs.load().values() if str(job.id) in wanted
+            for job in self._jobs(set(question["ids"]))
         ]  # fmt: skip
+
+    def _jobs(self, ids: set[str]) -> list[Any]:
+        if len(ids) != 1:
+            return [job for job in self._pyslurm.Jobs.load().values() if str(job.id) in ids]
+        # Of a thousand jobs in the queue, a controller that is asked for all sends megabytes.
+        try:
+            return [self._pyslurm.Job.load(int(*ids))]
+        except self._pyslurm.RPCError as error:
+            if _UNKNOWN_JOB in str(error):
+                return []
+            raise
 
     def search(self, question: Table) -> list[list[str]]:
         """Id and working directory of this user's jobs of a name."""

@@ -69,7 +69,7 @@ def test_the_helper_uses_these_names_only() -> None:
     }  # fmt: skip
     assert used == {"JobSubmitDescription", "submit", "Jobs", "load", "values", "Job", "cancel",
                     "id", "state", "state_reason", "allocated_nodes", "name",
-                    "working_directory", "user_id"}  # fmt: skip
+                    "working_directory", "user_id", "RPCError"}  # fmt: skip
     assert used <= {part for name in ATTRIBUTES for part in name.split(".")} | {"Jobs"}
 
 

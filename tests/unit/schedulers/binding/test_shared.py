@@ -37,6 +37,12 @@ def test_one_process_answers_all_questions(stand_in: StandIn) -> None:
     assert "pyslurm" not in sys.modules and stand_in.calls("import") != [os.getpid()]
 
 
+def test_of_one_job_that_slurm_does_not_know_nothing_is_told(stand_in: StandIn) -> None:
+    assert states(stand_in.shared, "7") == []
+    stand_in.put({"id": 7})
+    assert len(states(stand_in.shared, "7")) == 1
+
+
 def test_threads_share_it(stand_in: StandIn) -> None:
     stand_in.put(*({"id": number} for number in range(20)))
     found: list[str] = []

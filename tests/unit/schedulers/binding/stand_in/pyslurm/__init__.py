@@ -80,6 +80,15 @@ class Job:
     def __init__(self, job_id: int) -> None:
         self.id = job_id
 
+    @staticmethod
+    def load(job_id: int) -> "Job":
+        """Read the queue for one job."""
+        _point("before_load")
+        for job in Jobs._read():
+            if job.id == job_id:
+                return job
+        raise RPCError(2017, "Invalid job id specified")
+
     def cancel(self) -> None:
         """Take it from the queue."""
         _point("before_cancel")
@@ -102,12 +111,18 @@ class Jobs:
         """Read the queue."""
         _point("before_load")
         jobs = Jobs()
+        jobs._jobs = Jobs._read()
+        return jobs
+
+    @staticmethod
+    def _read() -> list[Job]:
+        jobs = []
         for table in _queue():
             job = Job(table["id"])
             for name in ("name", "state", "state_reason", "allocated_nodes", "user_id",
                          "working_directory"):  # fmt: skip
                 setattr(job, name, table.get(name))
-            jobs._jobs.append(job)
+            jobs.append(job)
         return jobs
 
     def values(self) -> list[Job]:
