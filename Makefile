@@ -59,6 +59,7 @@ bench: up
 	$(BIN)/python -m tests.benchmarks.bench_memory
 	$(BIN)/python -m tests.benchmarks.bench_waterfall --image build/waterfall.png
 	$(BIN)/python -m tests.benchmarks.bench_saturation
+	$(BIN)/python -m tests.benchmarks.bench_bindings
 
 $(READY): setup.cfg cluster/python.sh
 	sh cluster/python.sh $(PYTHON) $(VENV)

@@ -34,6 +34,8 @@ class Settings:
     Attributes:
         scheduler: ``"slurm"``, or ``"local"`` for a process on this machine.
         submit: ``"sbatch"``, or ``"srun"``, which starts sooner and needs this process to stay.
+        binding: how Slurm is asked: ``"commands"``; or ``"pyslurm"``, in a process of its own; or
+            ``"auto"``, by pyslurm where it is installed for this Slurm and has been started.
         partition, account, qos, constraint: as for sbatch.
         exclusive: whether the job has its node for itself, without which times mean little.
         time_limit: longest time of one run; a text like ``"10:30"`` is minutes and seconds.
@@ -63,6 +65,7 @@ class Settings:
 
     scheduler: str = key("local", choice("slurm", "local"))
     submit: str = key("sbatch", choice("sbatch", "srun"))
+    binding: str = key("auto", choice("auto", "commands", "pyslurm"))
     partition: str | None = key(None, values.name, optional=True)
     account: str | None = key(None, values.name, optional=True)
     qos: str | None = key(None, values.name, optional=True)

@@ -7,30 +7,42 @@ from pathlib import Path
 
 from cfiddle_slurm.errors import SchedulerUnavailable
 from cfiddle_slurm.schedulers import slurm_commands
+from cfiddle_slurm.schedulers.binding import questions
 from cfiddle_slurm.schedulers.job_script import job_name, run_id_of
 from cfiddle_slurm.schedulers.slurm_parse import SACCT_SEARCH, SQUEUE_SEARCH, parse_search
 
 _COMMAND_SECONDS = 5.0
 
 
-def jobs_of(run_id: str, folder: Path) -> list[str]:
+def jobs_of(run_id: str, folder: Path, binding: str = "commands") -> list[str]:
     """This user's jobs of the run's name that work in the run's directory.
 
     Names are public, and anybody may give a job the same one.
     """
+    found = questions.jobs_of(binding, run_id, folder)
+    if found:
+        return found
     name = f"--name={job_name(run_id)}"
-    questions = (
+    commands = (
         ["squeue", "--noheader", "--states=all", "--me", name, f"--format={SQUEUE_SEARCH}"],
         ["sacct", "--allocations", "--noheader", "--parsable2", f"--format={SACCT_SEARCH}",
          "--starttime=now-1hours", f"--user={os.getuid()}", name],
     )  # fmt: skip
-    for question in questions:
+    for command in commands:
         with suppress(SchedulerUnavailable):
-            answer = slurm_commands.ask(question, timeout=_COMMAND_SECONDS)
+            answer = slurm_commands.ask(command, timeout=_COMMAND_SECONDS)
             found = parse_search(answer.stdout, str(folder))
             if answer.status == 0 and found:
                 return found
     return []
+
+
+def has_no_job() -> bool:
+    """Whether this user has no job at all, as far as Slurm can be asked."""
+    with suppress(SchedulerUnavailable):
+        answer = slurm_commands.ask(["squeue", "--me", "--noheader", "--format=%i"])
+        return answer.status == 0 and not answer.stdout.strip()
+    return False
 
 
 def cancel_jobs_of(run_id: str) -> None:

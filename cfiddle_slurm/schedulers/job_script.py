@@ -21,7 +21,7 @@ _PREFIX = "cfiddle-"
 # As getopt_long(3) takes them; "--exclusive" is another option, and "--nodefile" chooses, too.
 _EXCLUDES = re.compile(r"(?:--exclude=|-x=?)(.+)")
 _PICKS = re.compile(r"--nodel|--nodef|-w|-F")
-_SPARE_MINUTES = 1
+SPARE_MINUTES = 1
 """Start-up and return happen within Slurm's limit, too: it is the sandbox that should end a run."""
 
 
@@ -68,7 +68,7 @@ def _common(run_id: str, folder: Path, settings: Settings) -> list[str]:
     if settings.exclusive:
         arguments.append("--exclusive")
     if settings.time_limit is not None:
-        arguments.append(f"--time={math.ceil(settings.time_limit / 60) + _SPARE_MINUTES}")
+        arguments.append(f"--time={math.ceil(settings.time_limit / 60) + SPARE_MINUTES}")
     for name in ("partition", "account", "qos", "constraint"):
         value = getattr(settings, name)
         if value is not None:
@@ -83,9 +83,15 @@ def excluding(options: Sequence[str], nodes: Sequence[str]) -> tuple[str, ...]:
     """
     if not nodes or any(_PICKS.match(word) for word in options):
         return tuple(options)
-    before = [match[1] for word in options if (match := _EXCLUDES.fullmatch(word))]
-    others = [word for word in options if not _EXCLUDES.fullmatch(word)]
+    before = [nodes_ for word in options if (nodes_ := excluded_by(word))]
+    others = [word for word in options if excluded_by(word) is None]
     return (*others, f"--exclude={','.join([*before[-1:], *nodes])}")
+
+
+def excluded_by(option: str) -> str | None:
+    """The nodes that an option of sbatch excludes; None if it is another option."""
+    match = _EXCLUDES.fullmatch(option)
+    return match[1] if match else None
 
 
 def submitted_text(run_id: str, folder: Path, settings: Settings) -> str:

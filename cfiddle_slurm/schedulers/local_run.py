@@ -156,7 +156,8 @@ class LocalRun:
         timer.cancel()
         feeder.join(_TERMINATE_SECONDS)
         if guest.stdin is not None and not feeder.is_alive():
-            guest.stdin.close()
+            with suppress(BrokenPipeError):  # what a guest that has ended did not take
+                guest.stdin.close()
         self._wait(guest)
         listener.join(_TERMINATE_SECONDS)
         return status

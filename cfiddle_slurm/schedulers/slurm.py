@@ -1,4 +1,4 @@
-"""``scheduler="slurm"``: drives Slurm by its commands."""
+"""``scheduler="slurm"``: drives Slurm by its commands, or by pyslurm where that is there."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,6 +7,7 @@ from pathlib import Path
 from cfiddle_slurm.errors import SchedulerUnavailable
 from cfiddle_slurm.schedulers import slurm_commands
 from cfiddle_slurm.schedulers.base import JobState
+from cfiddle_slurm.schedulers.binding import questions
 from cfiddle_slurm.schedulers.job_script import excluding, submitted_text
 from cfiddle_slurm.schedulers.slurm_parse import (
     SACCT_FORMAT,
@@ -30,16 +31,23 @@ _UNKNOWN_JOB = "Invalid job id"
 
 
 class SlurmScheduler:
-    """Submits with sbatch or srun, asks squeue and then sacct, cancels with scancel."""
+    """Submits with sbatch or srun, asks squeue and then sacct, cancels with scancel.
+
+    Args:
+        binding: the setting: whether pyslurm is asked before sbatch, squeue and scancel.
+    """
 
     name = "slurm"
+
+    def __init__(self, binding: str = "commands") -> None:
+        self._binding = binding
 
     def submit(self, run_id: str, folder: Path, settings: Settings) -> str:
         """As :meth:`Submission.submit`."""
         return Submission(run_id, folder, settings).submit()
 
     def states(self, job_ids: Sequence[str]) -> dict[str, JobState]:
-        """The states of jobs, from one squeue; those it has forgotten, from one sacct.
+        """The states of jobs, from one question; those that are forgotten, from one sacct.
 
         What sacct says of a job that has not ended is no news: accounting hears nothing more of a
         job that slurmctld has lost.
@@ -49,15 +57,20 @@ class SlurmScheduler:
         """
         if not job_ids:
             return {}
+        found = questions.states(self._binding, job_ids)
+        if found is None:
+            found = self._queued(job_ids)
+        forgotten = [job_id for job_id in job_ids if job_id not in found]
+        return found | (self._accounted(forgotten) if forgotten else {})
+
+    def _queued(self, job_ids: Sequence[str]) -> dict[str, JobState]:
         answer = slurm_commands.ask(
             ["squeue", "--noheader", "--states=all", f"--jobs={','.join(job_ids)}",
              f"--format={SQUEUE_FORMAT}"]
         )  # fmt: skip
         if answer.status != 0 and _UNKNOWN_JOB not in answer.stderr:
             raise slurm_commands.unavailable(own_words(answer.stderr))
-        found = parse_squeue(answer.stdout)
-        forgotten = [job_id for job_id in job_ids if job_id not in found]
-        return found | (self._accounted(forgotten) if forgotten else {})
+        return parse_squeue(answer.stdout)
 
     def _accounted(self, job_ids: Sequence[str]) -> dict[str, JobState]:
         try:
@@ -76,6 +89,8 @@ class SlurmScheduler:
         Raises:
             SchedulerUnavailable: slurmctld does not answer.
         """
+        if questions.cancel(self._binding, job_id):
+            return
         answer = slurm_commands.ask(["scancel", "--quiet", job_id])
         if answer.status != 0 and _UNKNOWN_JOB not in answer.stderr:
             raise slurm_commands.unavailable(own_words(answer.stderr))

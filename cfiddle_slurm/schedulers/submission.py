@@ -1,7 +1,6 @@
 """One run's submission to Slurm, which happens once whatever becomes of Slurm's reply."""
 
 import math
-import os
 import subprocess
 import sys
 import threading
@@ -13,22 +12,21 @@ from cfiddle_slurm import process
 from cfiddle_slurm.bundle.layout import JOB_SCRIPT, SLURM_LOG
 from cfiddle_slurm.errors import (
     CFiddleSlurmError,
-    NodeFailed,
     QueueTimeout,
-    SchedulerUnavailable,
     SubmissionError,
 )
 from cfiddle_slurm.job_directory import JobDirectory
 from cfiddle_slurm.printable import one_line
-from cfiddle_slurm.process import CommandMissing, CommandTimeout
-from cfiddle_slurm.schedulers import slurm_commands
-from cfiddle_slurm.schedulers.by_name import cancel_jobs_of, jobs_of
+from cfiddle_slurm.process import CommandTimeout
+from cfiddle_slurm.schedulers import slurm_commands, srun
+from cfiddle_slurm.schedulers.binding import questions
+from cfiddle_slurm.schedulers.by_name import cancel_jobs_of, has_no_job, jobs_of
 from cfiddle_slurm.schedulers.job_script import sbatch_arguments, script_text, srun_arguments
+from cfiddle_slurm.schedulers.refusals import error_of
 from cfiddle_slurm.schedulers.room import Place, room_for
 from cfiddle_slurm.schedulers.slurm_parse import (
     Trouble,
     complains,
-    failed_node,
     own_words,
     parse_srun_log,
     parse_submission,
@@ -38,6 +36,8 @@ from cfiddle_slurm.settings import Settings
 from cfiddle_slurm.slurm_states import is_own_limit, no_room
 
 _SEARCH_SECONDS = 15.0
+_SEARCH_AFTER_DEATH = 5.0
+"""The same where Slurm answers, and only the process that asked it has died."""
 _SEARCH_PAUSE = 0.5
 _PATIENCE_SECONDS = 10.0
 """How long a controller that is just being restarted is waited for."""
@@ -128,14 +128,14 @@ class Submission:
 
     def _attempt(self) -> str:
         try:
-            return self._srun() if self._settings.submit == "srun" else self._sbatch()
+            return self._srun() if self._settings.submit == "srun" else self._pyslurm()
         except BlockingIOError as error:  # fork(2): as many processes as there may be
             raise _NoRoom(f"{error.strerror}; this machine can start no more processes") from error
 
     def _note_refusal(self, words: str) -> None:
         self._refusals += 1
         self._tell(words)
-        if self._refusals % _HOPELESS_AFTER == 0 and is_own_limit(words) and self._has_no_job():
+        if self._refusals % _HOPELESS_AFTER == 0 and is_own_limit(words) and has_no_job():
             raise SubmissionError(
                 f"Slurm takes no job of yours, though you have none: {one_line(words)}.",
                 hint="Ask whoever runs the cluster.",
@@ -157,11 +157,33 @@ class Submission:
             hint="Try again later, or with a longer queue_timeout.",
         )
 
-    def _has_no_job(self) -> bool:
-        with suppress(SchedulerUnavailable):
-            answer = slurm_commands.ask(["squeue", "--me", "--noheader", "--format=%i"])
-            return answer.status == 0 and not answer.stdout.strip()
-        return False
+    def _jobs(self) -> list[str]:
+        return jobs_of(self._run_id, self._folder, self._settings.binding)
+
+    def _pyslurm(self) -> str:
+        """Submit by pyslurm; where it does not, sbatch does, which never makes two jobs of one."""
+        try:
+            with _at_once:
+                job_id = questions.submit(self._run_id, self._folder, self._settings)
+        except questions.ReplyLost as error:
+            if not error.died:
+                return self._find(str(error))
+            return self._search(_SEARCH_AFTER_DEATH) or self._once_more(error)
+        except questions.NotTaken as error:
+            kind = _NoRoom if error.trouble is Trouble.NO_ROOM else _NotReached
+            raise kind(own_words(error.words)) from error
+        return job_id or self._sbatch()
+
+    def _once_more(self, lost: questions.ReplyLost) -> str:
+        """By sbatch, after pyslurm's process has died and Slurm knows of no job.
+
+        Should one come after all, only one of the two can start the run.
+        """
+        cancel_jobs_of(self._run_id)
+        try:
+            return self._sbatch()
+        except _NotTaken as error:
+            return self._take_back(f"{lost}; {error}")
 
     def _sbatch(self) -> str:
         arguments = sbatch_arguments(self._run_id, self._folder, self._settings)
@@ -182,7 +204,7 @@ class Submission:
         if trouble is Trouble.NOT_REACHED:
             return self._take_back(f"{error} {own_words(error.stderr)}")
         if trouble is Trouble.NO_ROOM:
-            found = jobs_of(self._run_id, self._folder)
+            found = self._jobs()
             if found:
                 return self._keep_first(found)
             raise _NoRoom(own_words(error.stderr))
@@ -190,17 +212,8 @@ class Submission:
 
     def _srun(self) -> str:
         arguments = srun_arguments(self._run_id, self._folder, self._settings)
-        environment = slurm_commands.command_environment(os.environ)
         log = self._folder / SLURM_LOG
-        with log.open("wb") as stream:
-            try:
-                child = process.start(
-                    arguments, stdout=stream, stderr=stream, env=environment, cwd=self._folder
-                )
-            except CommandMissing as error:
-                raise slurm_commands.missing(arguments[0], error) from error
-        # It is waited for, so that it does not stay in the process table when it has ended.
-        threading.Thread(target=child.wait, name="cfiddle-srun", daemon=True).start()
+        child = srun.start(arguments, self._folder, log)
         try:
             return self._job_id_of(child, log)
         except BaseException:
@@ -216,7 +229,7 @@ class Submission:
             job_id = self._directory.started_job() or parse_srun_log(words)
             if job_id is None and not ended and time.monotonic() > ask_at:
                 ask_at = time.monotonic() + _SRUN_ASKS_AFTER
-                job_id = next(iter(jobs_of(self._run_id, self._folder)), None)
+                job_id = next(iter(self._jobs()), None)
             if job_id is not None:
                 return job_id
             if ended and child.returncode == 0:  # a wrapper went before its job started
@@ -231,43 +244,34 @@ class Submission:
             time.sleep(_SRUN_POLL)
 
     def _after_failure(self, stderr: str) -> str:
-        words = own_words(stderr)
-        match trouble_of(stderr):
+        words, trouble = own_words(stderr), trouble_of(stderr)
+        match trouble:
             case Trouble.REPLY_LOST:
                 return self._find(words)
             case Trouble.NOT_REACHED:
                 raise _NotReached(words)
             case Trouble.NO_ROOM:
                 raise _NoRoom(words)
-            case Trouble.HEAD_FULL:
-                raise SchedulerUnavailable(
-                    "Slurm cannot write the job down: the disk of the cluster's head is full.",
-                    hint="Tell whoever runs the cluster; it is not your experiment's fault.",
-                    cause=words,
-                )
-            case Trouble.NOT_STARTED:
-                raise NodeFailed(
-                    f"The worker could not start the job: {words}.", node=failed_node(stderr)
-                )
-            case Trouble.REFUSED:
-                # A wrapper may have failed after sbatch had succeeded.
-                if not complains(stderr) and (found := jobs_of(self._run_id, self._folder)):
-                    return self._keep_first(found)
-                raise SubmissionError(
-                    f"Slurm refused the job: {words}.",
-                    hint="job_script() shows what was submitted.",
-                )
+            case Trouble.REFUSED if not complains(stderr) and (found := self._jobs()):
+                return self._keep_first(found)  # a wrapper failed after sbatch had succeeded
+        raise error_of(trouble, stderr)
 
     def _find(self, words: str) -> str:
         """The job whose id did not come back; where there is none, see to it that none can run."""
-        give_up = time.monotonic() + _SEARCH_SECONDS
+        job_id = self._search(_SEARCH_SECONDS)
+        if job_id is not None:
+            return job_id
+        cancel_jobs_of(self._run_id)
+        return self._take_back(words)
+
+    def _search(self, seconds: float) -> str | None:
+        give_up = time.monotonic() + seconds
         while time.monotonic() < give_up:
-            found = jobs_of(self._run_id, self._folder)
+            found = self._jobs()
             if found:
                 return self._keep_first(found)
             time.sleep(_SEARCH_PAUSE)
-        cancel_jobs_of(self._run_id)
-        return self._take_back(words)
+        return None
 
     def _take_back(self, words: str) -> str:
         """See to it that the run cannot start any more; the job's id if it has started already.

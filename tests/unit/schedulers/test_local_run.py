@@ -1,8 +1,10 @@
 """The local scheduler's run: a guest that behaves as it likes, judged as in a sandbox."""
 
 import json
+import os
 import sys
 import textwrap
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from cfiddle_slurm.bundle.layout import BUNDLE, OUTPUT, REPORT, RESULT, STARTED
 from cfiddle_slurm.schedulers.local_run import LocalRun
 from cfiddle_slurm.settings import Settings
+from tests.patience import wait_until
 
 GOOD = 'say(b"R", b"results"); say(b"S", json.dumps(STATUS).encode())'
 
@@ -116,3 +119,26 @@ def test_a_flood_of_results_ends_the_run(local: Local) -> None:
 def test_a_run_that_takes_too_long_is_ended(local: Local) -> None:
     outcome = local.run("time.sleep(60)", limit=0.5)["outcome"]
     assert outcome["kind"] == "wall_time" and "0.5 s" in outcome["message"]
+
+
+def test_a_guest_that_ends_before_it_is_fed(local: Local) -> None:
+    """Its bundle comes from a pipe, into which nothing is written before the guest has ended."""
+    pid, bundle = local.folder / "pid", local.folder / BUNDLE
+    bundle.unlink()
+    os.mkfifo(bundle)
+
+    def has_ended() -> bool:
+        stat = Path("/proc", pid.read_text(), "stat") if pid.exists() else None
+        return stat is not None and (not stat.exists() or ") Z " in stat.read_text())
+
+    def feed() -> None:
+        with bundle.open("wb") as stream:
+            assert wait_until(has_ended, 30)
+            stream.write(b"little")
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    program = f"open({str(pid)!r} + 'x', 'w').write(str(os.getpid()))"
+    report = local.run(f"{program}; os.rename({str(pid)!r} + 'x', {str(pid)!r}); sys.exit(3)")
+    feeder.join(30)
+    assert report["outcome"]["kind"] == "unavailable"

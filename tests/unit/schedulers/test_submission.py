@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from cfiddle_slurm.errors import NodeFailed, QueueTimeout, SchedulerUnavailable, SubmissionError
-from cfiddle_slurm.schedulers import room, slurm_commands, submission
+from cfiddle_slurm.schedulers import room, slurm_commands
 from cfiddle_slurm.schedulers.slurm import SlurmScheduler
 from cfiddle_slurm.schedulers.submission import Submission
 from cfiddle_slurm.settings import Settings
 
 Commands = Callable[[str, str], Path]
+pytestmark = pytest.mark.usefixtures("impatient")
 RUN_ID = "0123456789abcdef"
 LOST = (
     "echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation'"
@@ -30,25 +31,6 @@ def listing(folder: Path, *job_ids: str) -> str:
     """A script that prints jobs of a folder as squeue and sacct are asked to."""
     lines = "\n".join(f"{job_id}|{folder}" for job_id in job_ids)
     return f"cat <<'END'\n{lines}\nEND"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    place = tmp_path / "a job's directory"
-    place.mkdir()
-    return place
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "_SEARCH_SECONDS", 1.0)
-    monkeypatch.setattr(submission, "_PATIENCE_SECONDS", 1.0)
-    monkeypatch.setattr(submission, "_PATIENCE_PAUSE", 0.05)
-    monkeypatch.setattr(submission, "_SEARCH_PAUSE", 0.05)
-    monkeypatch.setattr(submission, "_SRUN_ASKS_AFTER", 0.2)
-    monkeypatch.setattr(room, "SHORTEST_PAUSE", 0.02)
-    monkeypatch.setattr(room, "LONGEST_PAUSE", 0.1)
-    monkeypatch.setattr(room, "_rooms", {})
 
 
 def submit(folder: Path, how: str = "sbatch") -> str:
