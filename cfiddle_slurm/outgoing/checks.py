@@ -1,6 +1,5 @@
 """What can be known to be wrong with a run before anything is submitted."""
 
-import ctypes
 import re
 import sys
 import warnings
@@ -17,22 +16,6 @@ _OURS = ("cfiddle", "cfiddle_slurm")
 _OPENMP = re.compile(r"GOMP_|__kmpc_|omp_(?:destroy|get|in|init|pause|set|test|unset)_")
 _OPENMP_LIBRARIES = ("libgomp.", "libomp.", "libiomp")
 _CLOCKS = frozenset(("PERF_COUNT_SW_CPU_CLOCK", "PERF_COUNT_SW_TASK_CLOCK"))
-# CFiddle never sets a function's result type, so ctypes takes every result for a C int.
-_RETURNED_RIGHT = frozenset(
-    (
-        ctypes.c_bool,
-        ctypes.c_byte,
-        ctypes.c_short,
-        ctypes.c_ushort,
-        ctypes.c_ubyte,
-        ctypes.c_int,
-        ctypes.c_int8,
-        ctypes.c_int16,
-        ctypes.c_int32,
-        ctypes.c_uint8,
-        ctypes.c_uint16,
-    )
-)
 
 
 def check_invocations(invocations: Sequence[Any]) -> None:
@@ -113,12 +96,6 @@ def _check_openmp(source: object, library: SharedLibrary) -> None:
 
 def _doubts(invocations: Iterable[Any]) -> Iterator[str]:
     for invocation in invocations:
-        returned = invocation.executable.functions[invocation.function].return_type
-        if isinstance(returned, type) and returned not in _RETURNED_RIGHT:
-            yield (
-                f"CFiddle reads every return value as a C int: the value of "
-                f"{invocation.function}(), a {returned.__name__.removeprefix('c_')}, may be wrong."
-            )
         counters = set(invocation.perf_counters)
         software = {name for name in counters if name.startswith("PERF_COUNT_SW_")}
         if software & _CLOCKS and len(software) > 1:

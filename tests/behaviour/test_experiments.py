@@ -1,5 +1,6 @@
 """Real experiments: what comes back is what plain CFiddle gives."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,33 @@ def test_run_options_are_set_before_the_process_starts(configured: Any, compiled
         assert value == int(options["OMP_NUM_THREADS"]) * 10 + arguments["n"]
     plain = [(r.invocation.run_options, r.invocation.arguments) for r in cfiddle.run_list([])]
     assert plain == []
+
+
+def test_values_are_those_of_the_declared_types(configured: Any, compiled: Any) -> None:
+    functions = {
+        "half": ("double", "n / 2.0", 2.5),
+        "third": ("float", "n / 4.0f", 1.25),
+        "wide": ("long double", "n * 0.5L", 2.5),
+        "large": ("long", "n * 10000000000L", 50_000_000_000),
+        "huge": ("uint64_t", "~0ul - n", 2**64 - 6),
+        "unsigned": ("unsigned int", "~0u - n", 2**32 - 6),
+        "small": ("char", "-n", -5),
+        "nowhere": ("void *", "(char *)0", None),
+        "place": ("void *", "(char *)0 + 0x7fff00000000 + n", 0x7FFF00000005),
+        "not_a_number": ("double", "(n - n) / (double)(n - n)", None),
+    }
+    heads = [
+        f'extern "C" {kind} {name}_(int n) {{\n return {value};\n}}'
+        for name, (kind, value, _) in functions.items()
+    ]
+    program = compiled("#include <stdint.h>\n" + "\n".join(heads))
+    configured()
+    for name, (_, _, value) in functions.items():
+        (result,) = cfiddle.run(program, f"{name}_", arg_map(n=5))
+        if name == "not_a_number":
+            assert math.isnan(result.return_value)
+        else:
+            assert result.return_value == value
 
 
 MANY_WAYS = """

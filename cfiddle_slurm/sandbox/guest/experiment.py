@@ -94,6 +94,7 @@ def run_cfiddle(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:
     enter_cfiddle(full=entry["full"])
     sys.path.insert(0, f"{work}/{MODULES}")
     _shorten_result_names()
+    _return_by_prototype()
     contents = _load(f"{work}/{entry['runner']}", recorder)
     if contents is None:
         return
@@ -184,6 +185,30 @@ def _shorten_result_names() -> None:
 
     if hasattr(Invoker, "_build_results_path"):
         Invoker._build_results_path = path
+
+
+def _return_by_prototype() -> None:
+    """Have functions return what they are declared to: ctypes takes every result for a C int."""
+    from cfiddle.Invoker import Invoker
+
+    load = Invoker._load_symbol
+
+    def load_typed(self: Any, symbol: str) -> Any:
+        found = load(self, symbol)
+        if symbol == self._invocation.function:
+            kind = result_type(self._get_function(symbol).return_type)
+            found.restype = kind or found.restype
+        return found
+
+    Invoker._load_symbol = load_typed
+
+
+def result_type(declared: Any) -> type | None:
+    """The type of ctypes for a function's declared one; None where CFiddle knows no type for it."""
+    simple: Any = ctypes.c_int.__mro__[1]
+    if isinstance(declared, type) and issubclass(declared, simple):
+        return declared
+    return ctypes.c_void_p if type(declared).__name__ == "UnhandledIndirectParameterType" else None
 
 
 def run_call(plan: Mapping[str, Any], work: str, recorder: Recorder) -> None:

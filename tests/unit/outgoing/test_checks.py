@@ -45,13 +45,12 @@ def invocation(
     library: Path,
     function: str = "twice",
     *,
-    returns: Any = ctypes.c_int,
     arguments: dict[str, Any] | None = None,
     counters: tuple[str, ...] = (),
 ) -> Any:
     """What CFiddle makes of one call; every function here has one parameter n."""
     functions = {
-        name: Prototype(returns, name, [Parameter(ctypes.c_int, "n")])
+        name: Prototype(ctypes.c_int, name, [Parameter(ctypes.c_int, "n")])
         for name in ("twice", "late", "hidden", "time", "missing")
     }
     executable = SimpleNamespace(
@@ -189,32 +188,6 @@ def test_a_library_that_was_built_again_is_read_again(compiled: Path, tmp_path: 
     os.utime(library, (3, 3))
     with pytest.raises(InputError):
         check(invocation(library))
-
-
-@pytest.mark.parametrize(
-    ("returns", "word"),
-    [
-        (ctypes.c_double, "double"),
-        (ctypes.c_float, "float"),
-        (ctypes.c_long, "long"),
-        (ctypes.c_uint64, "ulong"),
-        (ctypes.c_uint, "uint"),
-        (ctypes.c_void_p, "void_p"),
-        (ctypes.POINTER(ctypes.c_int), "LP_c_int"),
-    ],
-)
-def test_a_result_that_cfiddle_reads_wrong_is_told_once(
-    compiled: Path, returns: Any, word: str
-) -> None:
-    (told,) = check(*[invocation(compiled, returns=returns)] * 3)
-    assert f"the value of twice(), a {word}, may be wrong" in told
-
-
-@pytest.mark.parametrize(
-    "returns", [ctypes.c_int, ctypes.c_bool, ctypes.c_short, ctypes.c_uint8, ctypes.c_int32, None]
-)
-def test_a_result_that_cfiddle_reads_right_needs_no_word(compiled: Path, returns: Any) -> None:
-    assert check(invocation(compiled, returns=returns)) == []
 
 
 CLOCK, TASK, FAULTS = (

@@ -1,6 +1,7 @@
 """The experiment's process: what it records, and what it makes of its plan."""
 
 import builtins
+import ctypes
 import io
 import json
 import os
@@ -14,10 +15,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cfiddle.CProtoParser import CProtoParser
 
 from cfiddle_slurm.bundle.layout import DONE, FILES, MODULES, RESULTS
 from cfiddle_slurm.sandbox.guest import experiment, processes
-from cfiddle_slurm.sandbox.guest.experiment import describe_exception
+from cfiddle_slurm.sandbox.guest.experiment import describe_exception, result_type
 from tests.unit.sandbox.guest.recorded import recorded
 
 
@@ -250,3 +252,21 @@ def test_too_much_cpu_time_ends_it_by_a_signal_of_its_own(probe: Any, tmp_path: 
 def test_results_are_never_written_over_others(probe: Any, tmp_path: Path) -> None:
     (tmp_path / RESULTS / "0").write_bytes(pickle.dumps("another's"))
     assert carry_out(tmp_path, probe, "look") == (1, ["another's"])
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        ("double f(int n) {", ctypes.c_double),
+        ("long double f(int n) {", ctypes.c_longdouble),
+        ("uint64_t f(int n) {", ctypes.c_uint64),
+        ("char f(int n) {", ctypes.c_byte),
+        ("int *f(int n) {", ctypes.c_void_p),
+        ("char *f(int n) {", ctypes.c_void_p),
+        ("void f(int n) {", None),
+    ],
+)
+def test_a_functions_result_is_of_its_declared_type(head: str, kind: type | None) -> None:
+    declared = CProtoParser().parse_prototype(head).return_type
+    assert result_type(declared) is kind
+    assert result_type(None) is None
