@@ -185,7 +185,7 @@ def located_cfiddle(entry: str, folder: Path) -> str:
     if not path.exists() and not _is_path(entry):
         raise ValueError(f"is neither a version like '0.6.1' nor a file or folder: {shown(entry)}")
     if _check_wheel(path) != "cfiddle":
-        raise ValueError(f"names {shown(str(path))}, which is the wheel of another package")
+        raise ValueError(f"names {str(path)!r}, which is the wheel of another package")
     return str(path)
 
 
@@ -204,7 +204,7 @@ def _normal(name: str) -> str:
 def _check_project(path: Path) -> None:
     if not any((path / name).is_file() for name in _PROJECT):
         raise ValueError(
-            f"names the folder {shown(str(path))}, which has neither {' nor '.join(_PROJECT)}"
+            f"names the folder {str(path)!r}, which has neither {' nor '.join(_PROJECT)}"
         )
 
 
@@ -212,17 +212,17 @@ def _check_archive(path: Path) -> None:
     if path.suffix == ".whl":
         if _check_wheel(path) in _OURS:
             raise ValueError(
-                f"names {shown(str(path))}, but what is CFiddle's comes by the setting cfiddle"
+                f"names {str(path)!r}, but what is CFiddle's comes by the setting cfiddle"
             )
         return
     _check_file(path)
     if not path.name.endswith(_ARCHIVES):
-        raise ValueError(f"names {shown(str(path))}, which is neither a package nor a folder")
+        raise ValueError(f"names {str(path)!r}, which is neither a package nor a folder")
 
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise ValueError(f"names {shown(str(path))}, and there is no such file or folder")
+        raise ValueError(f"names {str(path)!r}, and there is no such file or folder")
     if not re.fullmatch(r"[A-Za-z0-9._+!-]+", path.name):
         raise ValueError(f"names {shown(path.name)}, which is no name of a package's file")
 
@@ -232,12 +232,12 @@ def _check_wheel(path: Path) -> str:
     _check_file(path)
     match = _WHEEL.fullmatch(path.name)
     if match is None:
-        raise ValueError(f"names {shown(str(path))}, which is not called like a wheel")
+        raise ValueError(f"names {str(path)!r}, which is not called like a wheel")
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"names {shown(str(path))}, which is not a wheel") from error
+        raise ValueError(f"names {str(path)!r}, which is not a wheel") from error
     if not any(name.endswith(".dist-info/WHEEL") for name in names):
-        raise ValueError(f"names {shown(str(path))}, which is not a wheel")
+        raise ValueError(f"names {str(path)!r}, which is not a wheel")
     return _normal(match[1])
