@@ -24,10 +24,11 @@ Say = Callable[[str], None]
 _LAST_LINES = 15
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _SAYS_IT_ALL = re.compile(
-    r"(?:ERROR|E): ((?:Could not find a version that satisfies|Invalid requirement|Unable to locate"
-    r" package|Package '|Version '|.* is not a supported wheel|Cannot install ).*)"
+    r"\s*(?:ERROR|E|fatal): ((?:unable to access|Could not find a version that satisfies"
+    r"|Invalid requirement|Unable to locate package|Package '|Version '|Cannot install "
+    r"|.* is not a supported wheel).*)"
 )
-"""What pip and apt say in one line of a package that there is not, or that does not fit."""
+"""What pip, apt and git say in one line of a package that there is not, or that does not fit."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _USELESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale",

@@ -185,6 +185,10 @@ def test_a_failed_build_is_told_by_its_last_lines(docker: Program, context: Path
             "Could not find a version that satisfies the requirement cfiddle==0.6.9 (from "
             "versions: 0.6.0, 0.6.1).",
         ),
+        (
+            "  fatal: unable to access https://e/x: no such host",
+            "unable to access https://e/x: no such host.",
+        ),
         ("E: Unable to locate package libfo", "Unable to locate package libfo."),
         (
             "ERROR: x-1-cp38-cp38-linux_x86_64.whl is not a supported wheel on this platform.",
