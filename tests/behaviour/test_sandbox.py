@@ -191,7 +191,7 @@ def test_a_run_survives_the_loss_of_sbatchs_reply(
     )
     liar.chmod(0o755)
     monkeypatch.setenv("PATH", f"{liar.parent}:{os.environ['PATH']}")
-    configured()
+    configured(binding="commands")
     assert cfiddle.run(bombs, "fine", arg_map(n=9))[0].return_value == 9
     assert calls.read_text().split() == ["called"]
 
