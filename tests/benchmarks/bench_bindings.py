@@ -61,7 +61,9 @@ def why_not() -> str | None:
     """Why pyslurm cannot be measured, if it cannot."""
     command = ["python3", "-c", "import pyslurm; pyslurm.Jobs.load()"]
     done = process.run(user_node.exec_arguments(Machine(), "jovyan", command), timeout=SECONDS)
-    return None if done.status == 0 else done.last_words or f"exit status {done.status}"
+    if done.status == 0:
+        return None
+    return done.stderr.strip().rpartition("\n")[2] or f"exit status {done.status}"
 
 
 def measure(bindings: Sequence[str]) -> Times:
