@@ -81,16 +81,18 @@ def add(
 def refused(
     head: Machine, wanted: Mapping[str, int | None], owners: Mapping[str, str] | None = None
 ) -> Mapping[str, str]:
-    """Why :func:`add` would refuse accounts, by name; nothing is changed.
+    """Why people cannot have these accounts, by name; nothing is changed.
 
     Raises:
         MachineError: the home cannot be read.
     """
+    own = {name: f"{name!r} is an account of the cluster itself." for name in wanted
+           if name in TEST_ACCOUNTS}  # fmt: skip
     try:
         _asked(head, "judge", wanted, owners)
     except AccountsRefused as error:
-        return error.why
-    return {}
+        return {**error.why, **own}
+    return own
 
 
 def _asked(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cfiddle_slurm.cluster.people import account_program
+from cfiddle_slurm.cluster.people import account_program, class_list
 from cfiddle_slurm.cluster.people.account_book import System
 from cfiddle_slurm.cluster.people.account_program import Files
 
@@ -125,6 +125,17 @@ def test_a_login_is_remembered_whatever_becomes_of_the_account(
         assert list(json.loads(capsys.readouterr().out)) == ["obrien", "muller"]
     assert ask("add", home, monkeypatch, {"obrien": None}, {"obrien": "o'brien"}) == 0
     assert json.loads(capsys.readouterr().out) == {"obrien": 1100}
+
+
+def test_a_list_gives_the_same_accounts_again_in_whatever_order(home: Path) -> None:
+    files = Files(home)
+    lines = ["12345678", "O'Brien", "jane.doe@a.edu", "J-Doe", "jovanovi\u0107"]
+    term = class_list.parse("\n".join(["Login", *lines]).encode())
+    new = files.add(term.wanted, System(), term.logins)
+    assert list(new) == ["u12345678", "obrien", "jane.doe", "j-doe", "jovanovic"]
+    again = class_list.parse("\n".join(["new", *map(str.upper, reversed(lines))]).encode())
+    assert list(files.add(again.wanted, System(), again.logins)) == ["new"]
+    assert {account.name: account.uid for account in files.book().accounts}.items() > new.items()
 
 
 def test_a_home_in_the_making_is_none_of_the_files(home: Path) -> None:

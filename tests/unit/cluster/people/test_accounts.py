@@ -220,7 +220,11 @@ def test_what_the_program_refuses_is_an_accounts_error(home: Program) -> None:
 def test_what_would_be_refused_is_told_for_each(home: Program) -> None:
     home.answers("run * judge", """echo '{"x": "No x.", "y": "No y."}'; exit 4""")
     assert accounts.refused(HEAD, {"x": None, "y": None}) == {"x": "No x.", "y": "No y."}
+    # Whoever has that login would be whom JupyterLab runs as.
+    found = accounts.refused(HEAD, {"x": None, "y": None, "jovyan": None})
+    assert found["jovyan"] == "'jovyan' is an account of the cluster itself." and len(found) == 3
     home.answers("run * judge")
+    assert list(accounts.refused(HEAD, {"test_user1": None})) == ["test_user1"]
     assert accounts.refused(HEAD, {"z": None}, {"z": "Z"}) == {}
     assert json.loads(home.input_of(*home.calls[-1]))["wanted"] == {"x": None, "y": None}
     assert not any(call[-1] == "add" for call in home.calls)
