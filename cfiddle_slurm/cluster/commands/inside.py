@@ -14,7 +14,7 @@ from cfiddle_slurm import process
 from cfiddle_slurm.cluster.changes import workers
 from cfiddle_slurm.cluster.commands.common import INTERRUPTED, Cluster, existing_file, pass_cluster
 from cfiddle_slurm.cluster.members import swarm
-from cfiddle_slurm.cluster.people import user_node
+from cfiddle_slurm.cluster.people import accounts, user_node
 from cfiddle_slurm.cluster.services import stack
 from cfiddle_slurm.printable import printable
 
@@ -104,9 +104,10 @@ def _become(arguments: list[str]) -> NoReturn:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @pass_cluster
 def run(cluster: Cluster, user: str, command: tuple[str, ...]) -> None:
-    """Run a command on the user node as USER, in USER's home."""
+    """Run a command on the user node as USER, an account or its login, in USER's home."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    _become(user_node.exec_arguments(cluster.head, user, command, terminal=terminal))
+    name = accounts.named(cluster.head, user)
+    _become(user_node.exec_arguments(cluster.head, name, command, terminal=terminal))
 
 
 @click.command()
@@ -115,5 +116,6 @@ def run(cluster: Cluster, user: str, command: tuple[str, ...]) -> None:
 @click.argument("name")
 @pass_cluster
 def copy(cluster: Cluster, user: str, file: Path, name: str) -> None:
-    """Copy FILE to NAME below USER's home on the user node."""
-    user_node.copy_to_home(cluster.head, user, name, file.read_bytes())
+    """Copy FILE to NAME below USER's home on the user node; USER may be the login, too."""
+    account = accounts.named(cluster.head, user)
+    user_node.copy_to_home(cluster.head, account, name, file.read_bytes())

@@ -4,14 +4,14 @@ A uid is never given to two names, not even one after the other: what the first 
 a file somewhere) would be the second one's. Whoever comes back gets the own uid and home back.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cfiddle_slurm.cluster.people import logins as people
+from cfiddle_slurm.cluster.people.logins import NAME
 from cfiddle_slurm.cluster.site.errors import ClusterError
 from cfiddle_slurm.ids import RESERVED
 
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 UIDS = range(1000, 60000)
 FIRST_FREE = 1100
 SYSTEM_NAMES = frozenset(
@@ -27,6 +27,14 @@ _MAX_DIGITS = 10
 
 class AccountError(ClusterError):
     """An account's name or uid cannot be used; the message is one sentence."""
+
+
+class AccountsRefused(AccountError):
+    """Some accounts cannot be added; ``why`` has a sentence for each name."""
+
+    def __init__(self, why: Mapping[str, str]) -> None:
+        super().__init__(" ".join(dict.fromkeys(why.values())))
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,13 @@ class Book:
         accounts: that there are.
         ever: the uid of every name that ever was an account, also of those that are none any more.
         homes: the owner of each folder of /home, by the folder's name.
+        logins: whose account a name is or was, where the login is not the name itself.
     """
 
     accounts: tuple[Account, ...] = ()
     ever: Mapping[str, int] = field(default_factory=dict)
     homes: Mapping[str, int] = field(default_factory=dict)
+    logins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ def check(name: str, uid: int | None) -> None:
         AccountError: a name or a uid that must not be used.
     """
     if not NAME.fullmatch(name):
-        raise AccountError(f"{name!r} is not the name of an account: use a-z, 0-9, _ and -.")
+        raise AccountError(f"{name!r} is not the name of an account: use a-z, 0-9, _, - and dots.")
     if name in SYSTEM_NAMES:
         raise AccountError(f"{name!r} is a name of the system and cannot be an account's.")
     if uid is not None and not is_a_persons(uid):
@@ -108,6 +118,17 @@ def ever_text(ever: Mapping[str, int]) -> str:
     return "".join(f"{name} {uid}\n" for name, uid in ever.items())
 
 
+def parse_logins(text: str) -> dict[str, str]:
+    """Names and logins, one ``NAME LOGIN`` a line."""
+    rows = [line.split(" ") for line in text.splitlines()]
+    return {row[0]: row[1] for row in rows if len(row) == 2 and all(row)}
+
+
+def logins_text(logins: Mapping[str, str]) -> str:
+    """The text that :func:`parse_logins` reads."""
+    return "".join(f"{name} {login}\n" for name, login in logins.items())
+
+
 def passwd_text(accounts: Iterable[Account]) -> str:
     """A passwd file (passwd(5))."""
     return "".join(f"{a.name}:x:{a.uid}:{a.uid}::{a.home}:/bin/bash\n" for a in accounts)
@@ -124,35 +145,67 @@ def is_number(text: str) -> bool:
 
 
 def with_uids(
-    wanted: Mapping[str, int | None], book: Book, system: System = System()
+    wanted: Mapping[str, int | None],
+    book: Book,
+    system: System = System(),
+    logins: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
     """New accounts with a uid each; those that are known already are left out.
 
     Args:
         wanted: names, and uids where they are to be certain ones.
+        logins: whose accounts they are to be, where that is known. An account that is or was
+            another's is refused, also if it is there already.
 
     Raises:
-        AccountError: a name or a uid that must not be used, or a home that is another's.
+        AccountsRefused: names or uids that must not be used, or homes that are another's.
+        AccountError: no uid is left.
     """
     there = {account.name for account in book.accounts}
     ever = {**{account.name: account.uid for account in book.accounts}, **book.ever}
     owners = {uid: name for name, uid in ever.items()}
     found: dict[str, int | None] = {}
+    refused: dict[str, str] = {}
     for name, uid in wanted.items():
-        if name not in there:
-            check(name, uid)
-            _check_name(name, ever, system)
-            found[name] = own = _decided(name, uid, ever, owners, book.homes, system)
-            check(name, own)
+        try:
+            if logins and name in logins and (name in ever or name in book.logins):
+                _check_login(name, logins[name], book.logins.get(name, name))
+            if name not in there:
+                check(name, uid)
+                _check_name(name, ever, system)
+                own = _decided(name, uid, ever, owners, book.homes, system)
+                check(name, own)
+                found[name] = own
+        except AccountError as error:
+            refused[name] = str(error)
+    if refused := refused | _of_one_uid(found):
+        raise AccountsRefused(refused)
     fixed = [uid for uid in found.values() if uid is not None]
-    if len(set(fixed)) != len(fixed):
-        raise AccountError("Two accounts have the same uid.")
     taken = {*owners, *fixed, *book.homes.values(), *system.ids, *RESERVED}
     free = (uid for uid in range(FIRST_FREE, UIDS.stop) if uid not in taken)
     try:
         return {name: next(free) if uid is None else uid for name, uid in found.items()}
     except StopIteration:
         raise AccountError("No free uid is left.") from None
+
+
+def _of_one_uid(found: Mapping[str, int | None]) -> dict[str, str]:
+    """Who is to have the uid that somebody else is to have, too."""
+    names: dict[int, list[str]] = {}
+    for name, uid in found.items():
+        if uid is not None:
+            names.setdefault(uid, []).append(name)
+    return {
+        name: f"{ones[0]} and {ones[1]} have the same uid {uid}."
+        for uid, ones in names.items()
+        for name in ones
+        if len(ones) > 1
+    }
+
+
+def _check_login(name: str, login: str, owner: str) -> None:
+    if not people.same(login, owner):
+        raise AccountError(f"The account {name!r} is or was {owner}'s, not {login}'s.")
 
 
 def _check_name(name: str, ever: Mapping[str, int], system: System) -> None:

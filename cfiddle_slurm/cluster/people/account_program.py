@@ -1,24 +1,35 @@
 """The files on the shared home with the accounts; run by root, in a container.
 
-``account_program add``: standard input is JSON, see :func:`main`. ``remove NAME``: the home stays.
-``purge NAME``: the home of one that is no account any more goes. ``list``, ``ever``: the files.
-``usage``: bytes by account.
+``account_program add``: standard input is JSON, see :func:`main`; ``judge``: the same, and nothing
+is changed. ``remove NAME``: the home stays. ``purge NAME``: the home of one that is no account any
+more goes. ``list``, ``ever``: the files. ``logins``: whose account is whose. ``usage``: bytes by
+account.
 """
 
 import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.people import account_book
-from cfiddle_slurm.cluster.people.account_book import Account, AccountError, Book, System
+from cfiddle_slurm.cluster.people.account_book import (
+    Account,
+    AccountError,
+    AccountsRefused,
+    Book,
+    System,
+)
 
 REFUSED = 3
 """The exit status when standard error has a sentence for people."""
+NO_COMMAND = 2
+EACH_REFUSED = 4
+"""The exit status when standard output has one for each account, by name, as JSON."""
 _USAGE_SECONDS = 120.0
 _PURGE_SECONDS = 280.0
 
@@ -44,7 +55,7 @@ class Files:
     def text(self, name: str) -> str:
         """One of the files; it may be missing."""
         try:
-            return (self._folder / name).read_text()
+            return (self._folder / name).read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
 
@@ -58,9 +69,15 @@ class Files:
             for entry in os.scandir(self.home)
             if not entry.name.startswith(".") and entry.name != "lost+found"
         }
-        return Book(tuple(accounts), ever, homes)
+        logins = account_book.parse_logins(self.text("logins"))
+        return Book(tuple(accounts), ever, homes, logins)
 
-    def add(self, wanted: dict[str, int | None], system: System) -> dict[str, int]:
+    def add(
+        self,
+        wanted: Mapping[str, int | None],
+        system: System,
+        logins: Mapping[str, str] | None = None,
+    ) -> dict[str, int]:
         """Add what is missing; who ever had a uid is written down before anybody has it.
 
         Raises:
@@ -68,7 +85,11 @@ class Files:
         """
         with self.locked():
             book = self.book()
-            new = account_book.with_uids(wanted, book, system)
+            new = account_book.with_uids(wanted, book, system, logins)
+            other = {name: login for name, login in (logins or {}).items() if login != name}
+            if other:  # only root reads it: a login may be an address
+                text = account_book.logins_text({**other, **book.logins})
+                self._write("logins", text, mode=0o600)
             self._write("ever", account_book.ever_text({**book.ever, **new}), mode=0o600)
             accounts = [*book.accounts, *(Account(n, u, f"/home/{n}") for n, u in new.items())]
             for account in accounts:
@@ -119,7 +140,7 @@ class Files:
         if home.is_dir():
             return
         # By rename: no moment at which it is there and root's.
-        made = self._folder / f".{account.name}"
+        made = self._folder / f".home-{account.name}"
         made.mkdir(mode=0o700, exist_ok=True)
         os.chown(made, account.uid, account.uid)
         made.rename(home)
@@ -136,7 +157,7 @@ class Files:
         part = self._folder / f".{name}.part"
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "w") as stream:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(descriptor)
@@ -144,33 +165,53 @@ class Files:
         part.replace(self._folder / name)
 
 
+def _told(files: Files, word: str) -> str:
+    """What one of the commands that change nothing prints."""
+    match word:
+        case "list":
+            return files.text("passwd")
+        case "ever":
+            return account_book.ever_text(files.book().ever)
+        case "logins":
+            return json.dumps(files.book().logins)
+        case _:
+            return json.dumps(files.usage())
+
+
+def _add(files: Files, told: dict[str, Any], *, really: bool) -> None:
+    system = System(frozenset(told["names"]), frozenset(told["ids"]))
+    if really:
+        print(json.dumps(files.add(told["wanted"], system, told["logins"])))
+    else:
+        account_book.with_uids(told["wanted"], files.book(), system, told["logins"])
+
+
 def main(words: list[str], home: Path = Path("/home")) -> int:
     """Carry out one command.
 
-    ``add`` reads ``{"wanted": {NAME: UID or null, ...}, "names": [...], "ids": [...]}``, the latter
-    two being the images' own, and prints the new accounts with their uids as JSON.
+    ``add`` reads ``{"wanted": {NAME: UID or null, ...}, "logins": {NAME: LOGIN, ...}, "names":
+    [...], "ids": [...]}``, the latter two being the images' own, and prints the new accounts with
+    their uids as JSON.
     """
     os.umask(0o022)
     files = Files(home)
     try:
         match words:
-            case ["add"]:
-                told = json.load(sys.stdin)
-                system = System(frozenset(told["names"]), frozenset(told["ids"]))
-                print(json.dumps(files.add(told["wanted"], system)))
+            case ["add" | "judge" as word]:
+                _add(files, json.load(sys.stdin), really=word == "add")
             case ["remove", name]:
                 files.remove(name)
             case ["purge", name]:
                 files.purge(name)
-            case ["list"]:
-                print(files.text("passwd"), end="")
-            case ["ever"]:
-                print(account_book.ever_text(files.book().ever), end="")
-            case ["usage"]:
-                print(json.dumps(files.usage()))
+            case ["list" | "ever" | "logins" | "usage" as word]:
+                print(_told(files, word), end="")
             case _:
-                print("usage: accounts add|remove|purge|list|ever|usage", file=sys.stderr)
-                return 2
+                known = "add|judge|remove|purge|list|ever|logins|usage"
+                print(f"usage: accounts {known}", file=sys.stderr)
+                return NO_COMMAND
+    except AccountsRefused as error:
+        print(json.dumps(error.why))
+        return EACH_REFUSED
     except AccountError as error:
         print(error, file=sys.stderr)
         return REFUSED

@@ -1,22 +1,22 @@
 """Accounts: one file on the shared home, which every machine reads (libnss-extrausers)."""
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError, try_each
 from cfiddle_slurm.cluster.image.images import CLUSTER, IMAGES
+from cfiddle_slurm.cluster.people import logins
 from cfiddle_slurm.cluster.people.account_book import (
     Account,
     AccountError,
+    AccountsRefused,
     check,
-    is_number,
     parse_ever,
     parse_passwd,
     system_of,
 )
-from cfiddle_slurm.cluster.people.account_program import REFUSED
+from cfiddle_slurm.cluster.people.account_program import EACH_REFUSED, NO_COMMAND, REFUSED
+from cfiddle_slurm.cluster.people.logins import NAME
 from cfiddle_slurm.cluster.services import slurm, stack
 
 TEST_ACCOUNTS = {"jovyan": 1000, "test_user1": 1001, "test_user2": 1002}
@@ -28,40 +28,6 @@ _WITH_STUDENTS = ("user", "worker")
 """The services in whose containers students' processes run."""
 
 
-def read_csv(path: Path) -> dict[str, int | None]:
-    """Names, and uids where there are any, in a CSV file with the columns ``name`` and ``uid``.
-
-    A file without a line of column names has a name, and perhaps a uid, in each line.
-
-    Raises:
-        AccountError: it cannot be read, or a line of it cannot be an account.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = [(number, row) for number, row in enumerate(csv.reader(stream), 1) if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AccountError(f"{path} cannot be read: {error}.") from error
-    columns = ["name", "uid"]
-    if rows and "name" in (first := [cell.strip().lower() for cell in rows[0][1]]):
-        columns, rows = first, rows[1:]
-    found: dict[str, int | None] = {}
-    for number, row in rows:
-        cells = dict(zip(columns, map(str.strip, row), strict=False))
-        name, uid = cells.get("name", ""), cells.get("uid", "")
-        if uid and not is_number(uid):
-            raise AccountError(f"{path}, line {number}: {uid[:40]!r} is not a uid.")
-        if name in found:
-            raise AccountError(f"{path}, line {number}: {name!r} is listed twice.")
-        found[name] = int(uid) if uid else None
-        try:
-            check(name, found[name])
-        except AccountError as error:
-            raise AccountError(f"{path}, line {number}: {error}") from error
-    if not found:
-        raise AccountError(f"{path} lists no accounts.")
-    return found
-
-
 def listed(head: Machine) -> list[Account]:
     """The accounts of the cluster.
 
@@ -71,18 +37,76 @@ def listed(head: Machine) -> list[Account]:
     return parse_passwd(_program(head, "list"))
 
 
-def add(head: Machine, wanted: Mapping[str, int | None]) -> dict[str, int]:
+def logins_of(head: Machine) -> dict[str, str]:
+    """The logins that are not the names of their accounts, by account, also of removed ones.
+
+    Raises:
+        MachineError: the home cannot be read.
+    """
+    found: dict[str, str] = json.loads(_program(head, "logins"))
+    return found
+
+
+def named(head: Machine, word: str) -> str:
+    """The account that an administrator means: its name or, if that is none, its owner's login.
+
+    Raises:
+        LoginError, AccountError: there is none of that login.
+        MachineError: the home cannot be read.
+    """
+    if NAME.fullmatch(word):
+        return word
+    name = logins.account_name(word)
+    if not logins.same(logins_of(head).get(name, name), word):
+        raise AccountError(f"There is no account of the login {word!r}.")
+    return name
+
+
+def add(
+    head: Machine, wanted: Mapping[str, int | None], owners: Mapping[str, str] | None = None
+) -> dict[str, int]:
     """Add the accounts that are missing, with their home directories. Returns the new ones.
+
+    Args:
+        wanted: names, and uids where they are to be certain ones.
+        owners: logins by account. An account that is or was another login's is refused.
 
     Raises:
         AccountError, MachineError: they cannot be added; then none is.
     """
+    new: dict[str, int] = json.loads(_asked(head, "add", wanted, owners))
+    return new
+
+
+def refused(
+    head: Machine, wanted: Mapping[str, int | None], owners: Mapping[str, str] | None = None
+) -> Mapping[str, str]:
+    """Why people cannot have these accounts, by name; nothing is changed.
+
+    Raises:
+        MachineError: the home cannot be read.
+    """
+    own = {name: f"{name!r} is an account of the cluster itself." for name in wanted
+           if name in TEST_ACCOUNTS}  # fmt: skip
+    try:
+        _asked(head, "judge", wanted, owners)
+    except AccountsRefused as error:
+        return {**error.why, **own}
+    return own
+
+
+def _asked(
+    head: Machine,
+    word: str,
+    wanted: Mapping[str, int | None],
+    owners: Mapping[str, str] | None,
+) -> str:
     for name, uid in wanted.items():
         check(name, uid)
     system = system_of("\n".join(_system(head, image.tag) for image in IMAGES))
-    told = {"wanted": dict(wanted), "names": sorted(system.names), "ids": sorted(system.ids)}
-    new: dict[str, int] = json.loads(_program(head, "add", input=json.dumps(told).encode()))
-    return new
+    told = {"wanted": dict(wanted), "logins": dict(owners or {}),
+            "names": sorted(system.names), "ids": sorted(system.ids)}  # fmt: skip
+    return _program(head, word, input=json.dumps(told).encode())
 
 
 def remove(machines: Sequence[Machine], name: str, *, purge: bool) -> None:
@@ -149,8 +173,12 @@ def _program(head: Machine, *words: str, input: bytes | None = None) -> str:  # 
         f"--entrypoint={_FOLDER}/accounts", CLUSTER.tag, *words, timeout=_SECONDS,
         input=input or b"",
     )  # fmt: skip
+    if done.status == EACH_REFUSED:
+        raise AccountsRefused(json.loads(done.stdout))
     if done.status == REFUSED:
         raise AccountError(done.last_words)
+    if done.status == NO_COMMAND:
+        raise MachineError(f"The images on {head} are older than this command: run `images build`.")
     if done.status != 0:
         raise MachineError(f"The accounts on {head} cannot be read or changed: {done.last_words}")
     return done.stdout

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from cfiddle_slurm import process
 from cfiddle_slurm.cluster.hosts.machines import Machine, MachineError
-from cfiddle_slurm.cluster.people.account_book import NAME, UIDS, AccountError, parse_passwd
+from cfiddle_slurm.cluster.people.account_book import UIDS, AccountError, parse_passwd
+from cfiddle_slurm.cluster.people.logins import NAME
 from cfiddle_slurm.cluster.services import credentials, stack
 
 _SECONDS = 60.0

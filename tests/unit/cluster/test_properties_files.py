@@ -9,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cfiddle_slurm import tables
-from cfiddle_slurm.cluster.people import account_book, accounts
+from cfiddle_slurm.cluster.people import account_book, class_list, logins
 from cfiddle_slurm.cluster.people.account_book import Account, AccountError, Book, System, with_uids
+from cfiddle_slurm.cluster.people.logins import LoginError
 from cfiddle_slurm.cluster.site import config
 from cfiddle_slurm.cluster.site.config import Config, ConfigError
 from cfiddle_slurm.sandbox.policy import Policy
@@ -66,26 +67,72 @@ def test_any_file_is_a_cluster_or_a_sentence(raw: bytes) -> None:
 
 
 CELLS = st.text(max_size=5) | st.sampled_from(
-    ["ann", "bob", "name", " Name ", "uid", "1200", "7000", "9" * 5000, "٣" * 4, "-1", '"', "\0"]
+    ["ann", "bob", "name", " Name ", "uid", "1200", "7000", "9" * 5000, "\u0663" * 4, "-1", '"',
+     "\0", "SIS Login ID", "Username", "Ann@a.edu", "o'brien", "obrien", "#x", "\r",
+     "Student, Test", "jane.doe", "j\u00e5n"]
+)  # fmt: skip
+ROWS = st.lists(
+    st.tuples(st.sampled_from(",;\t"), st.lists(CELLS, max_size=3)).map(lambda r: r[0].join(r[1])),
+    max_size=4,
+).map("\n".join)
+ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "latin-1"])
+FILES = st.binary(max_size=60) | st.builds(
+    lambda text, encoding: text.encode(encoding, "replace"), ROWS, ENCODINGS
 )
-ROWS = st.lists(st.lists(CELLS, max_size=3).map(",".join), max_size=4).map("\n".join)
 
 
-@given(st.binary(max_size=60) | ROWS.map(lambda text: text.encode(errors="replace")))
-@example(b"ann," + b"9" * 5000)
-@example(b'"' + b"a" * 200_000)
-def test_any_class_list_is_accounts_or_a_sentence(raw: bytes) -> None:
+@given(FILES, st.none() | st.sampled_from(["1", "2", "0", "9" * 5000, "uid", "Mail", "", "\u0663"]))
+@example(b"ann," + b"9" * 5000, None)
+@example(b'"' + b"a" * 200_000, None)
+@example(b"\xff\xfe\0", None)
+def test_any_class_list_is_accounts_or_a_sentence(raw: bytes, column: str | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "class.csv")
         file.write_bytes(raw)
         try:
-            found = accounts.read_csv(file)
+            found = class_list.read(file, column)
         except AccountError as error:
-            assert str(error).startswith(str(file))
+            assert str(error).startswith(str(file)) and "\n" not in str(error)
+            assert len(str(error)) < 3000
             return
-    assert found
-    for name, uid in found.items():
-        account_book.check(name, uid)
+    assert found.entries or found.bad
+    assert len(found.wanted) == len(found.entries)
+    told = {number for number, _ in found.bad}
+    for one in found.entries:
+        account_book.check(one.name, one.uid)
+        assert logins.account_name(one.login) == one.name and not told & {*one.lines}
+    assert account_book.parse_logins(account_book.logins_text(found.logins)) == found.logins
+    uids = [uid for uid in found.wanted.values() if uid is not None]
+    assert len({*uids}) == len(uids)
+
+
+PEOPLES = st.lists(
+    st.sampled_from(
+        ["ann", "Ann", "ann@a.edu", "ann@b.edu", "o'brien", "obrien", "12", "u12", "J.Doe", "j.doe"]
+    ),
+    min_size=1,
+)
+
+
+@given(PEOPLES.flatmap(lambda names: st.tuples(st.just(names), st.permutations(names))))
+def test_the_order_of_the_lines_decides_nothing(lists: tuple[list[str], list[str]]) -> None:
+    one, other = (class_list.parse("\n".join(names).encode()) for names in lists)
+    assert one.wanted == other.wanted
+    assert {lists[0][n - 1] for n, _ in one.bad} == {lists[1][n - 1] for n, _ in other.bad}
+
+
+@given(st.text(max_size=8), st.text(max_size=8))
+def test_a_login_is_an_account_or_a_sentence(one: str, other: str) -> None:
+    try:
+        names = [logins.account_name(login) for login in (one, other)]
+    except LoginError as error:
+        assert str(error).endswith(".") and "\n" not in str(error)
+        return
+    assert all(map(logins.NAME.fullmatch, names))
+    assert len(one.split()) == 1
+    assert logins.same(one, one) and (names[0] == names[1] or not logins.same(one, other))
+    # What is an account's name already, is left as it is.
+    assert logins.account_name(names[0]) == names[0]
 
 
 FIELDS = st.text(max_size=4) | st.sampled_from(["ann", "x", "1100", "9" * 5000, "/home/ann"])
@@ -157,12 +204,11 @@ def test_what_is_written_down_is_read_again(people: dict[str, int], rubbish: str
         assert " " not in name and uid >= 0
 
 
-@pytest.mark.parametrize("text", ["", "٣", "1" * 11])
-def test_what_is_no_uid_is_told_and_not_counted(text: str, tmp_path: Path) -> None:
-    file = tmp_path / "class.csv"
-    file.write_text(f"ann,{text}\n", encoding="utf-8")
+@pytest.mark.parametrize("text", ["", "\u0663", "1" * 11])
+def test_what_is_no_uid_is_told_and_not_counted(text: str) -> None:
+    found = class_list.parse(f"name,uid\nann,{text}\n".encode())
     if text:
-        with pytest.raises(AccountError, match=r"line 1: .*(is not a uid|is taken or outside)"):
-            accounts.read_csv(file)
+        ((line, why),) = found.bad
+        assert line == 2 and why.endswith("is not a uid.")
     else:
-        assert accounts.read_csv(file) == {"ann": None}
+        assert found.wanted == {"ann": None}

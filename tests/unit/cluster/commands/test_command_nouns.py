@@ -1,5 +1,6 @@
 """``python -m cfiddle_slurm.cluster``: the commands for images, workers, users and services."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def steps(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     recorder.replace(workers, add="two", remove=None, resume="one", find=W1, drain=None)
     recorder.replace(slurm, drain=None, resume=None, nodes=[Node("one", "idle", "", "")],
                      ensure_users=None)  # fmt: skip
-    recorder.replace(accounts, add={"cyd": 1100}, remove=None,
+    recorder.replace(accounts, add={"cyd": 1100}, remove=None, refused={}, logins_of={},
                      listed=[Account("ann", 1234, "/home/ann")])  # fmt: skip
     recorder.replace(stack, services=[Service("worker", 1, 1)], container_on="c0ffee")
     recorder.replace(user_node, exec_arguments=["docker", "exec"], copy_to_home=None,
@@ -164,7 +165,7 @@ def test_a_worker_is_resumed(steps: Recorder) -> None:
 def test_users_are_added_with_their_share(steps: Recorder) -> None:
     result = call("user", "add", "cyd", "--uid=1500")
     assert (result.exit_code, result.output) == (0, "1 added, 0 existed already.\n")
-    assert steps.arguments["accounts.add"] == (HEAD, {"cyd": 1500})
+    assert steps.arguments["accounts.add"] == (HEAD, {"cyd": 1500}, {})
     assert steps.arguments["slurm.ensure_users"] == (HEAD, {"cyd": 1500}, 50)
 
 
@@ -184,13 +185,62 @@ def test_what_the_homes_hold_is_listed_the_fullest_first(steps: Recorder) -> Non
 
 
 def test_users_are_taken_from_a_file(steps: Recorder) -> None:
-    Path("class.csv").write_text("name\nann\ncyd\n")
-    assert call("user", "import", "class.csv").output == "1 added, 1 existed already.\n"
-    assert steps.arguments["accounts.add"] == (HEAD, {"ann": None, "cyd": None})
-    Path("class.csv").write_text("Ann\n")
+    Path("class.csv").write_text("SIS Login ID,Section\nAnn,A\ncyd,B\n")
+    assert call("user", "import", "class.csv").output == (
+        "2 names from the column 'SIS Login ID'. Ann's account is ann.\n"
+        "1 added, 1 existed already.\n"
+    )
+    told = (HEAD, {"ann": None, "cyd": None}, {"ann": "Ann", "cyd": "cyd"})
+    assert steps.arguments["accounts.refused"] == steps.arguments["accounts.add"] == told
+    assert call("user", "import", "class.csv", "--column=section").exit_code == 0
+    assert steps.arguments["accounts.add"][1] == {"a": None, "b": None}
+
+
+def test_one_bad_line_in_a_file_stops_all_of_it(steps: Recorder) -> None:
+    Path("class.csv").write_text("cyd\nx y\nann\n\nann.\n")
+    steps.replace(accounts, refused={"ann": "No ann."})
     result = call("user", "import", "class.csv")
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: class.csv, line 1: 'Ann' is not the name")
+    assert result.exit_code == 1 and "accounts.add" not in steps.calls
+    assert result.output == (
+        "2 names from a list without headings; the first is 'cyd'.\n"
+        "Error: class.csv: 3 lines are bad, and no account was added"
+        " (--skip-bad adds the others):\n"
+        "  line 2: 'x y' has a blank in it, which no account's name can have.\n"
+        "  line 3: No ann.\n"
+        "  line 5: 'ann.' is no login: it begins with a letter or a digit, and each dot is between"
+        " two other characters.\n"
+    )
+
+
+def test_the_others_are_added_if_that_is_wanted(steps: Recorder) -> None:
+    Path("class.csv").write_text("cyd\nx y\n")
+    result = call("user", "import", "class.csv", "--skip-bad")
+    assert result.exit_code == 1 and steps.arguments["accounts.add"][1] == {"cyd": None}
+    assert "1 added, 0 existed already.\nError: class.csv: 1 line is bad; the others" in (
+        result.output
+    )
+    Path("class.csv").write_text("x y\n")
+    steps.calls.clear()
+    assert call("user", "import", "class.csv", "--skip-bad").exit_code == 1
+    assert "accounts.add" not in steps.calls
+
+
+def test_a_user_is_meant_by_the_login_too(steps: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = call("user", "add", "J.Doe@a.edu", "--uid=1500")
+    assert result.output.endswith("\nJ.Doe@a.edu's account is j.doe.\n")
+    assert steps.arguments["accounts.add"] == (HEAD, {"j.doe": 1500}, {"j.doe": "J.Doe@a.edu"})
+    assert call("user", "add", "Jane Doe").exit_code == 1
+    Path("a.py").touch()
+    for words, step, place in (
+        (("user", "remove", "12"), "accounts.remove", 1),
+        (("run", "12", "id"), "user_node.exec_arguments", 1),
+        (("copy", "12", "a.py", "b.py"), "user_node.copy_to_home", 1),
+    ):
+        monkeypatch.setattr(accounts, "logins_of", lambda head: {"u12": "12"})
+        assert call(*words).exit_code == 0
+        assert steps.arguments[step][place] == "u12"
+        monkeypatch.setattr(accounts, "logins_of", lambda head: {})
+        assert "There is no account of the login '12'" in call(*words).output
 
 
 @pytest.mark.parametrize("purge", [False, True])
@@ -203,6 +253,16 @@ def test_a_users_home_stays_unless_told_otherwise(steps: Recorder, purge: bool) 
 def test_users_are_listed() -> None:
     output = call("user", "list").output
     assert all(word in output for word in ("ann", "1234", "/home/ann"))
+    assert "login" not in output
+
+
+def test_logins_are_listed_where_they_differ(steps: Recorder) -> None:
+    steps.replace(accounts, logins_of={"obrien": "o'brien", "gone": "Gone"},
+                  listed=[Account("ann", 1100, "/"), Account("obrien", 1101, "/")])  # fmt: skip
+    output = call("user", "list").output
+    assert "login" in output and "gone" not in output
+    rows = [re.findall(r"[\w'/]+", line) for line in output.splitlines()]
+    assert ["ann", "ann", "1100", "/"] in rows and ["obrien", "o'brien", "1101", "/"] in rows
 
 
 def test_a_service_is_looked_into_where_it_runs(steps: Recorder) -> None:

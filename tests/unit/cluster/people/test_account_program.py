@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cfiddle_slurm.cluster.people import account_program
+from cfiddle_slurm.cluster.people import account_program, class_list
 from cfiddle_slurm.cluster.people.account_book import System
 from cfiddle_slurm.cluster.people.account_program import Files
 
@@ -20,7 +20,7 @@ def owners(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Owners of the homes, which only root could give them."""
     known: dict[str, int] = {}
     monkeypatch.setattr(
-        os, "chown", lambda place, uid, _: known.update({Path(place).name[1:]: uid})
+        os, "chown", lambda place, uid, _: known.update({Path(place).name[6:]: uid})
     )
     book = Files.book
     monkeypatch.setattr(Files, "book", lambda self: _with_owners(book(self), known))
@@ -33,13 +33,22 @@ def home(tmp_path: Path, owners: dict[str, int]) -> Path:
 
 
 def _with_owners(book: Any, known: dict[str, int]) -> Any:
-    return type(book)(book.accounts, book.ever, {n: known.get(n, 0) for n in book.homes})
+    return type(book)(
+        book.accounts, book.ever, {n: known.get(n, 0) for n in book.homes}, book.logins
+    )  # fmt: skip
 
 
 def add(home: Path, monkeypatch: pytest.MonkeyPatch, **wanted: int | None) -> int:
-    text = json.dumps({"wanted": wanted, "names": ["statd"], "ids": []})
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
-    return account_program.main(["add"], home)
+    return ask("add", home, monkeypatch, wanted, {})
+
+
+def ask(
+    word: str, home: Path, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, int | None],
+    logins: dict[str, str],
+) -> int:  # fmt: skip
+    told = {"wanted": wanted, "logins": logins, "names": ["statd"], "ids": []}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(told)))
+    return account_program.main([word], home)
 
 
 def test_a_term_later_everybody_is_who_he_was(
@@ -69,7 +78,7 @@ def test_accounts_of_before_the_book_are_in_it(home: Path, monkeypatch: pytest.M
     (home / ".accounts/passwd").write_text("ann:x:1100:1100::/home/ann:/bin/bash\n")
     assert account_program.main(["remove", "ann"], home) == 0
     assert (home / ".accounts/ever").read_text() == "ann 1100\n"
-    assert add(home, monkeypatch, bob=1100) == account_program.REFUSED
+    assert add(home, monkeypatch, bob=1100) == account_program.EACH_REFUSED
 
 
 def test_anothers_folder_is_nobodys_home(
@@ -80,23 +89,69 @@ def test_anothers_folder_is_nobodys_home(
 ) -> None:
     (home / "ann").mkdir()
     owners["ann"] = 0
-    assert add(home, monkeypatch, bob=None, ann=None) == account_program.REFUSED
-    assert capsys.readouterr().err == "The folder /home/ann belongs to the uid 0, not to ann.\n"
+    assert add(home, monkeypatch, bob=None, ann=None) == account_program.EACH_REFUSED
+    why = "The folder /home/ann belongs to the uid 0, not to ann."
+    assert json.loads(capsys.readouterr().out) == {"ann": why}
     assert not (home / "bob").exists() and not (home / ".accounts/passwd").exists()
 
 
-@pytest.mark.parametrize("word", ["list", "ever"])
+@pytest.mark.parametrize(("word", "said"), [("list", ""), ("ever", ""), ("logins", "{}")])
 def test_who_only_asks_leaves_nothing_behind(
-    home: Path, capsys: pytest.CaptureFixture[str], word: str
+    home: Path, capsys: pytest.CaptureFixture[str], word: str, said: str
 ) -> None:
     assert account_program.main([word], home) == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == said
     assert list(home.iterdir()) == []
+
+
+def test_a_login_is_remembered_whatever_becomes_of_the_account(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class_of_a_term = {"obrien": "O'Brien", "muller": "m\u00fcller", "ann": "ann"}
+    wanted: dict[str, int | None] = dict.fromkeys(class_of_a_term)
+    assert ask("judge", home, monkeypatch, wanted, class_of_a_term) == 0
+    assert list(home.iterdir()) == [] and capsys.readouterr().out == ""
+    assert ask("add", home, monkeypatch, wanted, class_of_a_term) == 0
+    assert account_program.main(["remove", "obrien"], home) == 0
+    assert ask("add", home, monkeypatch, {"muller": None}, {"muller": "M\u00fcller"}) == 0
+    capsys.readouterr()
+    assert account_program.main(["logins"], home) == 0
+    told = capsys.readouterr().out
+    assert told.isascii() and json.loads(told) == {"obrien": "O'Brien", "muller": "m\u00fcller"}
+    assert (home / ".accounts/logins").stat().st_mode & 0o777 == 0o600
+    for word in ("judge", "add"):
+        others = {"obrien": "obrien", "muller": "muller", "ann": "ann"}
+        assert ask(word, home, monkeypatch, dict.fromkeys(others), others) == 4
+        assert list(json.loads(capsys.readouterr().out)) == ["obrien", "muller"]
+    assert ask("add", home, monkeypatch, {"obrien": None}, {"obrien": "o'brien"}) == 0
+    assert json.loads(capsys.readouterr().out) == {"obrien": 1100}
+
+
+def test_a_list_gives_the_same_accounts_again_in_whatever_order(home: Path) -> None:
+    files = Files(home)
+    lines = ["12345678", "O'Brien", "jane.doe@a.edu", "J-Doe", "jovanovi\u0107"]
+    term = class_list.parse("\n".join(["Login", *lines]).encode())
+    new = files.add(term.wanted, System(), term.logins)
+    assert list(new) == ["u12345678", "obrien", "jane.doe", "j-doe", "jovanovic"]
+    again = class_list.parse("\n".join(["new", *map(str.upper, reversed(lines))]).encode())
+    assert list(files.add(again.wanted, System(), again.logins)) == ["new"]
+    assert {account.name: account.uid for account in files.book().accounts}.items() > new.items()
+
+
+def test_a_home_in_the_making_is_none_of_the_files(home: Path) -> None:
+    # `.passwd.part` is where the list of accounts is written before it takes its place.
+    files = Files(home)
+    made = ["passwd.part", "limits.toml", "home-a"]
+    (home / ".accounts").mkdir()
+    for name in made:
+        (home / ".accounts" / f".home-{name}").mkdir()
+    assert list(files.add(dict.fromkeys(made), System())) == made
+    assert sorted(each.name for each in home.iterdir()) == [".accounts", *sorted(made)]
 
 
 def test_a_home_that_was_begun_is_finished(home: Path, owners: dict[str, int]) -> None:
     files = Files(home)
-    (home / ".accounts/.ann").mkdir(parents=True)
+    (home / ".accounts/.home-ann").mkdir(parents=True)
     assert files.add({"ann": None}, System()) == {"ann": 1100}
     assert (home / "ann").is_dir() and owners == {"ann": 1100}
 

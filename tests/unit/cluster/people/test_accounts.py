@@ -1,21 +1,27 @@
 """Accounts for the cluster's users."""
 
 import json
-import re
-from pathlib import Path
 
 import pytest
 
 from cfiddle_slurm.cluster.hosts.machines import MachineError
 from cfiddle_slurm.cluster.people import account_book, accounts
-from cfiddle_slurm.cluster.people.account_book import Account, AccountError, Book, System, with_uids
+from cfiddle_slurm.cluster.people.account_book import (
+    Account,
+    AccountError,
+    AccountsRefused,
+    Book,
+    System,
+    with_uids,
+)
+from cfiddle_slurm.cluster.people.logins import LoginError
 from tests.unit.cluster.conftest import HEAD, Program
 
 
 @pytest.mark.parametrize(
     "name",
     ["", "Ann", "1st", "-rf", "a b", "a\n", "a:b", "root:x:0:0", "$(id)", "../a", ".", "..", "ünï",
-     "a" * 33],
+     "a" * 33, "a.", ".a", "a..b", "_a", "0", "1100"],
 )  # fmt: skip
 def test_what_is_no_name_of_an_account(name: str) -> None:
     with pytest.raises(AccountError, match="is not the name of an account"):
@@ -51,59 +57,6 @@ def test_no_two_accounts_are_one() -> None:
         with_uids({"ann": 1000, "bob": 1000}, Book())
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "class.csv"
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("ann\nbob\n", {"ann": None, "bob": None}),
-        ("ann,1200\nbob, \n", {"ann": 1200, "bob": None}),
-        ("name,uid\nann,1200\n", {"ann": 1200}),
-        ("UID, Name ,mail\n1200,ann,a@x\n,bob,b@x\n", {"ann": 1200, "bob": None}),
-        ("mail,name\na@x,ann\n", {"ann": None}),
-        ("\ufeffname,uid\r\nann,\r\n", {"ann": None}),  # as a spreadsheet's program writes it
-        ("\ufeffann\n", {"ann": None}),
-        ('"ann","1200"\n\n,\nbob\n', {"ann": 1200, "bob": None}),
-    ],
-)
-def test_accounts_in_a_file(file: Path, text: str, wanted: dict[str, int | None]) -> None:
-    file.write_text(text, encoding="utf-8")
-    assert accounts.read_csv(file) == wanted
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("ann\nbob\nann\n", "line 3: 'ann' is listed twice"),
-        ("name\nann\nAnn\n", "line 3: 'Ann' is not the name of an account"),
-        ("ann,x\n", "line 1: 'x' is not a uid"),
-        ("ann,-1\n", "line 1: '-1' is not a uid"),
-        ("ann,0\n", "line 1: The uid 0 of ann is taken or outside"),
-        ("ann,7000\n", "line 1: The uid 7000 of ann is taken"),
-        ("name,uid\n,1200\n", "line 2: '' is not the name of an account"),
-        ("ann;1200\n", "line 1: 'ann;1200' is not the name"),
-        ("", "lists no accounts"),
-        ("name,uid\n", "lists no accounts"),
-    ],
-)
-def test_what_is_wrong_in_a_file_is_told_with_its_line(file: Path, text: str, words: str) -> None:
-    file.write_text(text)
-    with pytest.raises(AccountError, match=re.escape(words)) as caught:
-        accounts.read_csv(file)
-    assert str(caught.value).startswith(str(file))
-
-
-def test_files_that_cannot_be_read(file: Path) -> None:
-    with pytest.raises(AccountError, match="cannot be read"):
-        accounts.read_csv(file)
-    file.write_bytes(b"ann\xff\n")
-    with pytest.raises(AccountError, match="cannot be read"):
-        accounts.read_csv(file)
-
-
 ENTRIES = (
     "ann:x:1100:1100::/home/ann:/bin/bash\n\nshort:x:1\nbob:x:1102:1102:B o b:/home/bob:/bin/sh\n"
 )
@@ -128,6 +81,7 @@ def test_accounts_in_a_passwd_file() -> None:
         ({"cyd": 1104}, {"cyd": 1104}),
         ({"eve": None, "d": None}, {"eve": 1103, "d": 1101}),  # and so who was here before
         ({"eve": 1103}, {"eve": 1103}),
+        ({"jane.doe": None}, {"jane.doe": 1101}),
     ],
 )
 def test_new_accounts_get_their_own_uids_or_the_next_free_ones(
@@ -154,6 +108,50 @@ def test_a_uid_is_one_accounts_for_good(wanted: dict[str, int | None], words: st
     book = Book(tuple(KNOWN), {"cyd": 1104, "hal": 1111}, homes)
     with pytest.raises(AccountError, match=words):
         with_uids(wanted, book)
+
+
+LOGINS = {"obrien": "o'brien", "u12": "12", "jane": "Jane@a.edu"}
+
+
+@pytest.mark.parametrize(
+    ("name", "login", "owner"),
+    [
+        ("obrien", "obrien", "o'brien"),
+        ("u12", "u12", "12"),
+        ("jane", "jane@b.edu", "Jane@a.edu"),
+        ("ann", "a'nn", "ann"),
+        ("cyd", "c\u00fdd", "cyd"),
+    ],
+)
+def test_nobody_gets_the_account_of_somebody_with_a_login_much_like_it(
+    name: str, login: str, owner: str
+) -> None:
+    book = Book(tuple(KNOWN), {"cyd": 1104, "obrien": 1105, "u12": 1106, "jane": 1107}, {}, LOGINS)
+    with pytest.raises(AccountsRefused, match="is or was") as caught:
+        with_uids({name: None, "new": None}, book, logins={name: login, "new": "New"})
+    assert caught.value.why == {name: f"The account {name!r} is or was {owner}'s, not {login}'s."}
+
+
+@pytest.mark.parametrize(
+    ("name", "login"),
+    [("obrien", "O\u2019Brien"), ("u12", "12"), ("jane", "jane"), ("jane", "JANE@A.EDU"),
+     ("ann", "Ann"), ("cyd", "cyd@a.edu"), ("obrien", None), ("new", "n'ew")],
+)  # fmt: skip
+def test_whoever_comes_back_gets_the_own_account(name: str, login: str | None) -> None:
+    ever = {"cyd": 1104, "obrien": 1105, "u12": 1106, "jane": 1107, "new": 1108}
+    if name == "new":
+        del ever["new"]
+    book = Book(tuple(KNOWN), ever, {}, LOGINS)
+    found = with_uids({name: None}, book, logins={name: login} if login else {})
+    assert found == ({} if name == "ann" else {name: ever.get(name, 1101)})
+
+
+def test_all_that_is_refused_is_told_at_once() -> None:
+    wanted = {"root": None, "ann": None, "bob": 1300, "dan": 1200, "eve": 1200, "gus": 7000}
+    with pytest.raises(AccountsRefused) as caught:
+        with_uids(wanted, Book(tuple(KNOWN)))
+    assert list(caught.value.why) == ["root", "gus", "dan", "eve"]
+    assert str(caught.value).count("dan and eve have the same uid 1200.") == 1
 
 
 def test_a_name_in_other_letters_is_nobody_else() -> None:
@@ -192,10 +190,11 @@ def home(docker: Program) -> Program:
 
 
 def test_accounts_travel_by_standard_input(home: Program) -> None:
-    assert accounts.add(HEAD, {"ann": None, "dan": 1500}) == {"dan": 1500}
+    assert accounts.add(HEAD, {"ann": None, "dan": 1500}, {"dan": "Dan"}) == {"dan": 1500}
     call = home.calls[-1]
     assert json.loads(home.input_of(*call)) == {
-        "wanted": {"ann": None, "dan": 1500}, "names": ["statd"], "ids": [106],
+        "wanted": {"ann": None, "dan": 1500}, "logins": {"dan": "Dan"},
+        "names": ["statd"], "ids": [106],
     }  # fmt: skip
     assert "--interactive" in call  # without it, docker gives no standard input
     assert "--volume=cfiddle_home:/home" in call
@@ -216,6 +215,39 @@ def test_what_the_program_refuses_is_an_accounts_error(home: Program) -> None:
     home.answers("run * add", "echo 'The uid 5 of x is taken.' >&2; exit 3")
     with pytest.raises(AccountError, match=r"^The uid 5 of x is taken\.$"):
         accounts.add(HEAD, {"x": None})
+
+
+def test_what_would_be_refused_is_told_for_each(home: Program) -> None:
+    home.answers("run * judge", """echo '{"x": "No x.", "y": "No y."}'; exit 4""")
+    assert accounts.refused(HEAD, {"x": None, "y": None}) == {"x": "No x.", "y": "No y."}
+    # Whoever has that login would be whom JupyterLab runs as.
+    found = accounts.refused(HEAD, {"x": None, "y": None, "jovyan": None})
+    assert found["jovyan"] == "'jovyan' is an account of the cluster itself." and len(found) == 3
+    home.answers("run * judge")
+    assert list(accounts.refused(HEAD, {"test_user1": None})) == ["test_user1"]
+    assert accounts.refused(HEAD, {"z": None}, {"z": "Z"}) == {}
+    assert json.loads(home.input_of(*home.calls[-1]))["wanted"] == {"x": None, "y": None}
+    assert not any(call[-1] == "add" for call in home.calls)
+
+
+def test_an_account_is_meant_by_its_name_or_its_owners_login(home: Program) -> None:
+    assert accounts.named(HEAD, "obrien") == "obrien"
+    assert home.calls == []
+    home.answers("run * logins", f"""cat <<'END'\n{json.dumps(LOGINS)}\nEND""")
+    for word, name in (("o'brien", "obrien"), ("12", "u12"), ("jane@a.edu", "jane"),
+                       ("ANN", "ann"), ("zoe@a.edu", "zoe")):  # fmt: skip
+        assert accounts.named(HEAD, word) == name
+    for word in ("jane@b.edu", "99", "b'ob"):
+        with pytest.raises(AccountError, match=f"There is no account of the login .{word}."):
+            accounts.named(HEAD, word)
+    with pytest.raises(LoginError, match="has a blank in it"):
+        accounts.named(HEAD, "Jane Doe")
+
+
+def test_images_without_a_command_are_told(docker: Program) -> None:
+    docker.answers("run *", "echo 'usage: accounts' >&2; exit 2")
+    with pytest.raises(MachineError, match="older than this command: run `images build`"):
+        accounts.logins_of(HEAD)
 
 
 def test_dockers_own_words_when_it_fails(docker: Program) -> None:
@@ -259,7 +291,11 @@ def test_what_may_still_run_is_told(home: Program) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("zoe", "There is no account 'zoe'"), ("jovyan", "JupyterLab runs as jovyan")],
+    [
+        ("zoe", "There is no account 'zoe'"),
+        ("root", "There is no account 'root'"),
+        ("jovyan", "JupyterLab runs as jovyan"),
+    ],
 )
 def test_an_account_that_cannot_be_removed_is_told(home: Program, name: str, words: str) -> None:
     with pytest.raises(AccountError, match=words):
