@@ -13,6 +13,7 @@ from cfiddle_slurm.outgoing.checks import check_invocations
 from cfiddle_slurm.outgoing.inputs import check_patterns, input_members
 from cfiddle_slurm.outgoing.modules import user_modules
 from cfiddle_slurm.outgoing.pickling import dump
+from cfiddle_slurm.outgoing.shared_libraries import check_needs
 from cfiddle_slurm.results.allowed import whole_module
 from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.settings import Settings
@@ -59,6 +60,7 @@ def cfiddle_task(runner: Any, settings: Settings) -> Task:
 
     invocations = _distinct(runner.get_invocations())
     check_invocations(invocations)
+    check_needs(invocations, settings)
     config = {key: value for key, value in peek_config().items() if key not in STAYS_HOME}
     pickled = dump({"config": config, "runner": travelling_runner(runner)})
     modules, travelling = user_modules((module for module, _ in pickled.names), MODULES)

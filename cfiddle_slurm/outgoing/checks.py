@@ -9,8 +9,8 @@ from types import FrameType
 from typing import Any
 
 from cfiddle_slurm.errors import InputError, MeasurementWarning
-from cfiddle_slurm.run import shared_libraries
-from cfiddle_slurm.run.shared_libraries import SharedLibrary
+from cfiddle_slurm.outgoing import shared_libraries
+from cfiddle_slurm.outgoing.shared_libraries import SharedLibrary
 
 _OURS = ("cfiddle", "cfiddle_slurm")
 _OPENMP = re.compile(r"GOMP_|__kmpc_|omp_(?:destroy|get|in|init|pause|set|test|unset)_")

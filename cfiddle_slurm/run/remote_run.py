@@ -20,7 +20,6 @@ from cfiddle_slurm.report import RunReport
 from cfiddle_slurm.results.collect import collect
 from cfiddle_slurm.results.records import Records
 from cfiddle_slurm.run.outcomes import error_of_outcome
-from cfiddle_slurm.run.shared_libraries import check_needs
 from cfiddle_slurm.run.sweeping import remove_soon, sweep
 from cfiddle_slurm.run.task import Task
 from cfiddle_slurm.run.waiting import Wait
@@ -72,7 +71,6 @@ def execute(task: Task, settings: Settings) -> Returned:
         KeyboardInterrupt: after the job was cancelled and is confirmed gone.
     """
     _check_places(settings)
-    check_needs(task.invocations, settings)
     sweep(settings.jobs_directory, scheduler_for(settings))
     beats, left = True, settings.retries
     nodes: list[str] = []

@@ -196,11 +196,23 @@ def test_a_run_survives_the_loss_of_sbatchs_reply(
     assert calls.read_text().split() == ["called"]
 
 
-def test_work_outside_the_shared_home_is_refused_before_it_is_submitted(
+def test_work_may_be_outside_the_shared_home_but_not_its_jobs_directory(
     compiled: Any, configured: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configured()
     with tempfile.TemporaryDirectory() as elsewhere:
         monkeypatch.chdir(elsewhere)
+        Path("in.txt").write_text("7")
+        copy = compiled("""
+            #include <stdio.h>
+            extern "C" int copy(int n) {
+                FILE *in = fopen("in.txt", "r"), *out = fopen("out.txt", "w");
+                fputc(fgetc(in) + n, out);
+                return fclose(out);
+            }
+        """)
+        configured(input_files=["in.txt"], output_files=["out.txt"])
+        cfiddle.run(copy, "copy", arg_map(n=1))
+        assert Path("out.txt").read_text() == "8"
+        configured(jobs_directory=Path(elsewhere, "jobs"))
         with pytest.raises(errors.InputError, match=f"{elsewhere}.*shared home"):
-            cfiddle.run(compiled(BOMBS), "fine", arg_map(n=1))
+            cfiddle.run(copy, "copy", arg_map(n=1))

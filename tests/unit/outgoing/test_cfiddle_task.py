@@ -19,6 +19,7 @@ from cfiddle.Runner import Runner, RunnerException, RunOptionInterpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfiddle_slurm import process
 from cfiddle_slurm.backend import BackendFactory
 from cfiddle_slurm.errors import InputError
 from cfiddle_slurm.outgoing.cfiddle_task import cfiddle_task, groups
@@ -237,6 +238,18 @@ def test_an_executable_of_the_users_own_class_keeps_it(lib: Path, module: Any) -
     runner = Runner([invocation(lib, kind=own.Own)])
     contents, _ = loaded(cfiddle_task(runner, Settings()))
     assert type(contents["runner"]._invocations[0].executable) is own.Own
+
+
+def test_what_needs_a_library_that_the_sandbox_has_not_does_not_travel(
+    lib: Path, tmp_path: Path
+) -> None:
+    settings = Settings(scheduler="slurm", sandbox_libraries=("libown.so",))
+    lib = tmp_path / "made.so"
+    gcc = ["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(lib)]
+    source = b"int puts(const char *); int twice(int n) { return puts(0); }"
+    process.check(gcc, timeout=60, input=source)
+    with pytest.raises(InputError, match=r"needs libc\.so\.6, which the sandbox does not have"):
+        cfiddle_task(Runner([invocation(lib)]), settings)
 
 
 def test_a_class_of_the_notebook_itself_travels_by_value(

@@ -22,7 +22,7 @@ from cfiddle.Runner import (
 from cfiddle_slurm import process
 from cfiddle_slurm.errors import InputError, MeasurementWarning
 from cfiddle_slurm.outgoing.checks import check_invocations
-from cfiddle_slurm.run.shared_libraries import read
+from cfiddle_slurm.outgoing.shared_libraries import read
 
 SOURCE = b"""
 #include <time.h>

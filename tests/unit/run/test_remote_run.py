@@ -6,14 +6,12 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cfiddle_slurm import errors, process
+from cfiddle_slurm import errors
 from cfiddle_slurm.bundle.archive import Member, write_tar
 from cfiddle_slurm.bundle.layout import (
     BUNDLE,
@@ -133,19 +131,6 @@ def test_inputs_that_the_site_does_not_allow_are_not_submitted(site: Site, tmp_p
         site.execute(task, scheduler="slurm", max_inputs=2 << 20)
     assert site.scheduler.calls == []
     assert site.execute(task, scheduler="slurm", max_inputs=4 << 20).error is None
-
-
-def test_what_needs_a_library_that_the_sandbox_has_not_is_not_submitted(
-    site: Site, tmp_path: Path
-) -> None:
-    library = tmp_path / "made.so"
-    gcc = ["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
-    process.check(gcc, timeout=60, input=b"int puts(const char *); int f() { return puts(0); }")
-    executable = SimpleNamespace(lib=str(library), build_spec=SimpleNamespace(source_file="x.c"))
-    task = replace(TASK, invocations=[SimpleNamespace(executable=executable, run_options={})])
-    with pytest.raises(errors.InputError, match=r"of x\.c needs libc\.so\.6"):
-        site.execute(task, scheduler="slurm", sandbox_libraries=("libm.so.6",))
-    assert site.scheduler.calls == []
 
 
 def test_output_files_come_home(site: Site) -> None:

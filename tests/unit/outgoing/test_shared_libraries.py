@@ -9,8 +9,8 @@ import pytest
 
 from cfiddle_slurm import process
 from cfiddle_slurm.errors import InputError
-from cfiddle_slurm.run import shared_libraries
-from cfiddle_slurm.run.shared_libraries import SharedLibrary, check_needs, missing, read
+from cfiddle_slurm.outgoing import shared_libraries
+from cfiddle_slurm.outgoing.shared_libraries import SharedLibrary, check_needs, missing, read
 from cfiddle_slurm.settings import Settings
 
 SOURCE = b"""
