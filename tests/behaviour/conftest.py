@@ -62,9 +62,8 @@ def configured(scheduler: str, jobs: Path, workplace: Path) -> Iterator[Callable
     with cfiddle.cfiddle_config():
 
         def configure(**options: Any) -> Any:
-            return cfiddle_slurm.configure(
-                scheduler=scheduler, jobs_directory=jobs, **{"time_limit": 60, **options}
-            )
+            ours = {"scheduler": scheduler, "jobs_directory": jobs, "time_limit": 60}
+            return cfiddle_slurm.configure(**{**ours, **options})
 
         yield configure
 
