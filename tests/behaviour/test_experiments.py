@@ -1,6 +1,7 @@
 """Real experiments: what comes back is what plain CFiddle gives."""
 
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import cfiddle
 import pytest
 from cfiddle import arg_map
+from cfiddle.Invoker import Invoker
+from cfiddle.Runner import Runner
 
 from cfiddle_slurm import errors
 
@@ -243,6 +246,29 @@ def test_values_are_those_of_the_declared_types(configured: Any, compiled: Any) 
             assert math.isnan(result.return_value)
         else:
             assert result.return_value == value
+
+
+def test_classes_of_the_notebook_itself_may_execute_runs(
+    configured: Any, compiled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Doubling(Invoker):  # type: ignore[misc]
+        def run(self) -> Any:
+            result = super().run()
+            result.return_value *= 2
+            return result
+
+    class Telling(Runner):  # type: ignore[misc]
+        def _delegated_run(self) -> Any:
+            return super()._delegated_run()
+
+    for kind in (Doubling, Telling):
+        kind.__module__, kind.__qualname__ = "__main__", kind.__name__
+        monkeypatch.setattr(sys.modules["__main__"], kind.__name__, kind, raising=False)
+    program = compiled('extern "C" int same(int n) {\n return n;\n}')
+    with cfiddle.cfiddle_config(Invoker_type=Doubling, Runner_type=Telling):
+        configured()
+        results = cfiddle.run(program, "same", arg_map(n=[2, 3]))
+    assert [result.return_value for result in results] == [4, 6]
 
 
 MANY_WAYS = """
