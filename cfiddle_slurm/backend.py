@@ -3,6 +3,8 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,8 @@ def configure(**options: Any) -> Settings:
 
     settings = resolve(options)
     set_config(hook(), BackendFactory(settings))
+    if find_spec("delegate_function") is not None:
+        import_module("cfiddle_slurm.delegate")  # makes ours known to its YAML
     return settings
 
 

@@ -21,6 +21,11 @@ def run_on_the_cluster(_: ModuleType) -> None:
     by_default.configure()
 
 
+def know_our_delegate(_: ModuleType) -> None:
+    """Chains of delegate_function in YAML may name ours, whoever has imported what before."""
+    importlib.import_module("cfiddle_slurm.delegate")
+
+
 def runtime_folder() -> str:
     """The account's own folder for sockets, which nobody else may enter, made if it is missing."""
     from jupyter_core.paths import jupyter_runtime_dir
@@ -78,6 +83,7 @@ def no_debugger(debugger: ModuleType) -> None:
 
 AFTER: dict[str, Callable[[ModuleType], None]] = {
     "cfiddle": run_on_the_cluster,
+    "delegate_function": know_our_delegate,
     "jupyter_client.connect": talk_by_sockets_in_a_folder,
     "ipykernel.iostream": pipe_by_a_socket_in_a_folder,
     "ipykernel.debugger": no_debugger,

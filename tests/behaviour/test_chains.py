@@ -105,6 +105,15 @@ def test_variables_in_yaml(
     assert thing._value == 4
 
 
+def test_configure_makes_ours_known(
+    package: Any, configured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del package.SlurmSandboxDelegate
+    monkeypatch.delitem(sys.modules, "cfiddle_slurm.delegate")
+    configured()
+    assert issubclass(package.SlurmSandboxDelegate, package.BaseDelegate)
+
+
 def test_a_wrong_key_in_yaml_is_named(package: Any, options: Any) -> None:
     with pytest.raises(errors.SettingsError, match="no setting 'docker_image'"):
         package.DelegateGenerator(yaml=spec([OURS], options | {"docker_image": "x"}))

@@ -64,6 +64,20 @@ def test_a_run_goes_where_the_settings_say(tmp_path: Path, own: str, scheduler: 
     assert found == [False, 3, scheduler]
 
 
+@pytest.mark.parametrize("ours_first", [False, True])
+def test_delegate_function_knows_our_delegate(tmp_path: Path, ours_first: bool) -> None:
+    program = f"""
+sys.path.append({str(HOOKS.parents[1] / "tests/upstream/stand_in")!r})
+if {ours_first}:
+    import cfiddle_slurm.errors
+import delegate_function
+text = json.dumps({{"sequence": [{{"type": "SlurmSandboxDelegate", "time_limit": 60}}]}})
+chain = delegate_function.DelegateGenerator(yaml=text)
+print(json.dumps(chain._wrapped_delegate.settings.time_limit))
+"""
+    assert python(program, tmp_path) == 60
+
+
 def test_the_settings_are_read_by_the_first_run(tmp_path: Path) -> None:
     program = """
 import cfiddle
