@@ -105,11 +105,9 @@ def test_variables_in_yaml(
     assert thing._value == 4
 
 
-def test_configure_makes_ours_known(
-    package: Any, configured: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_configure_makes_ours_known(package: Any, configured: Any) -> None:
     del package.SlurmSandboxDelegate
-    monkeypatch.delitem(sys.modules, "cfiddle_slurm.delegate")
+    del sys.modules["cfiddle_slurm.delegate"]  # the fixture puts back what was there before
     configured()
     assert issubclass(package.SlurmSandboxDelegate, package.BaseDelegate)
 
