@@ -25,7 +25,9 @@ def delegate_package(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     if not REAL:
         monkeypatch.syspath_prepend(str(_STAND_INS))
     package = importlib.import_module("delegate_function")
+    # On the user node the package has met ours already.
     vars(package).pop("SlurmSandboxDelegate", None)
+    sys.modules.pop(_OURS, None)
     importlib.import_module(_OURS)
     yield package
     if not REAL:
