@@ -56,8 +56,8 @@ def _prepare_process(cpu_seconds: float | None) -> None:
         soft = max(1, int(cpu_seconds + 0.999))
         # At the soft limit the process gets SIGXCPU, which names the cause; the hard limit ends
         # a process that ignores it (setrlimit(2)).
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, soft + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (_NO_CORE, _NO_CORE))
+        _limit(resource.RLIMIT_CPU, soft, soft + 1)
+    _limit(resource.RLIMIT_CORE, _NO_CORE, _NO_CORE)
     try:
         # When memory runs out, the kernel should end the experiment, not the guest (proc(5)).
         with open("/proc/self/oom_score_adj", "w") as stream:
@@ -71,6 +71,14 @@ def _prepare_process(cpu_seconds: float | None) -> None:
     for name in ("stdout", "stderr"):
         libc.setvbuf(ctypes.c_void_p.in_dll(libc, name), None, _UNBUFFERED_BY_LINE, 0)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _limit(what: int, soft: int, hard: int) -> None:
+    """Set a limit, or what is left below that of whoever started us: sudo, say, allows no cores."""
+    _, most = resource.getrlimit(what)
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(what, (soft, hard))
 
 
 def _flush_stdio() -> None:

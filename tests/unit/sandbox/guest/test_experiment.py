@@ -270,3 +270,16 @@ def test_a_functions_result_is_of_its_declared_type(head: str, kind: type | None
     declared = CProtoParser().parse_prototype(head).return_type
     assert result_type(declared) is kind
     assert result_type(None) is None
+
+
+def test_limits_of_whoever_started_it_are_kept() -> None:
+    program = (
+        "import resource; from cfiddle_slurm.sandbox.guest.experiment import _limit; "
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); _limit(resource.RLIMIT_CORE, 1, 1); "
+        "_limit(resource.RLIMIT_CPU, 7, 8); _limit(resource.RLIMIT_CPU, 9, 10); "
+        "print(resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_CPU))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=60
+    )
+    assert done.stdout == "(0, 0) (8, 8)\n"
