@@ -22,7 +22,27 @@ class Calls:
 
 
 class Known:
-    """Is known on both sides, and was not sent."""
+    """Is known on both sides: its module was sent. What is made of it there runs nothing here."""
+
+    def __init__(self) -> None:
+        Path("executed").touch()
+
+
+class Ends:
+    """Known, too, and runs code of its own when it goes away."""
+
+    def __del__(self) -> None:
+        Path("executed").touch()
+
+
+class Obeys:
+    """Known, too, and runs code of its own when it is filled."""
+
+    def __init__(self) -> None:
+        self.held = 1
+
+    def __setstate__(self, state: object) -> None:
+        Path("executed").touch()
 
 
 class Inside:
@@ -52,6 +72,14 @@ class Inside:
         """Of a class of this module, which the call did not name."""
         return Known()
 
+    def ends(self) -> object:
+        """Of another, with an end of its own."""
+        return Ends()
+
+    def obeys(self) -> object:
+        """Of another, with a way of its own to be filled."""
+        return Obeys()
+
     def function(self) -> object:
         """A function that the notebook has."""
         return os.system
@@ -70,7 +98,9 @@ WAYS = {
     "calls_inside": "ResultRejected",
     "made": "ResultRejected|RemoteError|PicklingError|AttributeError",
     "planted": "ResultRejected",
-    "known": "ResultRejected",
+    "known": "taken",
+    "ends": "ResultRejected",
+    "obeys": "ResultRejected",
     "function": "ResultRejected",
     "module": "TypeError|RemoteError",
     "as_attribute": "ResultRejected",
