@@ -5,11 +5,11 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from cfiddle_slurm.errors import InputError, MeasurementWarning
 from cfiddle_slurm.outgoing import shared_libraries
+from cfiddle_slurm.outgoing.modules import package_of
 from cfiddle_slurm.outgoing.shared_libraries import SharedLibrary
 
 _OURS = ("cfiddle", "cfiddle_slurm")
@@ -39,13 +39,9 @@ def check_invocations(invocations: Sequence[Any]) -> None:
 def _users_line() -> int:
     """The stack level, as ``warnings.warn`` of the caller counts, of whoever called CFiddle."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and _package_of(frame) in _OURS:
+    while frame.f_back is not None and package_of(frame.f_globals.get("__name__", "")) in _OURS:
         level, frame = level + 1, frame.f_back
     return level
-
-
-def _package_of(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def _check_arguments(invocation: Any) -> None:

@@ -10,7 +10,7 @@ results of a run is milliseconds.
 import pickle
 import struct
 import types
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from typing import Any, BinaryIO, ClassVar
 
@@ -27,9 +27,7 @@ from cfiddle_slurm.results.bare_objects import (
     ADD,
     EXTEND,
     SET_ITEMS,
-    Methods,
     Source,
-    fill,
     refuse_arguments,
     set_state,
     told,
@@ -37,67 +35,13 @@ from cfiddle_slurm.results.bare_objects import (
 from cfiddle_slurm.results.budget import COPIED, COST, Budget
 from cfiddle_slurm.results.nesting import Nesting
 from cfiddle_slurm.results.shown import is_shown_in_proportion
+from cfiddle_slurm.results.steps import TEXTS, filling, followed, paid, shared
 
-_TEXTS = (str, bytes, bytearray)
-_SIZED = (*_TEXTS, list, tuple, dict, set, frozenset)
-_WORDS = frozenset((type(None), bool, int, float, str, bytes, type))
-_LONG = 256
+_SIZED = (*TEXTS, list, tuple, dict, set, frozenset)
 _BYTES = 4
 """Of a character, at the most."""
 _MOST_MARKS = 10_000
 _Unpickler: Any = pickle._Unpickler  # the one written in Python, whose steps can be watched
-Step = Callable[[Any], None]
-
-
-def _followed(step: Step) -> Step:
-    """A step that makes an object, and notes how deep that is."""
-
-    def load(self: Any) -> None:
-        step(self)
-        self._nesting.made(self.stack[-1])
-
-    return load
-
-
-def _shared(step: Step) -> Step:
-    """A step that takes an object again; of one that is more than a word, this is noted."""
-
-    def load(self: Any) -> None:
-        step(self)
-        one = self.stack[-1]
-        if type(one) not in _WORDS or (type(one) in _TEXTS and len(one) > _LONG):
-            self._shares = True
-
-    return load
-
-
-def _paid(step: Step, cost: int) -> Step:
-    """A step of a byte or two that takes many more bytes of memory."""
-
-    def load(self: Any) -> None:
-        self._budget.spent += cost
-        if self._budget.spent > self._budget.checked:
-            self._budget.check()
-        step(self)
-
-    return load
-
-
-def _filling(methods: Methods, count: int) -> Step:
-    """A step that puts items into the object below them: so many, or with 0 all since the mark."""
-
-    def load(self: Any) -> None:
-        if count:
-            items = self.stack[-count:]
-            del self.stack[-count:]
-        else:
-            items = self.pop_mark()
-        target = self.stack[-1]
-        self._refuse_change(target)
-        fill(target, methods, items)
-        self._nesting.filled(target, items)
-
-    return load
 
 
 class Unpickler(_Unpickler):  # type: ignore[misc]
@@ -225,7 +169,7 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
         # list can stand in a stream again and again.
         for one in arguments:
             if type(one) in _SIZED:
-                self._budget.copied(len(one), _BYTES if type(one) in _TEXTS else COPIED)
+                self._budget.copied(len(one), _BYTES if type(one) in TEXTS else COPIED)
 
     def _load_newobj(self) -> None:
         arguments = self.stack.pop()
@@ -289,20 +233,20 @@ class Unpickler(_Unpickler):  # type: ignore[misc]
         self.load_mark()
 
     for _code in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3):
-        dispatch[_code[0]] = _followed(dispatch[_code[0]])
+        dispatch[_code[0]] = followed(dispatch[_code[0]])
     dispatch[pickle.REDUCE[0]] = _load_reduce
     dispatch[pickle.NEWOBJ[0]] = _load_newobj
     dispatch[pickle.NEWOBJ_EX[0]] = _load_newobj_ex
     dispatch[pickle.BYTEARRAY8[0]] = _load_bytearray8
     dispatch[pickle.BUILD[0]] = _load_build
-    dispatch[pickle.APPEND[0]] = _filling(EXTEND, 1)
-    dispatch[pickle.APPENDS[0]] = _filling(EXTEND, 0)
-    dispatch[pickle.SETITEM[0]] = _filling(SET_ITEMS, 2)
-    dispatch[pickle.SETITEMS[0]] = _filling(SET_ITEMS, 0)
-    dispatch[pickle.ADDITEMS[0]] = _filling(ADD, 0)
+    dispatch[pickle.APPEND[0]] = filling(EXTEND, 1)
+    dispatch[pickle.APPENDS[0]] = filling(EXTEND, 0)
+    dispatch[pickle.SETITEM[0]] = filling(SET_ITEMS, 2)
+    dispatch[pickle.SETITEMS[0]] = filling(SET_ITEMS, 0)
+    dispatch[pickle.ADDITEMS[0]] = filling(ADD, 0)
     dispatch[pickle.MARK[0]] = _load_mark
     for _code in (pickle.GET, pickle.BINGET, pickle.LONG_BINGET, pickle.DUP):
-        dispatch[_code[0]] = _shared(dispatch[_code[0]])
+        dispatch[_code[0]] = shared(dispatch[_code[0]])
     for _code, _cost in COST.items():
         if _code != pickle.BUILD:
-            dispatch[_code[0]] = _paid(dispatch[_code[0]], _cost)
+            dispatch[_code[0]] = paid(dispatch[_code[0]], _cost)

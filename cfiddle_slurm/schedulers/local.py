@@ -6,21 +6,18 @@ output, but it is the user's own process: neither isolated nor exclusive.
 
 import itertools
 import os
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from cfiddle_slurm.errors import SchedulerUnavailable
+from cfiddle_slurm.notices import tell
 from cfiddle_slurm.process import ProcessError
 from cfiddle_slurm.schedulers.base import JobState, JobStatus
 from cfiddle_slurm.schedulers.local_run import LocalRun
 from cfiddle_slurm.settings import Settings
 
-NOTICE = (
-    "cfiddle_slurm: experiments run on this machine (scheduler='local'), "
-    "neither isolated nor exclusive."
-)
+NOTICE = "experiments run on this machine (scheduler='local'), neither isolated nor exclusive."
 
 
 class LocalScheduler:
@@ -44,7 +41,7 @@ class LocalScheduler:
             job_id = f"local-{os.getpid()}-{next(self._numbers)}"
             if not self._said:
                 self._said = True
-                print(NOTICE, file=sys.stderr, flush=True)
+                tell(NOTICE)
             run = self._runs[job_id] = LocalRun(run_id, job_id, folder, settings)
         try:
             run.start()

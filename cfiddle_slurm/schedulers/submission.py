@@ -2,7 +2,6 @@
 
 import math
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -16,6 +15,7 @@ from cfiddle_slurm.errors import (
     SubmissionError,
 )
 from cfiddle_slurm.job_directory import JobDirectory
+from cfiddle_slurm.notices import tell
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import CommandTimeout
 from cfiddle_slurm.schedulers import slurm_commands, srun
@@ -146,8 +146,7 @@ class Submission:
         self._patience = _PATIENCE_IN_LINE
         self._why = no_room(words) or one_line(words)
         if self._settings.show_output and not self._has_told:
-            text = f"Slurm takes no more jobs now: {self._why}. The run waits for room."
-            print(f"cfiddle_slurm: {text}", file=sys.stderr, flush=True)
+            tell(f"Slurm takes no more jobs now: {self._why}. The run waits for room.")
         self._has_told = True
 
     def _too_late(self) -> QueueTimeout:

@@ -5,7 +5,9 @@ CFiddle's self-contained execution calls that command inside the sandbox, by nam
 
 import importlib
 import pickle
+import shlex
 import sys
+from pathlib import Path
 
 from cfiddle_slurm.sandbox.guest.lean import enter_cfiddle
 
@@ -27,3 +29,17 @@ def main() -> int:
     with open(runner, "rb") as incoming, open(results, "wb") as outgoing:
         module.do_invoke_runner(incoming, outgoing)
     return 0
+
+
+def make_command(folder: Path) -> None:
+    """Make the command that CFiddle's self-contained execution calls by its name."""
+    us = str(Path(__file__).parents[3])
+    program = (
+        f"import sys; sys.path.append({us!r}); "
+        "from cfiddle_slurm.sandbox.guest.cfiddle_run import main; sys.exit(main())"
+    )
+    folder.mkdir()
+    command = folder / "cfiddle-run"
+    words = [sys.executable, "-s", "-c", program]
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    command.chmod(0o755)

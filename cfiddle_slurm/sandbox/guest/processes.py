@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 from cfiddle_slurm.bundle.archive import BundleError
 from cfiddle_slurm.bundle.layout import DONE, MODULES, PROGRAMS, RESULTS
 from cfiddle_slurm.bundle.manifest import Manifest, is_variable
+from cfiddle_slurm.sandbox.guest import cfiddle_run
 from cfiddle_slurm.sandbox.guest.lean import multiarch
 from cfiddle_slurm.sandbox.protocol import OutcomeKind
 from cfiddle_slurm.sandbox.status import outcome
@@ -38,7 +38,7 @@ def execute(manifest: Manifest, work: Path, cpu_seconds: float | None) -> "Outco
     ended = outcome(OutcomeKind.OK)
     groups = groups_of(manifest)
     if manifest.kind == "call":
-        write_programs(work / PROGRAMS)
+        cfiddle_run.make_command(work / PROGRAMS)
     many = len(groups) > 1 and all(map(_can_be_forked, groups))
     nursery = Nursery(manifest, work) if many else None
     for number, group in enumerate(groups):
@@ -118,20 +118,6 @@ def experiment_environment(
     chosen = environment.get("LD_LIBRARY_PATH")
     environment["LD_LIBRARY_PATH"] = f"{chosen}:{library_path}" if chosen else library_path
     return environment
-
-
-def write_programs(folder: Path) -> None:
-    """Make the command that CFiddle's self-contained execution calls by its name."""
-    us = str(Path(__file__).parents[3])
-    program = (
-        f"import sys; sys.path.append({us!r}); "
-        "from cfiddle_slurm.sandbox.guest.cfiddle_run import main; sys.exit(main())"
-    )
-    folder.mkdir()
-    command = folder / "cfiddle-run"
-    words = [sys.executable, "-s", "-c", program]
-    command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-    command.chmod(0o755)
 
 
 def libcfiddle_directory() -> Path:

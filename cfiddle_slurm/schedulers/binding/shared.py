@@ -3,13 +3,13 @@
 import atexit
 import importlib.util
 import os
-import sys
 import threading
 import time
 from collections import deque
 from contextlib import suppress
 from typing import Any
 
+from cfiddle_slurm.notices import tell
 from cfiddle_slurm.printable import one_line
 from cfiddle_slurm.process import last_words
 from cfiddle_slurm.schedulers.binding.conversation import Conversation, Failed, Unanswered
@@ -139,8 +139,7 @@ class Shared:
         if binding == "pyslurm" and not self._has_told:
             self._has_told = True
             why = f"pyslurm cannot be asked ({one_line(words)})"
-            text = f"cfiddle_slurm: {why}: Slurm's commands are used instead."
-            print(text, file=sys.stderr, flush=True)
+            tell(f"{why}: Slurm's commands are used instead.")
 
     def close(self) -> None:
         """End the helper; the next question starts another."""
